@@ -1,0 +1,1 @@
+"""Depthwise Separable Convolution, Reproduced: three papers run again, claim by claim."""

@@ -1,0 +1,337 @@
+"""The store: one JSON file a result, validated on read and on write, written atomically, merged without loss.
+
+A result's place follows from what it is a result of (``Run.key`` and its like), so two writers never share a file. Nothing
+is ever overwritten with other content.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from sepconv.spec import Budget, Run, Slug, canonical_json
+
+SCHEMA = 1
+Percent = Annotated[float, Field(ge=0, le=100)]
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+class ResultError(Exception):
+    """A result that cannot be read or written: one line says which file, what was expected and what came."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Epoch(_Model):
+    """What one epoch measured. Validation is on the test split where the paper has no validation split."""
+
+    epoch: Annotated[int, Field(ge=1)]
+    learning_rate: NonNegative  # at the epoch's last step
+    train_loss: float
+    train_accuracy: Percent  # running over the epoch's (augmented) batches, as Keras reports it
+    val_loss: float
+    val_accuracy: Percent
+    train_seconds: NonNegative  # compile time apart
+    evaluate_seconds: NonNegative
+
+
+class Final(_Model):
+    """What the weights after the last epoch measure."""
+
+    train_accuracy: Percent  # of the last epoch, running
+    val_accuracy: Percent
+    test_accuracy: Percent
+    test_loss: float
+    batch_stats_accuracy: Percent | None = None  # test accuracy with batch norm on each batch's own statistics
+
+
+class Seconds(_Model):
+    """Where the time of a run went."""
+
+    compile: NonNegative  # first call of each function, less a later call
+    train: NonNegative
+    evaluate: NonNegative
+
+
+class Environment(_Model):
+    """The machine and software that a result comes from."""
+
+    python: str
+    keras: str
+    backend: Literal["tensorflow", "jax", "torch"]
+    backend_version: str
+    numpy: str
+    device: str
+    accelerator: bool
+    cores: int
+    system: str
+    git_commit: str  # of the code; "-dirty" appended where it was changed
+
+
+class RunResult(_Model):
+    """The result of one run."""
+
+    kind: Literal["run"] = "run"
+    schema_version: Literal[1] = SCHEMA
+    paper: Slug
+    experiment: Slug
+    budget: Budget
+    seed: Annotated[int, Field(ge=0)]
+    run_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    spec: dict[str, Any]
+    status: Literal["complete", "diverged"]  # diverged: the loss became NaN; history ends there and final is None
+    history: tuple[Epoch, ...]
+    final: Final | None
+    seconds: Seconds
+    peak_bytes: int | None  # of the device, or of the process on a CPU; None where it cannot be read
+    data_sha256: str
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return f"{self.paper}/{self.experiment}/{self.budget}-seed-{self.seed}"
+
+    @model_validator(mode="after")
+    def _whole(self) -> "RunResult":
+        if self.run_id != hashlib.sha256(canonical_json(self.spec)).hexdigest()[:16]:
+            raise ValueError("run_id is not the hash of spec")
+        if [e.epoch for e in self.history] != list(range(1, len(self.history) + 1)):
+            raise ValueError("history must number its epochs 1, 2, …")
+        complete = self.status == "complete"
+        if complete != (self.final is not None):
+            raise ValueError("a complete run, and only it, has final metrics")
+        if complete and len(self.history) != self.spec["scale"]["epochs"]:
+            raise ValueError(f"a complete run has {self.spec['scale']['epochs']} epochs, this one {len(self.history)}")
+        return self
+
+
+class Layer(_Model):
+    """One layer of a network as counted."""
+
+    name: str
+    type: str
+    stride: int | None
+    filter_shape: tuple[int, ...]
+    input_shape: tuple[int, ...]  # (height, width, channels) or (features,)
+    output_shape: tuple[int, ...]
+    params: int
+    mult_adds: int
+
+
+class CostResult(_Model):
+    """Counts of the network of one experiment; deterministic."""
+
+    kind: Literal["cost"] = "cost"
+    schema_version: Literal[1] = SCHEMA
+    paper: Slug
+    experiment: Slug
+    network: dict[str, Any]
+    batch_size: int | None  # of the training step whose bytes are counted; None where the network is not trained
+    num_params: int
+    trainable_params: int
+    mult_adds: int
+    islam_flops: int
+    weighted_layers: int
+    weight_bytes: int
+    activation_bytes: int
+    training_step_bytes: int
+    layers: tuple[Layer, ...]
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return f"{self.paper}/{self.experiment}/cost"
+
+
+class LatencyResult(_Model):
+    """Inference time of one network against batch size, on one device."""
+
+    kind: Literal["latency"] = "latency"
+    schema_version: Literal[1] = SCHEMA
+    paper: Slug
+    experiment: Slug
+    budget: Budget
+    images: int  # of one pass; the paper's budget is the test split's 10,000
+    batch_norm: Literal["inference", "training"]
+    transfer: Literal["device", "host"]  # images already on the device, or copied from the host in the timed part
+    seconds: dict[int, tuple[NonNegative, ...]]  # batch size -> seconds of each repeated pass
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return f"{self.paper}/{self.experiment}/latency-{self.budget}-{self.batch_norm}-{self.transfer}"
+
+
+Result = RunResult | CostResult | LatencyResult
+_RESULT: TypeAdapter[Result] = TypeAdapter(Annotated[Result, Field(discriminator="kind")])
+
+
+@dataclass(frozen=True)
+class Results:
+    """All results of a folder, and one line for each file that could not be read."""
+
+    runs: tuple[RunResult, ...] = ()
+    costs: tuple[CostResult, ...] = ()
+    latencies: tuple[LatencyResult, ...] = ()
+    problems: tuple[str, ...] = field(default=())
+
+    def runs_of(self, paper: str, experiment: str, budget: Budget) -> tuple[RunResult, ...]:
+        """Complete runs of one experiment at one budget, by seed."""
+        found = [r for r in self.runs if (r.paper, r.experiment, r.budget) == (paper, experiment, budget)]
+        return tuple(sorted((r for r in found if r.status == "complete"), key=lambda r: r.seed))
+
+    def cost_of(self, paper: str, experiment: str) -> CostResult | None:
+        """The counts of one experiment's network, if they are there."""
+        return next((c for c in self.costs if (c.paper, c.experiment) == (paper, experiment)), None)
+
+
+def path_of(folder: Path, key: str) -> Path:
+    """The file of the result with that key."""
+    return folder / f"{key}.json"
+
+
+def find_run(folder: Path, run: Run) -> RunResult | None:
+    """The valid result of ``run``, or None where there is none.
+
+    Raises:
+        ResultError: the file is damaged, or it is the result of another recipe under the same name.
+    """
+    path = path_of(folder, run.key)
+    if not path.exists():
+        return None
+    result = read(path)
+    if not isinstance(result, RunResult) or result.run_id != run.id:
+        raise ResultError(f"{path}: expected run {run.id}, got another recipe's result; move that file away")
+    return result
+
+
+def read(path: Path) -> Result:
+    """Read and validate one result.
+
+    Raises:
+        ResultError: not JSON, another schema, a wrong checksum, a value out of range, or a file in the wrong place.
+    """
+    try:
+        content = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResultError(f"{path}: expected a JSON file, got: {str(error)[:200]}") from None
+    if not isinstance(content, dict):
+        raise ResultError(f"{path}: expected a JSON object, got {type(content).__name__}")
+    if (version := content.get("schema_version")) != SCHEMA:
+        raise ResultError(f"{path}: expected schema {SCHEMA}, got {version!r}; use the version of sepconv that wrote it")
+    checksum = content.pop("sha256", None)
+    if checksum != (actual := hashlib.sha256(canonical_json(content)).hexdigest()):
+        raise ResultError(f"{path}: expected sha256 {str(checksum)[:12]}…, got {actual[:12]}…; the file was changed")
+    try:
+        result = _RESULT.validate_json(canonical_json(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "result"
+        raise ResultError(f"{path}: {place}: {first['msg']}; got {str(first['input'])[:80]}") from None
+    if not path.as_posix().endswith(f"{result.key}.json"):
+        raise ResultError(f"{path}: expected the file of {result.key}; it lies in the wrong place")
+    return result
+
+
+def read_all(folder: Path) -> Results:
+    """Read every result below ``folder``; damaged files become lines in ``problems`` and the rest is still read.
+
+    Raises:
+        ResultError: the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise ResultError(f"{folder}: expected a folder of results, found none; check the path")
+    found: dict[str, list[Any]] = {"run": [], "cost": [], "latency": []}
+    problems = []
+    for path in _files(folder):
+        try:
+            result = read(path)
+            found[result.kind].append(result)
+        except ResultError as error:
+            problems.append(str(error).replace(f"{folder}/", ""))
+    return Results(tuple(found["run"]), tuple(found["cost"]), tuple(found["latency"]), tuple(problems))
+
+
+def write(folder: Path, result: Result) -> Path:
+    """Write a result so that a reader sees all of it or nothing, and return its path.
+
+    Writing the same content again does nothing.
+
+    Raises:
+        ResultError: another result lies at that place already, or the folder cannot be written.
+    """
+    path = path_of(folder, result.key)
+    content = result.model_dump(mode="json")
+    content["sha256"] = hashlib.sha256(canonical_json(content)).hexdigest()
+    text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.parent / ".lock"):
+            if path.exists():
+                if read(path) != result:
+                    raise ResultError(f"{path}: another result lies there; move it away, nothing is overwritten")
+                return path
+            write_atomically(path, text.encode())
+    except OSError as error:
+        raise ResultError(f"{path}: cannot be written: {error.strerror}") from None
+    return path
+
+
+def merge(source: Path, target: Path) -> int:
+    """Add every result of ``source`` to ``target``; return how many were new.
+
+    Raises:
+        ResultError: a file of ``source`` is damaged, or differs from the one in ``target``. Nothing is added then.
+    """
+    results = read_all(source)
+    if results.problems:
+        raise ResultError(results.problems[0])
+    everything: list[Result] = [*results.runs, *results.costs, *results.latencies]
+    fresh = []
+    for result in everything:
+        path = path_of(target, result.key)
+        if not path.exists():
+            fresh.append(result)
+        elif read(path) != result:
+            raise ResultError(f"{path}: differs from the one in {source}; nothing was merged")
+    for result in fresh:
+        write(target, result)
+    return len(fresh)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write ``data`` to a temporary file beside ``path``, sync it, rename it, sync the folder."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Result files are two folders down: ``paper/experiment/name.json``."""
+    yield from sorted(p for p in folder.glob("*/*/*.json") if not p.name.startswith("."))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,474 @@
+"""What a paper, an experiment, a recipe and a claim are: frozen, typed, validated on construction.
+
+Everything that a paper module states is an instance of the classes below. They hold no behaviour beyond validation and
+derived values, import neither Keras nor a numerical library, and are exported as JSON by :func:`to_json`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import fields
+from enum import StrEnum
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Dataset = Literal["cifar10", "cifar100", "imagenet"]  # imagenet: shapes to count with, never trained on
+Augmentation = Literal[
+    "flip", "crop", "shift", "rotate", "zoom", "brightness", "randaugment", "autoaugment", "mixup", "cutmix"
+]  # fmt: skip
+Normalisation = Literal["unit", "imagenet", "cifar10"]
+Precision = Literal["float32", "bfloat16"]
+Option = int | str | bool | None
+
+
+class SpecError(Exception):
+    """A paper module states something that cannot be: one line says what was expected and what came."""
+
+
+class Budget(StrEnum):
+    """How much of the paper's schedule is run. Only ``PAPER`` decides a claim."""
+
+    SMOKE = "smoke"
+    REDUCED = "reduced"
+    PAPER = "paper"
+
+
+IMAGE_SHAPES: dict[Dataset, tuple[int, int, int]] = {
+    "cifar10": (32, 32, 3),
+    "cifar100": (32, 32, 3),
+    "imagenet": (224, 224, 3),
+}
+CLASSES: dict[Dataset, int] = {"cifar10": 10, "cifar100": 100, "imagenet": 1000}
+TEST_IMAGES = 10_000  # of CIFAR-10 and CIFAR-100 alike
+TRAIN_IMAGES = 50_000
+
+
+# --- experiments -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Network:
+    """A network by its builder, ``module.function`` under :mod:`sepconv.networks`, and that function's options."""
+
+    builder: Annotated[str, Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")]
+    options: dict[str, Option] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Constant:
+    """One learning rate for every step."""
+
+    learning_rate: Annotated[float, Field(gt=0)]
+    kind: Literal["constant"] = "constant"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class EpochDecay:
+    """``learning_rate * decay ** epoch``, constant within an epoch; the first epoch is number 0."""
+
+    learning_rate: Annotated[float, Field(gt=0)]
+    decay: Annotated[float, Field(gt=0, le=1)]
+    kind: Literal["epoch_decay"] = "epoch_decay"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class WarmupExponential:
+    """Linear from ``start`` to ``peak`` over the warm-up, then exponential down to ``end`` at the last step."""
+
+    start: Annotated[float, Field(gt=0)]
+    peak: Annotated[float, Field(gt=0)]
+    end: Annotated[float, Field(gt=0)]
+    warmup_epochs: Annotated[int, Field(ge=0)]
+    kind: Literal["warmup_exponential"] = "warmup_exponential"
+
+
+Schedule = Annotated[Constant | EpochDecay | WarmupExponential, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Optimizer:
+    """An optimizer and its settings, the learning rate apart (see ``Recipe.schedule``).
+
+    ``weight_decay`` is decoupled (AdamW); ``l2`` is added to the gradient of every parameter, as PyTorch's SGD does.
+    ``reset_each_epoch`` starts every epoch with fresh slots (momentum zero), as yu2021's notebooks do.
+    """
+
+    name: Literal["adam", "adamw", "sgd"]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    nesterov: bool = False
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    l2: Annotated[float, Field(ge=0)] = 0.0
+    reset_each_epoch: bool = False
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Recipe:
+    """Training hyperparameters. ``sources`` says of each field where the paper states it, or why we chose it.
+
+    ``augment`` is a sequence of steps, each a tuple of alternatives of which every image draws one.
+    """
+
+    epochs: Annotated[int, Field(gt=0)]
+    batch_size: Annotated[int, Field(gt=0)]
+    optimizer: Optimizer
+    schedule: Schedule
+    normalisation: Normalisation
+    train_images: Annotated[int, Field(gt=0, le=TRAIN_IMAGES)]
+    sources: dict[str, str]
+    augment: tuple[tuple[Augmentation, ...], ...] = ()
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        """Every hyperparameter has a source, and no source is for a hyperparameter that does not exist."""
+        known = {f.name for f in fields(self)} - {"sources"}
+        _require(self.sources.keys() == known, "sources must name each hyperparameter once", known, self.sources)
+
+    @property
+    def validation_images(self) -> int:
+        """Images held out of the training split; 0 means that the paper validated on the test split."""
+        return TRAIN_IMAGES - self.train_images
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Scale:
+    """How much of a recipe a budget runs. ``evaluate_images`` bounds validation and test each."""
+
+    epochs: Annotated[int, Field(gt=0)]
+    train_images: Annotated[int, Field(gt=0, le=TRAIN_IMAGES)]
+    evaluate_images: Annotated[int, Field(gt=0, le=TEST_IMAGES)]
+
+
+SMOKE = Scale(epochs=2, train_images=256, evaluate_images=256)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Experiment:
+    """One configuration: a network on a dataset under a recipe. Without a recipe it is built and counted only."""
+
+    name: Slug
+    network: Network
+    dataset: Dataset
+    recipe: Recipe | None = None
+    reduced: Scale | None = None
+    note: str = ""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """``(height, width, channels)`` of the input."""
+        return IMAGE_SHAPES[self.dataset]
+
+    @property
+    def classes(self) -> int:
+        """Number of classes of the dataset."""
+        return CLASSES[self.dataset]
+
+    def scale(self, budget: Budget) -> Scale:
+        """What ``budget`` runs of this experiment.
+
+        Raises:
+            SpecError: the experiment is not trained, or has no reduced scale.
+        """
+        if self.recipe is None:
+            raise SpecError(f"{self.name}: expected an experiment with a recipe, got one that is only counted")
+        if budget is Budget.PAPER:
+            return Scale(self.recipe.epochs, self.recipe.train_images, TEST_IMAGES)
+        if budget is Budget.SMOKE:
+            return SMOKE
+        if self.reduced is None:
+            raise SpecError(f"{self.name}: no reduced scale; use the budget smoke or paper")
+        return self.reduced
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Run:
+    """One experiment, at one budget, from one seed."""
+
+    paper: Slug
+    experiment: Experiment
+    budget: Budget
+    seed: Annotated[int, Field(ge=0)]
+
+    @property
+    def key(self) -> str:
+        """Where the result lies below the results folder, without the suffix: ``paper/experiment/budget-seed-n``."""
+        return f"{self.paper}/{self.experiment.name}/{self.budget}-seed-{self.seed}"
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """All that determines the numbers of the run, and no prose."""
+        experiment = to_json(self.experiment)
+        if experiment["recipe"]:
+            del experiment["recipe"]["sources"]
+        return {
+            "network": experiment["network"],
+            "dataset": experiment["dataset"],
+            "recipe": experiment["recipe"],
+            "scale": to_json(self.experiment.scale(self.budget)),
+            "seed": self.seed,
+        }
+
+    @property
+    def id(self) -> str:
+        """First 16 hex digits of the SHA-256 of the canonical JSON of :attr:`spec`."""
+        return hashlib.sha256(canonical_json(self.spec)).hexdigest()[:16]
+
+
+# --- claims ----------------------------------------------------------------------------------------------------------
+
+# Each metric's unit; the group says which kind of result holds it.
+COST_METRICS = {
+    "num_params": "parameters",
+    "trainable_params": "parameters",
+    "mult_adds": "mult-adds",
+    "islam_flops": "FLOPs as islam2022 counts them",
+    "weighted_layers": "layers",
+    "weight_bytes": "bytes",  # weights and optimizer slots
+    "training_step_bytes": "bytes",  # weights, gradients, slots and stored activations of one training step
+}
+RUN_METRICS = {
+    "train_accuracy": "%",
+    "val_accuracy": "%",
+    "test_accuracy": "%",
+    "batch_stats_accuracy": "%",  # test accuracy with batch norm on each batch's own statistics
+    "generalisation_gap": "points",  # train accuracy minus validation accuracy
+    "log_distance": "points",  # mean absolute distance of test accuracy to the authors' log after the fifth epoch
+    "epoch_seconds": "s",
+    "total_seconds": "s",
+    "settling_epoch": "epochs",  # first epoch at 99 % of the final test accuracy
+}
+LATENCY_METRICS = {
+    "latency_4": "s",  # one pass over the 10,000 test images at batch size 4
+    "latency_256": "s",
+}
+METRICS = COST_METRICS | RUN_METRICS | LATENCY_METRICS
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Measure:
+    """A metric of an experiment: one number for a cost metric, one a seed for a run, one a repeat for a latency.
+
+    ``epoch`` (first is 1) reads a run's history there rather than at its end.
+    """
+
+    metric: str
+    of: str
+    epoch: int | None = None
+
+    def __post_init__(self) -> None:
+        """The metric is one that results hold."""
+        _require(self.metric in METRICS, "unknown metric", METRICS, [self.metric])
+
+    @property
+    def unit(self) -> str:
+        """Unit of the metric."""
+        return METRICS[self.metric]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Number:
+    """A number that the paper prints, or plain arithmetic on such numbers; ``label`` shows the arithmetic."""
+
+    label: str
+    value: float
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Equal:
+    """A count equals the reported one to less than ``resolution`` (one unit of the last digit that was printed)."""
+
+    measure: Measure
+    expected: float
+    resolution: Annotated[float, Field(gt=0)] = 1.0
+    type: Literal["equal"] = "equal"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Within:
+    """The mean over seeds lies in ``[low, high]``, for each of the measures."""
+
+    measures: tuple[Measure, ...]
+    low: float
+    high: float
+    type: Literal["within"] = "within"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Pair:
+    """Two measures that are compared over the same seeds."""
+
+    first: Measure
+    second: Measure
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Ordered:
+    """``first`` is greater than ``second`` in each pair."""
+
+    pairs: tuple[Pair, ...]
+    type: Literal["ordered"] = "ordered"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class DifferenceWithin:
+    """``first - second`` lies in ``[low, high]``."""
+
+    pair: Pair
+    low: float
+    high: float
+    type: Literal["difference_within"] = "difference_within"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class RatioWithin:
+    """``first / second`` lies in ``[low, high]``."""
+
+    pair: Pair
+    low: Annotated[float, Field(ge=0)]
+    high: float
+    type: Literal["ratio_within"] = "ratio_within"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Agreement:
+    """Two numbers that the paper's own statements make equal."""
+
+    left: Number | Measure
+    right: Number | Measure
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Consistent:
+    """Every pair of numbers differs by less than ``tolerance``."""
+
+    agreements: tuple[Agreement, ...]
+    tolerance: Annotated[float, Field(gt=0)]
+    type: Literal["consistent"] = "consistent"
+
+
+Check = Annotated[
+    Equal | Within | Ordered | DifferenceWithin | RatioWithin | Consistent, Field(discriminator="type")
+]
+Kind = Literal["exact", "value", "order", "ratio", "internal", "quoted"]
+_CHECKS_OF_KIND: dict[Kind, tuple[type, ...]] = {
+    "exact": (Equal, Consistent),
+    "value": (Within, DifferenceWithin),
+    "order": (Ordered,),
+    "ratio": (RatioWithin,),
+    "internal": (Consistent,),
+    "quoted": (Equal,),
+}
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Claim:
+    """A sentence of a paper and the criterion, fixed beforehand, by which results decide it."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9]+(-[a-z0-9]+)*$")]
+    kind: Kind
+    quote: str  # verbatim from the paper
+    where: str  # section, table or figure
+    check: Check
+    reported: str  # what the paper states, as a reader would write it
+    criterion: str  # the check in plain words
+    because: str = ""  # the reading that was chosen where the paper leaves something open
+
+    def __post_init__(self) -> None:
+        """The check suits the kind, and an interval is one."""
+        allowed = _CHECKS_OF_KIND[self.kind]
+        got = type(self.check)
+        _require(got in allowed, f"{self.id}: check of a claim of kind {self.kind}", _names(allowed), _names([got]))
+        if isinstance(self.check, Within | DifferenceWithin | RatioWithin) and self.check.low > self.check.high:
+            raise SpecError(f"{self.id}: expected low <= high, got [{self.check.low}, {self.check.high}]")
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """The measures that the check reads."""
+        return tuple(_measures(self.check))
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Departure:
+    """Where we knowingly differ from a paper, or had to choose because it is silent."""
+
+    what: str
+    paper: str
+    ours: str
+    because: str
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Paper:
+    """A paper: its citation, experiments and claims."""
+
+    key: Slug
+    title: str
+    authors: str
+    year: int
+    venue: str
+    link: str
+    hardware: str
+    experiments: tuple[Experiment, ...]
+    claims: tuple[Claim, ...]
+    departures: tuple[Departure, ...] = ()
+    log: str | None = None  # CSV beside the module: experiment, epoch, test_accuracy, … as the authors printed them
+
+    def __post_init__(self) -> None:
+        """Names are unique, ids begin with the key, and every claim reads experiments that exist."""
+        names = [e.name for e in self.experiments]
+        _require(len(set(names)) == len(names), f"{self.key}: experiment names must differ", set(names), names)
+        ids = [c.id for c in self.claims]
+        _require(len(set(ids)) == len(ids), f"{self.key}: claim ids must differ", set(ids), ids)
+        for claim in self.claims:
+            _require(claim.id.startswith(self.key + "."), "claim ids begin with the paper", [self.key], [claim.id])
+            wanted = {m.of for m in claim.measures}
+            _require(wanted <= set(names), f"{claim.id}: unknown experiment", names, wanted - set(names))
+
+    def experiment(self, name: str) -> Experiment:
+        """The experiment of that name.
+
+        Raises:
+            SpecError: there is none; the message lists those that exist.
+        """
+        found = {e.name: e for e in self.experiments}
+        _require(name in found, f"{self.key}: unknown experiment", found, [name])
+        return found[name]
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def to_json(spec: Any) -> Any:  # noqa: ANN401 - any of the classes above
+    """A spec as plain JSON values."""
+    return TypeAdapter(type(spec)).dump_python(spec, mode="json")
+
+
+def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """The one way to write a JSON value: sorted keys, no spaces, ASCII, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _require(holds: bool, what: str, expected: Iterable[str], got: Iterable[str]) -> None:
+    if not holds:
+        raise SpecError(f"{what}: expected {', '.join(sorted(expected))}; got {', '.join(sorted(got))}")
+
+
+def _names(types: Iterable[type]) -> list[str]:
+    return [t.__name__ for t in types]
+
+
+def _measures(check: Any) -> Iterable[Measure]:  # noqa: ANN401 - one of the checks
+    """Walk the fields of a check and yield the measures in it, in order."""
+    if isinstance(check, Measure):
+        yield check
+    elif isinstance(check, tuple):
+        for part in check:
+            yield from _measures(part)
+    elif isinstance(check, (*get_args(get_args(Check)[0]), Pair, Agreement)):
+        for field in fields(check):
+            yield from _measures(getattr(check, field.name))

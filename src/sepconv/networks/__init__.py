@@ -1,0 +1,52 @@
+"""The papers' networks as Keras 3 functional models, independent of the backend.
+
+A builder is a function ``(image_shape, classes, *, option=…) -> keras.Model`` of a module of this package. Every
+network maps images ``(batch, height, width, channels)`` to logits ``(batch, classes)``; the softmax is in the loss.
+"""
+
+import inspect
+from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
+
+import keras
+
+from sepconv.spec import Network, SpecError
+
+Builder = Callable[..., keras.Model]
+
+
+def build(network: Network, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """Build a network with fresh initial weights.
+
+    Args:
+        network: builder and options.
+        image_shape: ``(height, width, channels)``.
+        classes: number of logits.
+
+    Raises:
+        SpecError: no such builder, or an option that the builder does not have.
+    """
+    known = builders()
+    if network.builder not in known:
+        raise SpecError(f"unknown network builder {network.builder!r}; expected one of: {', '.join(sorted(known))}")
+    builder = known[network.builder]
+    options = list(inspect.signature(builder).parameters)[2:]
+    unknown = sorted(network.options.keys() - set(options))
+    if unknown:
+        raise SpecError(f"{network.builder}: unknown option {', '.join(unknown)}; expected {_listed(options)}")
+    return builder(image_shape, classes, **network.options)
+
+
+def builders() -> dict[str, Builder]:
+    """Every builder of this package, by ``module.function``."""
+    return {
+        f"{module.name}.{name}": function
+        for module in iter_modules(__path__)
+        for name, function in inspect.getmembers(import_module(f"{__name__}.{module.name}"), inspect.isfunction)
+        if not name.startswith("_") and list(inspect.signature(function).parameters)[:2] == ["image_shape", "classes"]
+    }
+
+
+def _listed(options: list[str]) -> str:
+    return "one of: " + ", ".join(options) if options else "none (it has no options)"

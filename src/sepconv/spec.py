@@ -7,11 +7,12 @@ derived values, import neither Keras nor a numerical library, and are exported a
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal, get_args
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -351,9 +352,17 @@ class Consistent:
     type: Literal["consistent"] = "consistent"
 
 
-Check = Annotated[
-    Equal | Within | Ordered | DifferenceWithin | RatioWithin | Consistent, Field(discriminator="type")
-]
+def higher(metric: str, *, of: str, than: str) -> Ordered:
+    """``metric`` is higher for the experiment ``of`` than for ``than``."""
+    return Ordered((Pair(Measure(metric, of), Measure(metric, than)),))
+
+
+def increasing(metric: str, *experiments: str) -> Ordered:
+    """``metric`` rises from each experiment to the next."""
+    return Ordered(tuple(Pair(Measure(metric, more), Measure(metric, less)) for less, more in pairwise(experiments)))
+
+
+Check = Annotated[Equal | Within | Ordered | DifferenceWithin | RatioWithin | Consistent, Field(discriminator="type")]
 Kind = Literal["exact", "value", "order", "ratio", "internal", "quoted"]
 _CHECKS_OF_KIND: dict[Kind, tuple[type, ...]] = {
     "exact": (Equal, Consistent),
@@ -469,6 +478,6 @@ def _measures(check: Any) -> Iterable[Measure]:  # noqa: ANN401 - one of the che
     elif isinstance(check, tuple):
         for part in check:
             yield from _measures(part)
-    elif isinstance(check, (*get_args(get_args(Check)[0]), Pair, Agreement)):
+    elif is_dataclass(check):
         for field in fields(check):
             yield from _measures(getattr(check, field.name))

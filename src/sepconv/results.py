@@ -1,7 +1,7 @@
 """The store: one JSON file a result, validated on read and on write, written atomically, merged without loss.
 
-A result's place follows from what it is a result of (``Run.key`` and its like), so two writers never share a file. Nothing
-is ever overwritten with other content.
+A result's place follows from what it is a result of (``Run.key`` and its like), so two writers never share a file.
+Nothing is ever overwritten with other content.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from sepconv.spec import Budget, Run, Slug, canonical_json
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 Percent = Annotated[float, Field(ge=0, le=100)]
 NonNegative = Annotated[float, Field(ge=0)]
 
@@ -229,7 +229,7 @@ def read(path: Path) -> Result:
     if not isinstance(content, dict):
         raise ResultError(f"{path}: expected a JSON object, got {type(content).__name__}")
     if (version := content.get("schema_version")) != SCHEMA:
-        raise ResultError(f"{path}: expected schema {SCHEMA}, got {version!r}; use the version of sepconv that wrote it")
+        raise ResultError(f"{path}: expected schema {SCHEMA}, got {version!r}; read it with the sepconv that wrote it")
     checksum = content.pop("sha256", None)
     if checksum != (actual := hashlib.sha256(canonical_json(content)).hexdigest()):
         raise ResultError(f"{path}: expected sha256 {str(checksum)[:12]}…, got {actual[:12]}…; the file was changed")

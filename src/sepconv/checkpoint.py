@@ -1,0 +1,81 @@
+"""Checkpoints at epoch ends: all that a run needs to continue, in one checksummed file, the newest two kept."""
+
+import hashlib
+import io
+import json
+import logging
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sepconv.results import write_atomically
+
+KEPT = 2
+_DIGEST_BYTES = hashlib.sha256().digest_size
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """State after the last epoch of ``history``: every variable of model and optimizer, in order."""
+
+    run_id: str
+    variables: Sequence[NDArray[Any]]
+    history: list[dict[str, Any]]
+    compile_seconds: float
+
+    @property
+    def epoch(self) -> int:
+        """Number of finished epochs."""
+        return len(self.history)
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint atomically below ``folder`` and delete all but the newest two of its run."""
+    arrays = {f"variable_{i:04d}": np.asarray(v) for i, v in enumerate(checkpoint.variables)}
+    meta = json.dumps({"history": checkpoint.history, "compile_seconds": checkpoint.compile_seconds})
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, meta=np.array(meta), **arrays)
+    data = buffer.getvalue()
+    path = folder / checkpoint.run_id / f"epoch-{checkpoint.epoch:04d}.ckpt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, hashlib.sha256(data).digest() + data)
+    for old in _newest_first(folder, checkpoint.run_id)[KEPT:]:
+        old.unlink()
+    return path
+
+
+def load(folder: Path, run_id: str) -> Checkpoint | None:
+    """The newest whole checkpoint of a run; a damaged one is passed over with a warning. None where there is none."""
+    for path in _newest_first(folder, run_id):
+        try:
+            return _read(path, run_id)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            _log.warning("%s is damaged (%s); falling back to the checkpoint before it", path, error)
+    return None
+
+
+def discard(folder: Path, run_id: str) -> None:
+    """Delete the checkpoints of a run whose result has been written."""
+    for path in _newest_first(folder, run_id):
+        path.unlink()
+
+
+def _newest_first(folder: Path, run_id: str) -> list[Path]:
+    return sorted((folder / run_id).glob("epoch-*.ckpt"), reverse=True)
+
+
+def _read(path: Path, run_id: str) -> Checkpoint:
+    content = path.read_bytes()
+    digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    if hashlib.sha256(data).digest() != digest:
+        raise ValueError("wrong checksum")
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        meta = json.loads(str(arrays["meta"]))
+        variables = [arrays[name] for name in sorted(arrays.files) if name != "meta"]
+    return Checkpoint(run_id, variables, meta["history"], meta["compile_seconds"])

@@ -1,0 +1,87 @@
+"""The machine and software that a result comes from, and how much memory a run took."""
+
+import os
+import platform
+import resource
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from sepconv.results import Environment
+
+
+def describe() -> Environment:
+    """The environment of this process. Imports the backend."""
+    import keras
+
+    backend = keras.backend.backend()
+    device, accelerator = _device(backend)
+    return Environment(
+        python=platform.python_version(),
+        keras=version("keras"),
+        backend=backend,
+        backend_version=version(backend),
+        numpy=version("numpy"),
+        device=device,
+        accelerator=accelerator,
+        cores=len(os.sched_getaffinity(0)),
+        system=f"{platform.system()} {platform.machine()}",
+        git_commit=git_commit(),
+    )
+
+
+def git_commit() -> str:
+    """The commit of the code, ``-dirty`` appended where it was changed; ``SEPCONV_COMMIT`` where there is no git."""
+    if stated := os.environ.get("SEPCONV_COMMIT"):
+        return stated
+    source = Path(__file__).parent
+    try:
+        commit = _git(source, "rev-parse", "HEAD")
+        return commit + ("-dirty" if _git(source, "status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def peak_bytes() -> int | None:
+    """Most memory taken so far: of the accelerator where the backend tells, else of this process."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        statistics = jax.devices()[0].memory_stats()
+        if statistics:
+            return int(statistics["peak_bytes_in_use"])
+    else:
+        import tensorflow as tf
+
+        if tf.config.list_physical_devices("GPU"):
+            return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _device(backend: str) -> tuple[str, bool]:
+    if backend == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        return (_processor(), False) if device.platform == "cpu" else (device.device_kind, True)
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return _processor(), False
+    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")), True
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    run = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True, timeout=10)
+    return run.stdout.strip()

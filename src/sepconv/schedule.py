@@ -1,0 +1,29 @@
+"""Learning rates as one number a step."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sepconv.spec import Constant, EpochDecay, Recipe, WarmupExponential
+
+
+def learning_rates(recipe: Recipe, epochs: int, steps_per_epoch: int) -> NDArray[np.float64]:
+    """Learning rate of every step, shape ``(epochs, steps_per_epoch)``.
+
+    A run shorter than the recipe keeps the shape of a warm-up schedule (warm-up and decay shrink alike), while
+    a decay per epoch stays as the paper states it.
+    """
+    steps = epochs * steps_per_epoch
+    match recipe.schedule:
+        case Constant(learning_rate=rate):
+            rates = np.full(steps, rate)
+        case EpochDecay(learning_rate=rate, decay=decay):
+            rates = np.repeat(rate * decay ** np.arange(epochs), steps_per_epoch)
+        case WarmupExponential() as schedule:
+            warmup = round(steps * schedule.warmup_epochs / recipe.epochs)
+            rates = np.concatenate(
+                [
+                    np.linspace(schedule.start, schedule.peak, warmup, endpoint=False),
+                    np.geomspace(schedule.peak, schedule.end, steps - warmup),
+                ]
+            )
+    return rates.reshape(epochs, steps_per_epoch)

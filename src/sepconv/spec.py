@@ -27,8 +27,12 @@ Precision = Literal["float32", "bfloat16"]
 Option = int | str | bool | None
 
 
-class SpecError(Exception):
-    """A paper module states something that cannot be: one line says what was expected and what came."""
+class InputError(Exception):
+    """Bad input, in one line: what was expected, what came, what to do. The command line prints it and exits with 2."""
+
+
+class SpecError(InputError):
+    """A paper module states something that cannot be."""
 
 
 class Budget(StrEnum):
@@ -337,18 +341,18 @@ class RatioWithin:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Agreement:
-    """Two numbers that the paper's own statements make equal."""
+    """Two numbers that the paper's own statements make equal: they differ by less than ``tolerance``."""
 
     left: Number | Measure
     right: Number | Measure
+    tolerance: Annotated[float, Field(gt=0)] = 1.0
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class Consistent:
-    """Every pair of numbers differs by less than ``tolerance``."""
+    """Every agreement holds."""
 
     agreements: tuple[Agreement, ...]
-    tolerance: Annotated[float, Field(gt=0)]
     type: Literal["consistent"] = "consistent"
 
 
@@ -370,7 +374,7 @@ _CHECKS_OF_KIND: dict[Kind, tuple[type, ...]] = {
     "order": (Ordered,),
     "ratio": (RatioWithin,),
     "internal": (Consistent,),
-    "quoted": (Equal,),
+    "quoted": (Equal, Consistent),
 }
 
 

@@ -1,7 +1,7 @@
 """Intervals, tests and effect sizes: pure functions on numbers, no results and no papers.
 
-A sample is what independent runs measured, one value a seed. Functions that take ``(..., n)`` arrays treat the last axis
-as the sample, so that a simulation passes through the same code as a verdict. One value alone never gives an interval.
+A sample is what independent runs measured, one value a seed. Functions that take ``(..., n)`` arrays treat the last
+axis as the sample, so that a simulation passes through the same code as a verdict. One value alone never gives an interval.
 """
 
 import math

@@ -37,9 +37,13 @@ def pytorch_uniform(fan_in: int) -> initializers.Initializer:
 
 
 KERAS = Convention()
+# MobileNet's convolutions have no bias: the batch norm after them has one.
+NO_BIAS = Convention(bias=False)
 # PyTorch's momentum 0.1 is Keras's 0.9. Its running variance is Bessel-corrected, Keras's is not: they differ by the
 # factor n / (n - 1) with n = batch · height · width, at most 0.1 % in the networks and batches of yu2021.
 PYTORCH = Convention(pad_both_sides=True, initializer=pytorch_uniform, bn_momentum=0.9, bn_epsilon=1e-5)
+
+Block = Callable[[KerasTensor, int, str, int, Convention], KerasTensor]  # (x, filters, name, stride, convention)
 
 
 def conv_bn_relu(
@@ -71,6 +75,24 @@ def depthwise_separable_block(
     """
     x = depthwise_bn_relu(x, 3, f"{name}_depthwise", stride, convention)
     return conv_bn_relu(x, filters, 1, f"{name}_pointwise", convention=convention)
+
+
+def standard_block(
+    x: KerasTensor, filters: int, name: str, stride: int = 1, convention: Convention = KERAS
+) -> KerasTensor:
+    """The standard counterpart of :func:`depthwise_separable_block`: one 3×3 convolution, batch norm, ReLU."""
+    return conv_bn_relu(x, filters, 3, name, stride, convention)
+
+
+def mobilenet_blocks(x: KerasTensor, block: Block, convention: Convention, blocks_512: int = 5) -> KerasTensor:
+    """The 13 blocks after MobileNet's stem (its Table 1), five of which keep 512 filters.
+
+    The table prints stride 2 for the last block too, but its input and output are both 7×7: stride 1 is meant.
+    """
+    shapes = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * blocks_512, (1024, 2), (1024, 1)]
+    for i, (filters, stride) in enumerate(shapes, start=1):
+        x = block(x, filters, f"block{i}", stride, convention)
+    return x
 
 
 def bn_relu(x: KerasTensor, name: str, convention: Convention = KERAS) -> KerasTensor:

@@ -12,7 +12,7 @@ from sepconv.spec import Optimizer, Recipe
 Tensor = Any  # a tensor of the backend
 
 
-class CoupledSGD(keras.optimizers.SGD):
+class CoupledSGD(keras.optimizers.SGD):  # type: ignore[misc]
     """SGD with L2 decay added to the gradient, as PyTorch's ``weight_decay`` does; Keras's own is decoupled.
 
     With a learning rate constant between resets, Keras's momentum (velocity scaled by the rate) and PyTorch's are the

@@ -16,15 +16,15 @@ from typing import Annotated, Any, Literal
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from sepconv.spec import Budget, Run, Slug, canonical_json
+from sepconv.spec import Budget, InputError, Run, Slug, canonical_json
 
 SCHEMA: Literal[1] = 1
 Percent = Annotated[float, Field(ge=0, le=100)]
 NonNegative = Annotated[float, Field(ge=0)]
 
 
-class ResultError(Exception):
-    """A result that cannot be read or written: one line says which file, what was expected and what came."""
+class ResultError(InputError):
+    """A result that cannot be read or written."""
 
 
 class _Model(BaseModel):

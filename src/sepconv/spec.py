@@ -173,6 +173,10 @@ class Experiment:
         """Number of classes of the dataset."""
         return CLASSES[self.dataset]
 
+    def has(self, budget: Budget) -> bool:
+        """Whether this experiment is trained at ``budget``."""
+        return self.recipe is not None and (budget is not Budget.REDUCED or self.reduced is not None)
+
     def scale(self, budget: Budget) -> Scale:
         """What ``budget`` runs of this experiment.
 

@@ -1,0 +1,108 @@
+"""``sepconv list | run | cost | judge | report | bench``: thin functions over the modules."""
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sepconv.spec import Budget, InputError, Paper, Run, to_json
+
+if TYPE_CHECKING:
+    from sepconv.campaign import Place
+
+app = typer.Typer(help="Depthwise Separable Convolution, Reproduced.", no_args_is_help=True, add_completion=False)
+
+Papers = Annotated[list[str] | None, typer.Option("--paper", help="Only this paper; may be repeated.")]
+ResultsFolder = Annotated[Path, typer.Option("--results", envvar="SEPCONV_RESULTS", help="Folder of results.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RESULTS = Path("results")
+
+
+def main() -> None:
+    """Run the command line; bad input prints one line and exits with 2."""
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    try:
+        app()
+    except InputError as error:
+        print(f"sepconv: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command("list")
+def list_(paper: Papers = None, as_json: AsJson = False) -> None:
+    """List papers, experiments and claims."""
+    papers = _papers(paper)
+    if as_json:
+        print(json.dumps([to_json(p) for p in papers], indent=1))
+        return
+    for p in papers:
+        print(f"{p.key}  {p.authors}: {p.title} ({p.year})")
+        for e in p.experiments:
+            budgets = [b.value for b in Budget if e.has(b)]
+            print(f"  experiment  {e.name:24} {e.network.builder:28} {', '.join(budgets) or 'counted only'}")
+        for c in p.claims:
+            print(f"  claim       {c.id:36} {c.kind:9} {c.reported}")
+
+
+@app.command()
+def run(
+    paper: Annotated[str, typer.Argument(help="A paper's key, or 'all'.")],
+    experiment: Annotated[list[str] | None, typer.Argument(help="Experiments; all of the paper if none.")] = None,
+    budget: Annotated[Budget, typer.Option(help="How much of the paper's schedule.")] = Budget.SMOKE,
+    seed: Annotated[list[int] | None, typer.Option(help="Seeds, in order; may be repeated.", min=0)] = None,
+    results: ResultsFolder = RESULTS,
+    checkpoints: Annotated[Path, typer.Option(help="Folder of checkpoints.")] = Path("checkpoints"),
+    deadline: Annotated[
+        float | None, typer.Option(help="Minutes after which to stop at an epoch's end.", min=0)
+    ] = None,
+) -> None:
+    """Train what is missing. Run it again to continue; finished runs are never repeated."""
+    from sepconv import campaign
+
+    wanted = campaign.runs(_papers(None if paper == "all" else [paper]), budget, seed or [0], experiment or [])
+    queue = campaign.missing(wanted, results)
+    place = campaign.Place(results, checkpoints)
+    until = None if deadline is None else time.monotonic() + 60 * deadline
+    if len(wanted) == 1:
+        _run_one(wanted[0], place, until)
+        return
+    print(f"{len(queue)} of {len(wanted)} runs are missing", flush=True)
+    if failures := campaign.work_off(queue, place, until):
+        print("\n".join(failures), file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command()
+def cost(paper: Papers = None, results: ResultsFolder = RESULTS) -> None:
+    """Count parameters, mult-adds and bytes of every network, and write them to the results."""
+    from sepconv.cost import ensure_costs
+
+    ensure_costs(results, _papers(paper))
+
+
+def _papers(keys: list[str] | None) -> tuple[Paper, ...]:
+    from sepconv.papers import all_papers, paper
+
+    return tuple(paper(key) for key in keys) if keys else all_papers()
+
+
+def _run_one(wanted: Run, place: "Place", until: float | None) -> None:
+    from sepconv import campaign
+    from sepconv.train import Stopped
+
+    try:
+        result = campaign.run_one(wanted, place, until)
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        raise typer.Exit(campaign.STOPPED) from None
+    if result is None:
+        print(f"{wanted.key}: another process is training it")
+    elif result.final is None:
+        print(f"{wanted.key}: diverged after epoch {len(result.history)}; the result says so", file=sys.stderr)
+        raise typer.Exit(1)
+    else:
+        print(f"{wanted.key}: test accuracy {result.final.test_accuracy:.2f} %")

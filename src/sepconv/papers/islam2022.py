@@ -1,0 +1,504 @@
+"""islam2022: three patch-based networks around a narrowed depthwise convolution, on CIFAR-10."""
+
+from dataclasses import replace
+
+from sepconv.spec import (
+    Agreement,
+    Claim,
+    Consistent,
+    Departure,
+    DifferenceWithin,
+    Equal,
+    Experiment,
+    Measure,
+    Network,
+    Number,
+    Optimizer,
+    Option,
+    Ordered,
+    Pair,
+    Paper,
+    Recipe,
+    Scale,
+    WarmupExponential,
+    Within,
+    higher,
+    increasing,
+)
+
+# --- experiments -----------------------------------------------------------------------------------------------------
+
+RECIPE = Recipe(
+    epochs=300,
+    batch_size=512,
+    optimizer=Optimizer("adamw", weight_decay=0.01),
+    schedule=WarmupExponential(start=1e-5, peak=0.01, end=5e-5, warmup_epochs=5),
+    normalisation="cifar10",
+    train_images=50_000,
+    augment=(("flip",), ("crop",), ("randaugment", "autoaugment"), ("mixup", "cutmix")),
+    sources={
+        "epochs": "Sec. 3.1, Table 2",
+        "batch_size": "Sec. 4.1",
+        "optimizer": "AdamW: Sec. 3.1. Weight decay not stated; 0.01, because ConvMixer's CIFAR-10 recipe, whose batch "
+        "size and peak learning rate the thesis shares, has that",
+        "schedule": "Sec. 3.1: from 1e-5 to 0.01 in five epochs, then down to 5e-5; that the first part is linear is "
+        "our reading, 'exponential learning rate scheduler' is the paper's word for the second",
+        "normalisation": "not stated; CIFAR-10's mean and deviation, because ConvMixer's CIFAR-10 recipe has those",
+        "train_images": "no validation split is mentioned; the whole training split, because Table 2 names training "
+        "and testing accuracy only",
+        "augment": "RandAugment, AutoAugment, MixUp and CutMix: Sec. 3.1, which does not say how they are combined; "
+        "every image draws one policy and one way of mixing, after a flip and a crop, which come before the policy in "
+        "RandAugment and AutoAugment as published. Strengths are in sepconv.augment",
+        "label_smoothing": "not stated; none, because MixUp and CutMix soften the labels already",
+        "precision": "not stated; float32, the default of TensorFlow",
+    },
+)
+SHORT = replace(
+    RECIPE,
+    epochs=100,
+    sources=RECIPE.sources
+    | {"epochs": "300 in the paper; 100 on both sides of each ablation, because 15 networks share one budget"},
+)
+ADAM = replace(
+    SHORT,
+    optimizer=Optimizer("adam"),
+    sources=SHORT.sources | {"optimizer": "Sec. 4.1, the alternative to AdamW; without weight decay"},
+)
+BATCH_128 = replace(SHORT, batch_size=128, sources=SHORT.sources | {"batch_size": "Sec. 4.1, the alternative to 512"})
+REDUCED = Scale(epochs=8, train_images=4_000, evaluate_images=1_000)  # Large has none: minutes an epoch on two cores
+
+
+def _network(patch: int = 2, dim: int = 128, kernel: int = 5, depth: int = 8) -> Network:
+    """One row of Table 1; the defaults are Small."""
+    return Network("islam.patch_network", {"patch": patch, "dim": dim, "kernel": kernel, "depth": depth})
+
+
+SMALL = Experiment("small", _network(), "cifar10", RECIPE, REDUCED, "Table 1, Small")
+SMALL_SHORT = replace(SMALL, name="small-short", recipe=SHORT, reduced=None, note="Small, the ablations' reference")
+
+
+def _variant(name: str, **options: Option) -> Experiment:
+    """Small with other options of its network, under the ablations' schedule."""
+    network = replace(SMALL.network, options=SMALL.network.options | options)
+    return replace(SMALL_SHORT, name=f"small-{name}", network=network, note="ablation of Small")
+
+
+MAIN = (
+    SMALL,
+    replace(SMALL, name="medium", network=_network(dim=256), note="Table 1, Medium"),
+    Experiment("large", _network(1, 256, 7, 16), "cifar10", RECIPE, note="Table 1, Large, with patch 1 as printed"),
+    Experiment("large-p2", _network(2, 256, 7, 16), "cifar10", RECIPE, note="Large with patch 2: 998,666 parameters"),
+)
+ABLATIONS = (
+    SMALL_SHORT,
+    _variant("k3", kernel=3),
+    _variant("k7", kernel=7),
+    _variant("k9", kernel=9),
+    _variant("p1", patch=1),
+    _variant("p4", patch=4),
+    _variant("d4", depth=4),
+    _variant("d16", depth=16),
+    _variant("no-reduction", first=1, second=1),
+    _variant("first-quarter", first=4),
+    _variant("first-full", first=1),
+    _variant("layer-norm", norm="layer"),
+    _variant("no-residual", residual=False),
+    replace(SMALL_SHORT, name="small-adam", recipe=ADAM, note="ablation of Small"),
+    replace(SMALL_SHORT, name="small-batch-128", recipe=BATCH_128, note="ablation of Small"),
+)
+COUNTED = (
+    Experiment("alexnet", Network("reference.alexnet"), "imagenet", note="Sec. 1.2.1"),
+    Experiment("vgg19", Network("reference.vgg19"), "imagenet", note="Sec. 1.2.2"),
+    Experiment("resnet50", Network("reference.resnet50"), "imagenet", note="Sec. 1.2.3"),
+)
+
+# --- claims ----------------------------------------------------------------------------------------------------------
+
+_TABLE1 = {
+    "small": "Small | 2 | 128 | 5 | 8 | 130,442 | 0.0325G",
+    "medium": "Medium | 2 | 256 | 5 | 8 | 490,250 | 0.1238G",
+    "large": "Large | 1 | 256 | 7 | 16 | 998,666 | 1.0092G",
+}
+_TABLE2 = {
+    "small": "Small | 130,442 | 71% | 93% | 300 | 0.0325G",
+    "medium": "Medium | 490,250 | 76% | 95% | 300 | 0.1238G",
+    "large": "Large | 998,666 | 82% | 97% | 300 | 1.0092G",
+}
+_LARGE = (
+    "Large has patch size 1, as Table 1 prints and its FLOPs require; large-p2, which the parameter count requires, is "
+    "run beside it and does not decide the claim."
+)
+_OF_SIZE = {"small": "", "medium": "", "large": _LARGE}
+_SHORT = "Small with one change, both sides under the same schedule of 100 epochs."
+
+
+def _params(name: str, reported: int) -> Claim:
+    return Claim(
+        id=f"islam2022.params-{name}",
+        kind="exact",
+        quote=_TABLE1[name],
+        where="Table 1",
+        check=Equal(Measure("trainable_params", name), reported),
+        reported=f"{reported:,} trainable parameters",
+        criterion=f"{name.capitalize()} has exactly that many trainable parameters.",
+        because=_OF_SIZE[name],
+    )
+
+
+def _flops(name: str, reported: float) -> Claim:
+    return Claim(
+        id=f"islam2022.flops-{name}",
+        kind="exact",
+        quote=_TABLE1[name],
+        where="Table 1",
+        check=Equal(Measure("islam_flops", name), round(reported * 1e9), resolution=1e5),
+        reported=f"{reported} GFLOPs",
+        criterion=f"{name.capitalize()}'s FLOPs differ from the reported ones by less than one unit of the last digit.",
+        because="The paper does not define FLOPs. Counted as mult-adds of convolutions and the dense layer, two for "
+        "each element of a batch norm, and the additions of pooling: the one convention found that gives Small "
+        f"and Medium. {_OF_SIZE[name]}".rstrip(),
+    )
+
+
+def _test_accuracy(name: str, reported: int) -> Claim:
+    return Claim(
+        id=f"islam2022.acc-{name}",
+        kind="value",
+        quote=_TABLE2[name],
+        where="Table 2",
+        check=Within((Measure("test_accuracy", name),), reported - 1, reported + 1),
+        reported=f"{reported} % testing accuracy",
+        criterion=f"{name.capitalize()}'s test accuracy after the last epoch is within 1 point of {reported} %.",
+        because="Whole percents are reported, of the last or the best epoch (not stated): half a point for rounding and "
+        f"half for the epoch. {_OF_SIZE[name]}".rstrip(),
+    )
+
+
+def _train_accuracy(name: str, reported: int) -> Claim:
+    return Claim(
+        id=f"islam2022.train-{name}",
+        kind="value",
+        quote=_TABLE2[name],
+        where="Table 2",
+        check=Within((Measure("train_accuracy", name),), reported - 3, reported + 3),
+        reported=f"{reported} % training accuracy",
+        criterion=f"{name.capitalize()}'s training accuracy in the last epoch is within 3 points of {reported} %.",
+        because="Read as what Keras shows while training: over augmented batches, against the larger of two mixed "
+        "labels. The tolerance is wide, since the strengths of the augmentations, which set this number, are not "
+        f"stated. {_OF_SIZE[name]}".rstrip(),
+    )
+
+
+TABLE_CLAIMS = (
+    _params("small", 130_442),
+    _params("medium", 490_250),
+    _params("large", 998_666),
+    _flops("small", 0.0325),
+    _flops("medium", 0.1238),
+    _flops("large", 1.0092),
+    Claim(
+        id="islam2022.large-params-vs-flops",
+        kind="internal",
+        quote=_TABLE1["large"],
+        where="Table 1",
+        check=Consistent(
+            (
+                Agreement(Measure("trainable_params", "large"), Number("parameters in Table 1", 998_666)),
+                Agreement(Measure("islam_flops", "large"), Number("FLOPs in Table 1", 1_009_200_000), tolerance=1e5),
+            )
+        ),
+        reported="patch size 1, 998,666 parameters, 1.0092 GFLOPs",
+        criterion="The network of that row has both its number of parameters and its FLOPs.",
+        because="Patch size 2 gives the parameters, and a quarter of the FLOPs; patch size 1 the other way round. No "
+        "patch size gives both.",
+    ),
+    _test_accuracy("small", 93),
+    _test_accuracy("medium", 95),
+    _test_accuracy("large", 97),
+    _train_accuracy("small", 71),
+    _train_accuracy("medium", 76),
+    _train_accuracy("large", 82),
+    Claim(
+        id="islam2022.test-above-train",
+        kind="order",
+        quote="The model was not overfitted because of the extensive use of augmentation techniques that served as "
+        "regulation techniques; instead, testing accuracy was higher than training accuracy.",
+        where="Sec. 3.4, Table 2",
+        check=Ordered(
+            tuple(
+                Pair(Measure("test_accuracy", name), Measure("train_accuracy", name))
+                for name in ("small", "medium", "large")
+            )
+        ),
+        reported="71 / 93 %, 76 / 95 %, 82 / 97 %",
+        criterion="Test accuracy is above training accuracy for Small, Medium and Large, paired over seeds.",
+        because=_LARGE,
+    ),
+    Claim(
+        id="islam2022.size-order",
+        kind="order",
+        quote="On the CIFAR10 dataset, our smallest model, with only 130,442 trainable parameters and 0.0325 GFLOPS, "
+        "has a top-1 accuracy of 93%, while our largest model, with 998,666 parameters and 1.0092 GFLOPS, had an accuracy "
+        "of 97%.",
+        where="Abstract, Table 2",
+        check=increasing("test_accuracy", "small", "medium", "large"),
+        reported="93 %, 95 %, 97 %",
+        criterion="Test accuracy rises from Small to Medium and from Medium to Large, paired over seeds.",
+        because=_LARGE,
+    ),
+)
+
+ABLATION_CLAIMS = (
+    Claim(
+        id="islam2022.kernel",
+        kind="order",
+        quote="We have observed that the model’s accuracy increases with the increase in the depthwise separable "
+        "convolution kernel size.",
+        where="Sec. 3.4",
+        check=increasing("test_accuracy", "small-k3", "small-short", "small-k7", "small-k9"),
+        reported="higher with a larger kernel; no numbers",
+        criterion="Test accuracy rises from kernel size 3 to 5, to 7 and to 9, paired over seeds.",
+        because=f"Which model and sizes were compared is not stated. {_SHORT}",
+    ),
+    Claim(
+        id="islam2022.kernel-cost",
+        kind="order",
+        quote="However, excessive kernel sizing has negative effects on model parameters, FLOPS, and training time.",
+        where="Sec. 3.4",
+        check=Ordered(
+            tuple(
+                pair
+                for metric in ("trainable_params", "islam_flops", "epoch_seconds")
+                for pair in increasing(metric, "small-k3", "small-short", "small-k7", "small-k9").pairs
+            )
+        ),
+        reported="more parameters, FLOPs and time; no numbers",
+        criterion="Parameters, FLOPs and seconds per epoch rise from kernel size 3 to 5, to 7 and to 9.",
+        because=_SHORT,
+    ),
+    Claim(
+        id="islam2022.patch",
+        kind="order",
+        quote="We have found that the accuracy of these models is highest when a patch size is as small as 1.",
+        where="Sec. 3.4",
+        check=Ordered(
+            tuple(
+                Pair(Measure("test_accuracy", "small-p1"), Measure("test_accuracy", other))
+                for other in ("small-short", "small-p4")
+            )
+        ),
+        reported="highest at patch size 1; no numbers",
+        criterion="Test accuracy is higher with patch size 1 than with 2 and with 4, paired over seeds.",
+        because=f"Which other patch sizes were tried is not stated. {_SHORT}",
+    ),
+    Claim(
+        id="islam2022.depth",
+        kind="order",
+        quote="Although adding depth increases complexity, the improvement in accuracy shows that the added depth is "
+        "not likely to cause the model to overfit.",
+        where="Sec. 3.4",
+        check=increasing("test_accuracy", "small-d4", "small-short", "small-d16"),
+        reported="higher with more blocks; no numbers",
+        criterion="Test accuracy rises from 4 to 8 and to 16 blocks, paired over seeds.",
+        because=f"Which depths were compared is not stated. {_SHORT}",
+    ),
+    Claim(
+        id="islam2022.channel-reduction",
+        kind="order",
+        quote="In our experiment, shrinking the channels of the image before depthwise convolution resulted in fewer "
+        "multiplicative and memory-intensive parameters.",
+        where="Sec. 3.4; Sec. 3.2 adds FLOPs",
+        check=Ordered(
+            tuple(
+                Pair(Measure(metric, "small-no-reduction"), Measure(metric, "small-short"))
+                for metric in ("trainable_params", "islam_flops")
+            )
+        ),
+        reported="fewer parameters and FLOPs",
+        criterion="Small has fewer parameters and FLOPs than with all 1×1 convolutions at the projection dimension.",
+        because="The same block, with neither 1×1 convolution narrowing the channels.",
+    ),
+    Claim(
+        id="islam2022.reduction-half",
+        kind="order",
+        quote="The kernel size half of the projection dimension produces the best results for the CIFAR10 dataset.",
+        where="Sec. 2.1.3",
+        check=Ordered(
+            tuple(
+                Pair(Measure("test_accuracy", "small-short"), Measure("test_accuracy", other))
+                for other in ("small-first-quarter", "small-first-full")
+            )
+        ),
+        reported="best at half; no numbers",
+        criterion="Test accuracy is higher with a first reduction to a half of the channels than with one to a quarter "
+        "and with none, paired over seeds.",
+        because=f"Filters are meant, see islam2022.kernel-size-slip. The second reduction stays at a quarter. {_SHORT}",
+    ),
+    Claim(
+        id="islam2022.batch-norm",
+        kind="value",
+        quote="We have observed a 3-7% increase in accuracy when using Batch Normalization [8], despite Layer "
+        "Normalization [20] becoming more and more popular in Transformer, MLP, and even CNN models.",
+        where="Sec. 4.1",
+        check=DifferenceWithin(
+            Pair(Measure("test_accuracy", "small-short"), Measure("test_accuracy", "small-layer-norm")), 3, 7
+        ),
+        reported="3 to 7 % higher",
+        criterion="Test accuracy with batch norm minus that with layer norm is between 3 and 7 points, paired over "
+        "seeds.",
+        because=f"Percentage points are meant; layer norm is over the channels, as in Transformers. {_SHORT}",
+    ),
+    Claim(
+        id="islam2022.adamw",
+        kind="value",
+        quote="The use of the AdamW [19] optimizer instead of the Adam [21] optimizer resulted in a 2-3% increase in "
+        "accuracy.",
+        where="Sec. 4.1",
+        check=DifferenceWithin(
+            Pair(Measure("test_accuracy", "small-short"), Measure("test_accuracy", "small-adam")), 2, 3
+        ),
+        reported="2 to 3 % higher",
+        criterion="Test accuracy with AdamW minus that with Adam is between 2 and 3 points, paired over seeds.",
+        because=f"Percentage points are meant; Adam under the same schedule, without weight decay. {_SHORT}",
+    ),
+    Claim(
+        id="islam2022.batch-size",
+        kind="order",
+        quote="The accuracy was lower when we used a batch size of 128 than when we used a batch size of 512, even "
+        "though the smaller batch size should increase accuracy.",
+        where="Sec. 4.1",
+        check=higher("test_accuracy", of="small-short", than="small-batch-128"),
+        reported="lower at batch size 128; no numbers",
+        criterion="Test accuracy is higher with batch size 512 than with 128, paired over seeds.",
+        because=f"Nothing else changes: the same learning rates and epochs. {_SHORT}",
+    ),
+    Claim(
+        id="islam2022.residual",
+        kind="order",
+        quote="In addition, we also used Residual Skip Connections to prevent vanishing gradient problems and to help "
+        "the network converge faster.",
+        where="Sec. 2.1",
+        check=higher("test_accuracy", of="small-short", than="small-no-residual"),
+        reported="a help; no numbers",
+        criterion="Test accuracy is higher with both residual connections than without, paired over seeds.",
+        because=f"Help is read as a higher accuracy after the same number of epochs. {_SHORT}",
+    ),
+)
+
+
+def _quoted(name: str, millions: float) -> Agreement:
+    label = f"stated in Sec. 1.2: {millions} million"
+    return Agreement(Measure("trainable_params", name), Number(label, round(millions * 1e6)), tolerance=1e5)
+
+
+TEXT_CLAIMS = (
+    Claim(
+        id="islam2022.quoted-params",
+        kind="quoted",
+        quote="The network design has 62.3 million learnable parameters, which is a very high quantity.",
+        where="Sec. 1.2.1, 1.2.2 and 1.2.3",
+        check=Consistent((_quoted("alexnet", 62.3), _quoted("vgg19", 143.7), _quoted("resnet50", 25.6))),
+        reported="AlexNet 62.3, VGG-19 143.7, ResNet-50 25.6 million learnable parameters",
+        criterion="Each network's trainable parameters differ from the stated number by less than one unit of its last "
+        "digit.",
+        because="For the 1,000 classes of ImageNet. AlexNet without the two groups of its original, since they would "
+        "leave 61.0 million.",
+    ),
+    Claim(
+        id="islam2022.kernel-size-slip",
+        kind="internal",
+        quote="The filter size functions as a hyperparameter while the kernel size of the convolution layer is held "
+        "constant at 1. The multiplication required for the subsequent layers is minimized by narrowing the channel. "
+        "The kernel size half of the projection dimension produces the best results for the CIFAR10 dataset.",
+        where="Sec. 2.1.3",
+        check=Consistent(
+            (
+                Agreement(
+                    Number("kernel size, held constant", 1), Number("half of Small's projection dimension", 128 / 2)
+                ),
+            )
+        ),
+        reported="a kernel size of 1 and of half of the projection dimension",
+        criterion="The two kernel sizes that the paragraph gives are equal.",
+        because="The number of filters is meant by the second, and built: with it, the counts of Table 1 come out.",
+    ),
+)
+
+DEPARTURES = (
+    Departure(
+        what="patch size of Large",
+        paper="1 (Table 1), with a parameter count that only 2 gives and FLOPs that only 1 gives",
+        ours="1 decides the claims; 2 (large-p2) is trained beside it",
+        because="Table 1 and the discussion ('highest when a patch size is as small as 1') print it",
+    ),
+    Departure(
+        what="weight decay",
+        paper="not stated",
+        ours="0.01, times the learning rate in each step",
+        because="ConvMixer's CIFAR-10 recipe has it, with the same batch size, peak learning rate, patch and kernel "
+        "size",
+    ),
+    Departure(
+        what="augmentation",
+        paper="'Typical data augmentation methods like RandAugment, AutoAugment, MixUp, and CutMix' (Sec. 3.1)",
+        ours="flip and crop, then RandAugment or AutoAugment, then MixUp or CutMix; each image draws",
+        because="how they were combined and their strengths are not stated; all four at once on each image would "
+        "leave little of it",
+    ),
+    Departure(
+        what="learning rate",
+        paper="'exponential learning rate scheduler', 'dropped gradually to 5e-5' (Sec. 3.1)",
+        ours="linear warm-up over five epochs, then the same factor at each step, down to 5e-5 at the last",
+        because="the plainest reading of both sentences",
+    ),
+    Departure(
+        what="training accuracy",
+        paper="not stated how computed",
+        ours="over the last epoch's augmented batches, against the larger label",
+        because="it is what Keras shows, and the only way to be 15 points below the testing accuracy",
+    ),
+    Departure(
+        what="epoch reported",
+        paper="not stated",
+        ours="the last of 300",
+        because="choosing the best epoch by the test split would bias it",
+    ),
+    Departure(
+        what="validation",
+        paper="no validation split is mentioned",
+        ours="trained on all 50,000; the curves over epochs are on the test split, and nothing is chosen by them",
+        because="Table 2 names training and testing accuracy only",
+    ),
+    Departure(
+        what="schedule of the ablations",
+        paper="not stated; presumably 300 epochs",
+        ours="100 epochs on both sides of each comparison, always of Small",
+        because="fifteen networks with three seeds each share one budget",
+    ),
+    Departure(
+        what="loss, input scaling, initialisation",
+        paper="not stated",
+        ours="cross-entropy without label smoothing; CIFAR-10's mean and deviation; Glorot uniform",
+        because="Keras's defaults, and ConvMixer's recipe for the scaling",
+    ),
+    Departure(
+        what="framework and hardware",
+        paper="TensorFlow on a TPU v3 in a Kaggle notebook (Sec. 3, 3.1)",
+        ours="Keras 3 in float32; every result names its backend and device",
+        because="the thesis itself suspects the TPU behind its batch-size finding; a GPU tests that too",
+    ),
+)
+
+PAPER = Paper(
+    key="islam2022",
+    title="An Efficient Image Classification Method Using Depthwise Separable Convolution by a Supervised Learning "
+    "Approach",
+    authors="Md Safayet Islam",
+    year=2022,
+    venue="Undergraduate thesis, Rajshahi University of Engineering & Technology",
+    link="",
+    hardware="TPU v3 in a Kaggle notebook (Sec. 3.1)",
+    experiments=MAIN + ABLATIONS + COUNTED,
+    claims=TABLE_CLAIMS + ABLATION_CLAIMS + TEXT_CLAIMS,
+    departures=DEPARTURES,
+)

@@ -169,8 +169,8 @@ def _test_accuracy(name: str, reported: int) -> Claim:
         check=Within((Measure("test_accuracy", name),), reported - 1, reported + 1),
         reported=f"{reported} % testing accuracy",
         criterion=f"{name.capitalize()}'s test accuracy after the last epoch is within 1 point of {reported} %.",
-        because="Whole percents are reported, of the last or the best epoch (not stated): half a point for rounding and "
-        f"half for the epoch. {_OF_SIZE[name]}".rstrip(),
+        because="Whole percents are reported, of the last or the best epoch (not stated): half a point for rounding "
+        f"and half for the epoch. {_OF_SIZE[name]}".rstrip(),
     )
 
 
@@ -238,8 +238,8 @@ TABLE_CLAIMS = (
         id="islam2022.size-order",
         kind="order",
         quote="On the CIFAR10 dataset, our smallest model, with only 130,442 trainable parameters and 0.0325 GFLOPS, "
-        "has a top-1 accuracy of 93%, while our largest model, with 998,666 parameters and 1.0092 GFLOPS, had an accuracy "
-        "of 97%.",
+        "has a top-1 accuracy of 93%, while our largest model, with 998,666 parameters and 1.0092 GFLOPS, had an "
+        "accuracy of 97%.",
         where="Abstract, Table 2",
         check=increasing("test_accuracy", "small", "medium", "large"),
         reported="93 %, 95 %, 97 %",

@@ -1,7 +1,7 @@
 """Intervals, tests and effect sizes: pure functions on numbers, no results and no papers.
 
 A sample is what independent runs measured, one value a seed. Functions that take ``(..., n)`` arrays treat the last
-axis as the sample, so that a simulation passes through the same code as a verdict. One value alone never gives an interval.
+axis as the sample, so that a simulation passes through the same code as a verdict. One value never gives an interval.
 """
 
 import math
@@ -69,11 +69,15 @@ def bootstrap_interval(
 
 def ratio_interval(log_ratios: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
     """Geometric mean of ratios with its Student-t interval, from their natural logarithms; None for fewer than two."""
-    interval = mean_interval(log_ratios, confidence)
+    return from_logs(mean_interval(log_ratios, confidence))
+
+
+def from_logs(interval: Interval | None) -> Interval | None:
+    """An interval of logarithms as one of the numbers themselves."""
     if interval is None:
         return None
-    estimate, low, high = np.exp([interval.estimate, interval.low, interval.high]).tolist()
-    return Interval(estimate, low, high, interval.n, confidence)
+    estimate, low, high = (math.exp(value) for value in (interval.estimate, interval.low, interval.high))
+    return Interval(estimate, low, high, interval.n, interval.confidence)
 
 
 def equivalence(values: ArrayLike, low: float, high: float) -> Floats:

@@ -1,1 +1,68 @@
+# make report | test | reproduce | serve | clean    (make help says more)
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help env report test reproduce serve clean
+
+PYTHON ?= python3
+BUDGET ?= smoke
+PAPER ?= all
+PORT ?= 8000
+
 VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+# $(call or-else,what to do): the end of a recipe's line, printed where the line fails.
+or-else = || { echo "make: $(1)" >&2; exit 1; }
+
+help:
+	@echo "make report      create the environment, execute the notebooks, build the book"
+	@echo "make test        lint, types, tests, and every notebook's output against the committed one"
+	@echo "make reproduce   train what is missing, then report: BUDGET=smoke|reduced|paper PAPER=all|tseng2020|..."
+	@echo "make serve       show the book at http://127.0.0.1:$(PORT)"
+	@echo "make env         only create the environment ($(VENV), from requirements.txt)"
+	@echo "make clean       remove the built book and caches; the environment and results stay"
+
+env: $(INSTALLED)
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	  $(call or-else,expected Python 3.11$(comma) 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make $(MAKECMDGOALS) PYTHON=python3.12)
+	@echo "Creating $(VENV) from requirements.txt; the first time this takes some minutes."
+	@$(PYTHON) -m venv --clear $(VENV) \
+	  $(call or-else,$(PYTHON) cannot create environments; on Debian and Ubuntu install python3-venv)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt \
+	  $(call or-else,the packages of requirements.txt were not installed; pip says why above. Look at the connection$(comma) then run make again)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . \
+	  $(call or-else,the package was not installed; pip says why above)
+	@touch $@
+
+report: $(INSTALLED)
+	@$(BIN)/sepconv report $(call or-else,the report was not made; the lines above name the notebook or page)
+	@echo "The book is at book/_build/html/index.html; make serve shows it."
+
+test: $(INSTALLED)
+	@$(BIN)/ruff check $(call or-else,$(BIN)/ruff check --fix repairs most of these)
+	@$(BIN)/ruff format --check $(call or-else,$(BIN)/ruff format repairs these)
+	@$(BIN)/mypy $(call or-else,the types above do not fit)
+	@$(BIN)/pytest --nbval --nbval-current-env tests book/papers \
+	  $(call or-else,the tests above fail. Where only a notebook's output differs: make report$(comma) look at the difference in git$(comma) commit it)
+
+reproduce: $(INSTALLED)
+	@$(BIN)/sepconv run $(PAPER) --budget $(BUDGET) $(call or-else,not everything was trained; run the same command again to continue)
+	@$(MAKE) --no-print-directory report
+
+serve: book/_build/html/index.html
+	@echo "http://127.0.0.1:$(PORT) (Ctrl-C ends)"
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory book/_build/html >/dev/null 2>&1 \
+	  $(call or-else,port $(PORT) is taken? make serve PORT=8001)
+
+book/_build/html/index.html:
+	@$(MAKE) --no-print-directory report
+
+clean:
+	rm -rf book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+comma := ,

@@ -1,0 +1,283 @@
+"""From the notebooks' sources to the checked book: jupytext, papermill, jupyter-book, and the gates to pass.
+
+One way only: ``notebooks/NAME.py`` is converted in memory, executed from ``book/papers/``, written to
+``book/papers/NAME.ipynb`` without anything that differs from one execution to the next, and built into
+``book/_build/html``. Each executed notebook carries a hash of what it was made from, so a stale one is found.
+"""
+
+import ast
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tqdm import tqdm
+
+from sepconv.results import write_atomically
+from sepconv.spec import InputError, canonical_json
+
+Parameter = str | int | float | bool | None
+Parameters = Mapping[str, Parameter]
+
+# Attributes that a browser fetches as it loads a page; a link's depends on its rel.
+_FETCHED = {
+    "audio": "src", "embed": "src", "iframe": "src", "img": "src", "object": "data", "script": "src",
+    "source": "src", "video": "src", "link": "href",
+}  # fmt: skip
+_FETCHING_RELS = {"stylesheet", "icon", "manifest", "preload", "modulepreload", "prefetch", "preconnect"}
+_FOREIGN_CSS = re.compile(r"""(?:url\(\s*["']?|@import\s+["'])((?:https?:)?//[^"')\s]+)""")
+_KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+_GLUE = re.compile(r"\{glue(?::\w+)?\}(?:`([^`:]+)[^`]*`|[ \t]+(\S+))")  # the role, or the directive
+
+
+class ReportError(InputError):
+    """The report cannot be made, or a gate found faults: one line each."""
+
+
+# --- executing -------------------------------------------------------------------------------------------------------
+
+
+def parse_parameters(texts: Iterable[str]) -> dict[str, Parameter]:
+    """Read ``name=value`` as given on a command line; a value that is no Python literal is a string.
+
+    Raises:
+        ReportError: a text without ``=``.
+    """
+    parameters: dict[str, Parameter] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (equals and name.isidentifier()):
+            raise ReportError(f"parameter {text!r}: expected name=value")
+        try:
+            parameters[name] = ast.literal_eval(value)
+        except (SyntaxError, ValueError):
+            parameters[name] = value
+    return parameters
+
+
+def execute(root: Path, parameters: Parameters | None = None) -> tuple[Path, ...]:
+    """Execute every notebook of ``root/notebooks`` and write it to ``root/book/papers``; return what was written.
+
+    ``parameters`` replaces defaults of the notebooks' ``parameters`` cells; each notebook takes those that it declares.
+    Nothing is written for a notebook that fails.
+
+    Raises:
+        ReportError: there is no notebook, no notebook declares one of the parameters, or a cell fails.
+    """
+    given = dict(parameters or {})
+    sources = _sources(root)
+    if not sources:
+        raise ReportError(f"{root / 'notebooks'}: expected notebooks (*.py), found none; run from the repository")
+    declared = {source: _declared(source) for source in sources}
+    known = set().union(*declared.values())
+    if unknown := sorted(given.keys() - known):
+        raise ReportError(f"unknown parameter {', '.join(unknown)}; the notebooks declare {', '.join(sorted(known))}")
+    _executed_folder(root).mkdir(parents=True, exist_ok=True)
+    each = [{k: v for k, v in given.items() if k in declared[source]} for source in sources]
+    workers = 1 if given.get("train") else min(len(sources), os.cpu_count() or 1)  # one training at a time
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        executed = pool.map(_execute_one, [root] * len(sources), sources, each)
+        return tuple(tqdm(executed, "notebooks", len(sources), disable=None))
+
+
+def _execute_one(root: Path, source: Path, parameters: dict[str, Parameter]) -> Path:
+    import nbformat
+    import papermill
+
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel, also where the user has another "python3"
+    folder = _executed_folder(root)
+    before = fingerprint(root, source, parameters)
+    try:
+        notebook = papermill.execute_notebook(
+            _read(source),
+            None,
+            parameters,
+            kernel_name=_KERNEL["name"],
+            progress_bar=False,
+            cwd=folder,
+            extra_arguments=["--log-level=CRITICAL"],  # of the kernel's own log; a cell's errors come with its outputs
+        )
+    except papermill.PapermillExecutionError as error:
+        where = f"{source.relative_to(root)}, code cell {error.exec_count}"
+        raise ReportError(f"{where}: {error.ename}: {error.evalue}\n{error.source}") from None
+    normalise(notebook, source.stem)
+    notebook.metadata["sepconv"] = {"sources": before}
+    target = folder / f"{source.stem}.ipynb"
+    write_atomically(target, (nbformat.writes(notebook) + "\n").encode())
+    return target
+
+
+def normalise(notebook: Any, name: str) -> None:  # noqa: ANN401 - nbformat has no types
+    """Drop from an executed notebook, in place, what two executions of the same sources would write differently."""
+    ran = notebook.metadata.get("papermill", {})
+    notebook.metadata = type(notebook.metadata)(
+        kernelspec=_KERNEL,
+        language_info={"name": "python", "file_extension": ".py", "pygments_lexer": "ipython3"},
+        papermill={"parameters": ran.get("parameters", {})},
+    )
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"{name}-{number}"
+        for key in ("papermill", "execution", "lines_to_next_cell"):
+            cell.metadata.pop(key, None)
+
+
+def fingerprint(root: Path, source: Path, parameters: Parameters) -> str:
+    """SHA-256 of all that an executed notebook is made from: package, results, its own source, parameters."""
+    package = root / "src" / "sepconv"
+    results = _executed_folder(root) / str((_declared(source) | dict(parameters)).get("results_dir", "../../results"))
+    made_from = [
+        *((source.parent, source),),
+        *((package, path) for pattern in ("**/*.py", "**/*.csv") for path in sorted(package.glob(pattern))),
+        *((results, path) for path in sorted(results.glob("*/*/*.json"))),
+    ]
+    digest = hashlib.sha256(canonical_json(dict(parameters)))
+    for base, path in made_from:
+        digest.update(f"{path.relative_to(base).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _read(source: Path) -> Any:  # noqa: ANN401 - nbformat has no types
+    """The notebook that a py:percent source describes, not executed."""
+    import jupytext
+
+    notebook = jupytext.read(source)
+    notebook.metadata["kernelspec"] = _KERNEL
+    return notebook
+
+
+def _declared(source: Path) -> dict[str, Parameter]:
+    """Names and defaults in the cell tagged ``parameters``."""
+    import papermill
+
+    try:
+        found = papermill.inspect_notebook(_read(source))
+        return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
+    except (SyntaxError, ValueError):
+        raise ReportError(f"{source}: expected the parameters cell to assign plain literals only") from None
+
+
+def _sources(root: Path) -> list[Path]:
+    return sorted((root / "notebooks").glob("*.py"))
+
+
+def _executed_folder(root: Path) -> Path:
+    return root / "book" / "papers"
+
+
+# --- building --------------------------------------------------------------------------------------------------------
+
+
+def build(root: Path) -> Path:
+    """Build the book from scratch, any warning an error, and return its first page.
+
+    Raises:
+        ReportError: jupyter-book warned or failed; its own messages are in the error.
+    """
+    shutil.rmtree(root / "book" / "_build", ignore_errors=True)  # an unchanged page would not repeat its warnings
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [str(program), "build", str(root / "book"), "-W", "-n", "--keep-going", "-q"]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if ran.returncode:
+        raise ReportError(f"{ran.stdout}\nthe book was not built; the warnings above name the page and the line")
+    return html(root) / "index.html"
+
+
+def html(root: Path) -> Path:
+    """The folder of the built pages."""
+    return root / "book" / "_build" / "html"
+
+
+# --- gates -----------------------------------------------------------------------------------------------------------
+
+
+def check(root: Path) -> None:
+    """Hold the executed notebooks and the built pages against the gates.
+
+    Raises:
+        ReportError: one line for each fault.
+    """
+    if faults := [*notebook_faults(root), *page_faults(html(root))]:
+        raise ReportError("\n".join(faults))
+
+
+def notebook_faults(root: Path) -> Iterator[str]:
+    """One line for each exception, error output, unfilled glue, and missing, stale or orphaned notebook."""
+    executed = {path.stem: path for path in sorted(_executed_folder(root).glob("*.ipynb"))}
+    sources = {path.stem: path for path in _sources(root)}
+    for name in sources.keys() - executed.keys():
+        yield f"{sources[name].relative_to(root)}: not executed; run make report"
+    for name, path in executed.items():
+        place = path.relative_to(root)
+        try:
+            notebook = json.loads(path.read_bytes())
+        except ValueError:
+            yield f"{place}: expected a notebook, got something that is no JSON; run make report"
+            continue
+        faults = chain(_failures(notebook), _unfilled(notebook), _staleness(root, sources.get(name), notebook))
+        yield from (f"{place}: {fault}" for fault in faults)
+
+
+def _failures(notebook: dict[str, Any]) -> Iterator[str]:
+    if notebook["metadata"].get("papermill", {}).get("exception"):
+        yield "papermill stopped at an exception"
+    for number, cell in enumerate(notebook["cells"]):
+        if "papermill-error-cell-tag" in cell["metadata"].get("tags", ()):
+            yield f"cell {number} is papermill's mark of an exception"
+        for output in cell.get("outputs", ()):
+            if output["output_type"] == "error":
+                yield f"cell {number} ends in {output['ename']}: {output['evalue']}"
+
+
+def _unfilled(notebook: dict[str, Any]) -> Iterator[str]:
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
+    glued = {output.get("metadata", {}).get("scrapbook", {}).get("name") for output in outputs}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            for role, directive in _GLUE.findall("".join(cell["source"])):
+                if (key := role or directive) not in glued:
+                    yield f"glue {key!r} is shown and never filled"
+
+
+def _staleness(root: Path, source: Path | None, notebook: dict[str, Any]) -> Iterator[str]:
+    if source is None:
+        yield "no source in notebooks/; delete it"
+        return
+    parameters = notebook["metadata"].get("papermill", {}).get("parameters", {})
+    if notebook["metadata"].get("sepconv", {}).get("sources") != fingerprint(root, source, parameters):
+        yield "stale: code, results or source changed since it was executed; run make report"
+
+
+def page_faults(folder: Path) -> Iterator[str]:
+    """One line if the first page is missing, and one for each request that a page or style makes to another host."""
+    if not (folder / "index.html").is_file():
+        yield f"{folder / 'index.html'}: expected the book's first page, found none; run make report"
+    for page in sorted(folder.rglob("*.html")):
+        yield from (f"{page.relative_to(folder)}: loads {url}" for url in _foreign(page.read_text()))
+    for style in sorted(folder.rglob("*.css")):
+        yield from (f"{style.relative_to(folder)}: loads {url}" for url in _FOREIGN_CSS.findall(style.read_text()))
+
+
+def _foreign(page: str) -> Iterator[str]:
+    """Addresses on other hosts that a browser fetches on loading the page."""
+    from bs4 import BeautifulSoup
+
+    soup = BeautifulSoup(page, "html.parser")
+    for tag in soup.find_all(list(_FETCHED)):
+        if tag.name == "link" and not _FETCHING_RELS & set(tag.get_attribute_list("rel")):
+            continue
+        candidates = [str(tag.get(_FETCHED[tag.name], "")), *str(tag.get("srcset", "")).replace(",", " ").split()]
+        yield from (url for url in candidates if urlsplit(url).netloc)
+    styles = [*(tag.text for tag in soup.find_all("style")), *(str(tag["style"]) for tag in soup.find_all(style=True))]
+    yield from chain.from_iterable(_FOREIGN_CSS.findall(style) for style in styles)

@@ -1,8 +1,8 @@
 """yu2021: MobileNet-like networks with and without depthwise separable convolution, on CIFAR-10 and CIFAR-100.
 
 The authors' notebooks (github.com/Calvin0722/CSC413-Project, commit 48e559b; "the notebooks" below) state what the
-paper leaves out, and print every epoch: ``yu2021_log.csv`` is that output, network by network. Its test losses are 40/39 of
-the mean over batches, since the notebooks divide a sum of 40 batches by the last index.
+paper leaves out, and print every epoch: ``yu2021_log.csv`` is that output, network by network. Its test losses are
+40/39 of the mean over batches, since the notebooks divide a sum of 40 batches by the last index.
 """
 
 from sepconv.spec import (
@@ -115,8 +115,8 @@ _ACCURACY100 = (
 )
 _TIME_256 = (
     "For DepthwiseConvNet, it takes 1.98 seconds to go through the test set and 9.15 seconds to go through the "
-    "training set. For ConvNet, it takes 2.17 seconds to go through the test set and 10.09 seconds to go through the test "
-    "set."
+    "training set. For ConvNet, it takes 2.17 seconds to go through the test set and 10.09 seconds to go through the "
+    "test set."
 )
 _TIME_4 = (
     "For DepthwiseConvNet, it takes 15.22 seconds to go though the test set and 75.18 seconds to go through the test "
@@ -262,8 +262,8 @@ COUNT_CLAIMS = (
     Claim(
         id="yu2021.connections",
         kind="exact",
-        quote="So, in total, the connections in a depth-wise separable convolution is $D_k * D_k * M * D_f * D_f + M * "
-        "N * D_f * D_f$.",
+        quote="So, in total, the connections in a depth-wise separable convolution is D_k * D_k * M * D_f * D_f + M * "
+        "N * D_f * D_f.",
         where="Sec. 3.1",
         check=Consistent(
             (
@@ -387,7 +387,7 @@ TIME_CLAIMS = (
 
 
 def _percent_more(longer: float, shorter: float, printed: float) -> Agreement:
-    recomputed = Number(f"{longer} s is more than {shorter} s by, in %", round(100 * (longer / shorter - 1), 2))
+    recomputed = Number(f"{longer} s is more than {shorter} s by, in %", 100 * (longer / shorter - 1))
     return Agreement(recomputed, Number("printed, in %", printed), tolerance=0.1)
 
 

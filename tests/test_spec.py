@@ -1,0 +1,275 @@
+"""Specs refuse what cannot be, and a run's identity follows from what determines its numbers."""
+
+from dataclasses import replace
+
+import pytest
+from pydantic import ValidationError
+
+from sepconv.papers import paper
+from sepconv.spec import (
+    Agreement,
+    Budget,
+    Claim,
+    Consistent,
+    Constant,
+    DifferenceWithin,
+    Equal,
+    Experiment,
+    Measure,
+    Network,
+    Number,
+    Optimizer,
+    Ordered,
+    Pair,
+    Paper,
+    RatioWithin,
+    Recipe,
+    Run,
+    Scale,
+    SpecError,
+    Within,
+    canonical_json,
+    higher,
+    increasing,
+    to_json,
+)
+
+RECIPE = Recipe(
+    epochs=7,
+    batch_size=32,
+    optimizer=Optimizer("adam"),
+    schedule=Constant(1e-3),
+    normalisation="unit",
+    train_images=45_000,
+    sources={
+        "epochs": "Sec. 1",
+        "batch_size": "Sec. 1",
+        "optimizer": "Sec. 1",
+        "schedule": "Sec. 1",
+        "normalisation": "Sec. 1",
+        "train_images": "Sec. 1",
+        "augment": "Sec. 1",
+        "label_smoothing": "Sec. 1",
+        "precision": "Sec. 1",
+    },
+)
+EXPERIMENT = Experiment("a", Network("tseng.conv"), "cifar10", RECIPE, Scale(2, 1_000, 500), note="Table 1")
+COUNTED = Experiment("counted", Network("reference.vgg19"), "imagenet")
+A, B = Measure("test_accuracy", "a"), Measure("test_accuracy", "b")
+
+
+def claim(kind="order", check=None, of="a"):
+    check = check or higher("test_accuracy", of=of, than="counted")
+    return Claim("p.x", kind, "quote", "Sec. 1", check, "reported", "Criterion.")
+
+
+def make_paper(experiments=(EXPERIMENT, COUNTED), claims=()):
+    return Paper("p", "Title", "Authors", 2020, "Venue", "", "GPU", tuple(experiments), tuple(claims))
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+def test_misspelt_field():
+    with pytest.raises(ValidationError, match="batchsize"):
+        Scale(epochs=1, train_images=1, evaluate_images=1, batchsize=3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 0},
+        {"batch_size": -1},
+        {"train_images": 50_001},
+        {"label_smoothing": 1.0},
+        {"normalisation": "cifar"},
+        {"augment": (("mirror",),)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_recipe_out_of_range(change):
+    with pytest.raises(ValidationError):
+        replace(RECIPE, **change)
+
+
+def test_hyperparameter_without_source():
+    sources = {field: source for field, source in RECIPE.sources.items() if field != "schedule"}
+    with pytest.raises(SpecError, match=r"sources must name each hyperparameter once: expected .*schedule"):
+        replace(RECIPE, sources=sources)
+
+
+def test_source_of_what_is_no_hyperparameter():
+    with pytest.raises(SpecError, match=r"got .*learning_rate"):
+        replace(RECIPE, sources=RECIPE.sources | {"learning_rate": "Sec. 1"})
+
+
+def test_name_that_is_no_slug():
+    with pytest.raises(ValidationError):
+        replace(EXPERIMENT, name="A/b")
+
+
+def test_number_that_is_not_finite():
+    with pytest.raises(ValidationError):
+        Number("x", float("nan"))
+
+
+def test_unknown_metric_lists_the_known():
+    with pytest.raises(SpecError, match=r"unknown metric: expected .*num_params.*; got accuracy"):
+        Measure("accuracy", "a")
+
+
+def test_unknown_experiment_in_a_claim_lists_the_known():
+    with pytest.raises(SpecError, match=r"p.x: unknown experiment: expected a, counted; got b"):
+        make_paper(claims=[claim(of="b")])
+
+
+def test_unknown_experiment_lists_the_known():
+    with pytest.raises(SpecError, match=r"p: unknown experiment: expected a, counted; got b"):
+        make_paper().experiment("b")
+
+
+def test_two_experiments_of_one_name():
+    with pytest.raises(SpecError, match="experiment names must differ"):
+        make_paper(experiments=[EXPERIMENT, EXPERIMENT])
+
+
+def test_two_claims_of_one_id():
+    with pytest.raises(SpecError, match="claim ids must differ"):
+        make_paper(claims=[claim(), claim()])
+
+
+def test_claim_of_another_paper():
+    with pytest.raises(SpecError, match=r"claim ids begin with the paper: expected p; got q\.x"):
+        make_paper(claims=[replace(claim(), id="q.x")])
+
+
+@pytest.mark.parametrize(
+    ("kind", "check"),
+    [
+        ("exact", Within((A,), 0, 1)),
+        ("value", Ordered((Pair(A, B),))),
+        ("order", Within((A,), 0, 1)),
+        ("ratio", DifferenceWithin(Pair(A, B), 0, 1)),
+        ("internal", Equal(A, 1)),
+        ("quoted", RatioWithin(Pair(A, B), 0, 1)),
+    ],
+)
+def test_wrong_check_for_a_kind(kind, check):
+    with pytest.raises(SpecError, match=f"p.x: check of a claim of kind {kind}.*got {type(check).__name__}"):
+        claim(kind, check)
+
+
+@pytest.mark.parametrize(
+    ("kind", "check"),
+    [
+        ("value", Within((A,), 2, 1)),
+        ("value", DifferenceWithin(Pair(A, B), 2, 1)),
+        ("ratio", RatioWithin(Pair(A, B), 2, 1)),
+    ],
+)
+def test_interval_the_wrong_way_round(kind, check):
+    with pytest.raises(SpecError, match=r"p.x: expected low <= high, got \[2.0, 1.0\]"):
+        claim(kind, check)
+
+
+# --- values derived --------------------------------------------------------------------------------------------------
+
+
+def test_checks_in_short():
+    assert higher("test_accuracy", of="a", than="b") == Ordered((Pair(A, B),))
+    c = Measure("test_accuracy", "c")
+    assert increasing("test_accuracy", "a", "b", "c") == Ordered((Pair(B, A), Pair(c, B)))
+
+
+def test_measures_of_a_claim_in_order():
+    check = Consistent((Agreement(A, Number("x", 1)), Agreement(Number("y", 2), B)))
+    assert claim("internal", check).measures == (A, B)
+    assert claim("value", Within((B, A), 0, 1)).measures == (B, A)
+    assert claim("ratio", RatioWithin(Pair(A, B), 0, 1)).measures == (A, B)
+
+
+def test_scale_of_each_budget():
+    assert EXPERIMENT.scale(Budget.PAPER) == Scale(7, 45_000, 10_000)
+    assert EXPERIMENT.scale(Budget.REDUCED) == Scale(2, 1_000, 500)
+    assert EXPERIMENT.scale(Budget.SMOKE).epochs == 2
+    assert RECIPE.validation_images == 5_000
+
+
+def test_no_scale_for_what_is_only_counted():
+    assert not any(COUNTED.has(budget) for budget in Budget)
+    with pytest.raises(SpecError, match="counted: expected an experiment with a recipe"):
+        COUNTED.scale(Budget.PAPER)
+
+
+def test_no_reduced_scale():
+    experiment = replace(EXPERIMENT, reduced=None)
+    assert not experiment.has(Budget.REDUCED)
+    assert experiment.has(Budget.PAPER)
+    with pytest.raises(SpecError, match="a: no reduced scale; use the budget smoke or paper"):
+        experiment.scale(Budget.REDUCED)
+
+
+# --- identity of a run -----------------------------------------------------------------------------------------------
+
+
+def run(experiment=EXPERIMENT, budget=Budget.PAPER, seed=0):
+    return Run("p", experiment, budget, seed)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        run(replace(EXPERIMENT, recipe=replace(RECIPE, batch_size=64))),
+        run(replace(EXPERIMENT, recipe=replace(RECIPE, schedule=Constant(2e-3)))),
+        run(replace(EXPERIMENT, recipe=replace(RECIPE, augment=(("flip",),)))),
+        run(replace(EXPERIMENT, recipe=replace(RECIPE, optimizer=Optimizer("adamw")))),
+        run(replace(EXPERIMENT, network=Network("tseng.conv", {"x": 1}))),
+        run(replace(EXPERIMENT, dataset="cifar100")),
+        run(budget=Budget.SMOKE),
+        run(seed=1),
+    ],
+    ids=["batch size", "learning rate", "augmentation", "optimizer", "network", "dataset", "budget", "seed"],
+)
+def test_id_changes_with_what_determines_the_numbers(other):
+    assert other.id != run().id
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        replace(EXPERIMENT, note="other prose"),
+        replace(EXPERIMENT, recipe=replace(RECIPE, sources=RECIPE.sources | {"epochs": "Sec. 9"})),
+        replace(EXPERIMENT, reduced=Scale(3, 10, 10)),  # of another budget
+    ],
+    ids=["note", "sources", "reduced scale"],
+)
+def test_id_does_not_change_with_prose(experiment):
+    assert run(experiment).id == run().id
+
+
+def test_id_of_a_published_run_stays():
+    """Ids stand in committed results; a change here means that none of them counts any more."""
+    assert Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.PAPER, 0).id == "62fb48ecc7d511fd"
+
+
+def test_key_is_a_place():
+    assert run(seed=3).key == "p/a/paper-seed-3"
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def test_canonical_json_has_one_form():
+    assert canonical_json({"b": [1, 2.5], "a": "é"}) == b'{"a":"\\u00e9","b":[1,2.5]}'
+    assert canonical_json({"a": 1, "b": 2}) == canonical_json({"b": 2, "a": 1})
+
+
+def test_canonical_json_refuses_what_json_has_not():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical_json({"a": float("nan")})
+
+
+def test_export_names_the_kinds_of_its_parts():
+    exported = to_json(EXPERIMENT)
+    assert exported["recipe"]["schedule"] == {"learning_rate": 1e-3, "kind": "constant"}
+    assert to_json(claim())["check"]["type"] == "ordered"

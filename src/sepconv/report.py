@@ -105,6 +105,7 @@ def _execute_one(root: Path, source: Path, parameters: dict[str, Parameter]) -> 
             kernel_name=_KERNEL["name"],
             progress_bar=False,
             cwd=folder,
+            coalesce_streams=True,  # or printed lines are cut where the kernel happens to flush
             extra_arguments=["--log-level=CRITICAL"],  # of the kernel's own log; a cell's errors come with its outputs
         )
     except papermill.PapermillExecutionError as error:

@@ -105,6 +105,11 @@ class Answer:
             return verdicts.weigh_exact(self.values[0], *self.question.limits)
         return verdicts.weigh(self.values, *self.question.limits)
 
+    @property
+    def on_its_scale(self) -> tuple[float, ...]:
+        """The values, ratios as ratios."""
+        return tuple(map(exp, self.values)) if self.question.ratio else self.values
+
 
 def judge(paper: Paper, results: Results) -> tuple[Judgement, ...]:
     """Judge every claim of a paper, in the order of ``paper.claims``.
@@ -210,14 +215,13 @@ def _with_holm(judgements: list[Judgement]) -> list[Judgement]:
 def _part(given: Answer, claim: Claim, comparisons: int) -> Part:
     question, values, n = given.question, given.values, len(given.values)
     enough = n >= MIN_SEEDS and not given.exact
-    back = exp if question.ratio else float
     interval = stats.mean_interval(values) if enough else None
     bootstrap = stats.bootstrap_interval(values, BOOTSTRAP_SEED) if enough else None
     if question.ratio:
         interval, bootstrap = stats.from_logs(interval), stats.from_logs(bootstrap)
     return Part(
         label=question.label,
-        estimate=back(fmean(values)) if values else None,
+        estimate=_mean(given),
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         n=n,
@@ -227,9 +231,17 @@ def _part(given: Answer, claim: Claim, comparisons: int) -> Part:
         at_least=question.low if question.limits[0] > -inf else None,
         at_most=question.high if question.limits[1] < inf else None,
         sides=given.sides,
-        values=tuple(back(value) for value in values),
+        values=given.on_its_scale,
         bootstrap=bootstrap,
     )
+
+
+def _mean(given: Answer) -> float | None:
+    """Of ratios the geometric mean."""
+    if not given.values:
+        return None
+    mean = fmean(given.values)
+    return exp(mean) if given.question.ratio else mean
 
 
 def _word(evidence: Evidence, claim: Claim, tested: bool) -> Verdict:

@@ -28,6 +28,14 @@ _ACTIVATION_BYTES = {"float32": 4, "bfloat16": 2}  # weights, gradients and slot
 _CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D)
 _WEIGHTED = (*_CONVOLUTIONS, layers.Conv2DTranspose, layers.Dense)
 _NORMS = (layers.BatchNormalization, layers.LayerNormalization)
+_CONSTANT_DERIVATIVE = (
+    layers.InputLayer,
+    layers.Add,
+    layers.Flatten,
+    layers.ZeroPadding2D,
+    layers.Cropping2D,
+    layers.GlobalAveragePooling2D,
+)
 _POOLS = (layers.MaxPooling2D, layers.GlobalAveragePooling2D)
 
 
@@ -46,7 +54,7 @@ def count(paper_key: str, experiment: Experiment) -> CostResult:
     """
     model = build(experiment.network, experiment.image_shape, experiment.classes)
     recipe = experiment.recipe
-    trainable = sum(prod(variable.shape) for variable in model.trainable_variables)
+    trainable = sum(_values(variable.shape) for variable in model.trainable_variables)
     mult_adds = sum(_mult_adds(layer) for layer in model.layers)
     weight_bytes = FLOAT32_BYTES * (model.count_params() + _slots(recipe) * trainable)
     activation_bytes = _activation_bytes(model, recipe)
@@ -84,7 +92,7 @@ def ensure_costs(folder: Path, papers: tuple[Paper, ...]) -> None:
 
 def arithmetic_intensity(layer: Layer, batch_size: int, bytes_per_value: int = FLOAT32_BYTES) -> float:
     """Floating-point operations (two a mult-add) per byte moved: a layer's input, output and weights once each."""
-    values = batch_size * (prod(layer.input_shape) + prod(layer.output_shape)) + layer.params
+    values = batch_size * (_values(layer.input_shape) + _values(layer.output_shape)) + layer.params
     return 2 * batch_size * layer.mult_adds / (bytes_per_value * values)
 
 
@@ -101,11 +109,11 @@ def depthwise_separable_connections(kernel: int, in_channels: int, out_channels:
 def _mult_adds(layer: layers.Layer) -> int:
     """For one image. Each kernel value is used once at every position that the kernel takes."""
     if isinstance(layer, layers.Dense):
-        return prod(layer.kernel.shape)
+        return _values(layer.kernel.shape)
     if isinstance(layer, layers.Conv2DTranspose):
-        return prod(layer.kernel.shape) * prod(layer.input.shape[1:3])
+        return _values(layer.kernel.shape) * _values(layer.input.shape[1:3])
     if isinstance(layer, _CONVOLUTIONS):
-        return prod(layer.kernel.shape) * prod(layer.output.shape[1:3])
+        return _values(layer.kernel.shape) * _values(layer.output.shape[1:3])
     if layer.weights and not isinstance(layer, _NORMS):
         raise CostError(f"{layer.name}: cannot count the mult-adds of a {type(layer).__name__}; add it to cost.py")
     return 0
@@ -113,14 +121,14 @@ def _mult_adds(layer: layers.Layer) -> int:
 
 def _other_islam_flops(layer: layers.Layer) -> int:
     if isinstance(layer, _NORMS):
-        return 2 * prod(layer.input.shape[1:])
-    return prod(layer.input.shape[1:]) if isinstance(layer, layers.GlobalAveragePooling2D) else 0
+        return 2 * _values(layer.input.shape[1:])
+    return _values(layer.input.shape[1:]) if isinstance(layer, layers.GlobalAveragePooling2D) else 0
 
 
 def _activation_bytes(model: keras.Model, recipe: Recipe | None) -> int:
     kept = {id(tensor): tensor for layer in model.layers for tensor in _kept(layer)}
     kept[id(model.output)] = model.output
-    values = sum(prod(tensor.shape[1:]) for tensor in kept.values())
+    values = sum(_values(tensor.shape[1:]) for tensor in kept.values())
     if recipe is None:
         return FLOAT32_BYTES * values
     return _ACTIVATION_BYTES[recipe.precision] * recipe.batch_size * values
@@ -128,13 +136,15 @@ def _activation_bytes(model: keras.Model, recipe: Recipe | None) -> int:
 
 def _kept(layer: layers.Layer) -> list[KerasTensor]:
     """The tensors that the backward pass of a layer reads."""
-    if isinstance(layer, layers.Activation):
-        return [layer.output if layer.activation is keras.activations.relu else layer.input]
-    if isinstance(layer, layers.Dropout):
-        return [layer.output]
-    if isinstance(layer, (*_WEIGHTED, *_NORMS, layers.MaxPooling2D)):
-        return [layer.input]
-    return []  # additions, average pooling, padding and the like: their derivatives are constants
+    activation = getattr(layer, "activation", None)
+    kept = []
+    if isinstance(layer, (*_WEIGHTED, *_NORMS, layers.MaxPooling2D)) or activation is keras.activations.gelu:
+        kept.append(layer.input)
+    if isinstance(layer, layers.Dropout) or activation is keras.activations.relu:
+        kept.append(layer.output)
+    if not kept and not isinstance(layer, _CONSTANT_DERIVATIVE):
+        raise CostError(f"{layer.name}: cannot tell what a {type(layer).__name__} keeps; add it to cost.py")
+    return kept
 
 
 def _slots(recipe: Recipe | None) -> int:
@@ -165,3 +175,7 @@ def _filter_shape(layer: layers.Layer) -> tuple[int, ...]:
     if isinstance(layer, layers.GlobalAveragePooling2D):
         return tuple(layer.input.shape[1:3])
     return tuple(getattr(layer, "pool_size", ()))
+
+
+def _values(shape: tuple[int, ...]) -> int:
+    return prod(shape)

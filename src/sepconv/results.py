@@ -6,6 +6,7 @@ Nothing is ever overwritten with other content.
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from sepconv.spec import Budget, InputError, Run, Slug, canonical_json
 
@@ -77,6 +78,14 @@ class Environment(_Model):
     git_commit: str  # of the code; "-dirty" appended where it was changed
 
 
+def _check_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    """Readers rely on these entries; all else of the spec is held against the paper's by ``run_id``."""
+    for name, kind in {"network": dict, "dataset": str, "recipe": dict, "scale": dict, "seed": int}.items():
+        if not isinstance(spec.get(name), kind):
+            raise ValueError(f"the spec of a run has {name}, a {kind.__name__}")
+    return spec
+
+
 class RunResult(_Model):
     """The result of one run."""
 
@@ -87,7 +96,7 @@ class RunResult(_Model):
     budget: Budget
     seed: Annotated[int, Field(ge=0)]
     run_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-    spec: dict[str, Any]
+    spec: Annotated[dict[str, Any], AfterValidator(_check_spec)]
     status: Literal["complete", "diverged"]  # diverged: the loss became NaN; history ends there and final is None
     history: tuple[Epoch, ...]
     final: Final | None
@@ -105,13 +114,15 @@ class RunResult(_Model):
     def _whole(self) -> "RunResult":
         if self.run_id != hashlib.sha256(canonical_json(self.spec)).hexdigest()[:16]:
             raise ValueError("run_id is not the hash of spec")
+        if self.seed != self.spec["seed"]:
+            raise ValueError(f"seed differs from the spec's, {self.spec['seed']}")
         if [e.epoch for e in self.history] != list(range(1, len(self.history) + 1)):
             raise ValueError("history must number its epochs 1, 2, …")
         complete = self.status == "complete"
         if complete != (self.final is not None):
             raise ValueError("a complete run, and only it, has final metrics")
-        if complete and len(self.history) != self.spec["scale"]["epochs"]:
-            raise ValueError(f"a complete run has {self.spec['scale']['epochs']} epochs, this one {len(self.history)}")
+        if complete and len(self.history) != (epochs := self.spec["scale"].get("epochs")):
+            raise ValueError(f"a complete run has {epochs} epochs, this one {len(self.history)}")
         return self
 
 
@@ -223,12 +234,13 @@ def read(path: Path) -> Result:
         ResultError: not JSON, another schema, a wrong checksum, a value out of range, or a file in the wrong place.
     """
     try:
-        content = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        content = json.loads(path.read_bytes(), parse_float=_finite, parse_constant=_finite, object_pairs_hook=_unique)
     except (OSError, ValueError, RecursionError) as error:
         raise ResultError(f"{path}: expected a JSON file, got: {str(error)[:200]}") from None
     if not isinstance(content, dict):
         raise ResultError(f"{path}: expected a JSON object, got {type(content).__name__}")
-    if (version := content.get("schema_version")) != SCHEMA:
+    version = content.get("schema_version")
+    if type(version) is not int or version != SCHEMA:  # True == 1
         raise ResultError(f"{path}: expected schema {SCHEMA}, got {version!r}; read it with the sepconv that wrote it")
     checksum = content.pop("sha256", None)
     if checksum != (actual := hashlib.sha256(canonical_json(content)).hexdigest()):
@@ -238,8 +250,8 @@ def read(path: Path) -> Result:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "result"
-        raise ResultError(f"{path}: {place}: {first['msg']}; got {str(first['input'])[:80]}") from None
-    if not path.as_posix().endswith(f"{result.key}.json"):
+        raise ResultError(f"{path}: {place}: {first['msg']}; got {repr(first['input'])[:80]}") from None
+    if path.absolute().parts[-3:] != Path(f"{result.key}.json").parts:
         raise ResultError(f"{path}: expected the file of {result.key}; it lies in the wrong place")
     return result
 
@@ -333,5 +345,16 @@ def _files(folder: Path) -> Iterator[Path]:
     yield from sorted(p for p in folder.glob("*/*/*.json") if not p.name.startswith("."))
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+def _finite(number: str) -> float:
+    """1e999 is JSON and would be read as infinity; NaN is none and would be read all the same."""
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number} is no finite number")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a name that stands twice, readers disagree which value holds."""
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return content

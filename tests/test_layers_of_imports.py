@@ -1,0 +1,78 @@
+"""A module imports only from its left, and what judges results needs no deep-learning framework."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "sepconv"
+
+# From left to right. Modules on one line are one layer and may import each other, as long as there is no circle.
+LAYERS = (
+    {"spec"},
+    {"papers"},
+    {"results"},  # the store: what trains and counts writes with it, what judges reads with it
+    {"environment", "schedule", "data", "augment", "networks", "objective"},
+    {"checkpoint", "engine_tensorflow", "engine_jax", "train", "cost", "latency"},
+    {"stats"},
+    {"measures"},
+    {"verdicts"},
+    {"sentences"},
+    {"claims"},
+    {"calibration", "compare"},
+    {"figures", "tables"},
+    {"campaign", "report", "cli", "__main__"},  # the program around it all
+)
+LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+WITHOUT_FRAMEWORK = ("spec", "papers", "results", "stats", "measures", "verdicts", "claims", "calibration", "compare")
+
+
+def module_of(path):
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported(path):
+    """Modules of the package that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (name.split(".")[1] for name in names if name.startswith("sepconv."))
+
+
+FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
+
+
+def test_every_module_has_a_place():
+    assert {module_of(path) for path in FILES} <= LAYER.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_only_from_the_left(path):
+    own = module_of(path)
+    for name in imported(path):
+        assert LAYER[name] <= LAYER[own], f"{own} imports {name}, which stands to its right"
+
+
+def test_no_circle():
+    graph = {}
+    for path in FILES:
+        graph.setdefault(module_of(path), set()).update(set(imported(path)) - {module_of(path)})
+    while graph:
+        leaves = [module for module, needed in graph.items() if not needed & graph.keys()]
+        assert leaves, f"modules import each other in a circle: {sorted(graph)}"
+        for leaf in leaves:
+            del graph[leaf]
+
+
+def test_judging_imports_no_framework():
+    imports = "; ".join(f"import sepconv.{name}" for name in WITHOUT_FRAMEWORK)
+    code = f"import sys; {imports}; print({{m.split('.')[0] for m in sys.modules}} & {{'keras', 'tensorflow', 'jax'}})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"

@@ -19,6 +19,7 @@ from sepconv.spec import (
     TRAIN_IMAGES,
     Budget,
     Experiment,
+    InputError,
     Measure,
     Number,
     Paper,
@@ -33,10 +34,23 @@ SETTLED = 0.99  # of the final accuracy
 # The protocol of yu2021's timings: its notebooks leave the network in training mode and copy each batch from the host.
 LATENCY_PROTOCOL = ("training", "host")
 
+_WORDS = {
+    "num_params": "parameters",
+    "trainable_params": "trainable parameters",
+    "mult_adds": "mult-adds",
+    "islam_flops": "FLOPs",
+    "epoch_seconds": "time per epoch",
+    "total_seconds": "training time",
+    "batch_stats_accuracy": "test accuracy with batch statistics",
+    "log_distance": "distance to the authors' log",
+    "latency_4": "time for the test images at batch size 4",
+    "latency_256": "time for the test images at batch size 256",
+}
+
 Key = tuple[int, str]  # what two measures share where they are paired: the seed (or pass) and, for times, the machine
 
 
-class MeasureError(Exception):
+class MeasureError(InputError):
     """A claim asks for what no result can hold: one line says what was expected and what came."""
 
 
@@ -204,7 +218,7 @@ def read(run: RunResult, measure: Measure) -> float | None:
 
 def describe(measure: Measure) -> str:
     """The measure's metric in words, with the epoch."""
-    words = measure.metric.replace("_", " ")
+    words = _WORDS.get(measure.metric) or measure.metric.replace("_", " ")
     return words if measure.epoch is None else f"{words} at epoch {measure.epoch}"
 
 

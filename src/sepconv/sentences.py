@@ -10,10 +10,12 @@ from sepconv.verdicts import Judgement, Part, Verdict
 def number(value: float, unit: str) -> str:
     """A number as a reader wants it: counts whole, accuracies to 0.01, all else to four significant digits."""
     if unit in ("%", "points"):
-        return f"{value:.2f}"
-    if value == round(value) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
+        text = f"{value:.2f}"
+    elif value == round(value) or abs(value) >= 1000:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.4g}"
+    return text.replace("-", "−")
 
 
 def sentence(judgement: Judgement) -> str:

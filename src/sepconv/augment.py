@@ -34,15 +34,16 @@ BRIGHTNESS = 0.2  # pixels are multiplied by 1 - BRIGHTNESS to 1 + BRIGHTNESS
 
 CROP_PADDING = 4  # pixels on each side; He et al. 2016, arXiv:1512.03385, Sec. 4.2
 
-# islam2022 names the next four (Sec. 4.1) without strengths.
-POLICY_STAGES = 2  # N of RandAugment, Cubuk et al. 2019, arXiv:1909.13719, Sec. 4.4 (ResNet-50); also AutoAugment's
-RANDAUGMENT_MAGNITUDE = 9 / 10  # M, on a scale from 0 to 10, likewise
-AUTOAUGMENT_LEVELS = 9  # highest of the ten levels of Cubuk et al. 2018, arXiv:1805.09501, Sec. 3.1
-# MixUp: alpha = 1, Zhang et al. 2018, arXiv:1710.09412, Sec. 3.2 (CIFAR). CutMix: alpha = 1, Yun et al. 2019,
-# arXiv:1905.04899, Sec. 3.1. Beta(1, 1) is the uniform distribution, which is what both draw below.
+# islam2022 names the next four (Sec. 3.1) without strengths. RandAugment: N = 2, M = 9 on a scale to 10, the authors'
+# setting for ResNet-50 (Cubuk et al. 2019, arXiv:1909.13719). AutoAugment: the policy for CIFAR-10 (Cubuk et al. 2018,
+# arXiv:1805.09501, appendix). MixUp: alpha = 1, the authors' setting for CIFAR (Zhang et al. 2017, arXiv:1710.09412).
+# CutMix: alpha = 1, theirs throughout (Yun et al. 2019, arXiv:1905.04899). Both then draw Beta(1, 1): uniformly.
+POLICY_STAGES = 2  # operations one after the other: N of RandAugment, and the length of AutoAugment's sub-policies
+RANDAUGMENT_STRENGTH = 9 / 10
+AUTOAUGMENT_LEVELS = 9  # the highest of ten levels, 0 to 9
 
-# Full strength of the operations of AutoAugment and RandAugment: arXiv:1805.09501, Table 6; translation by the authors'
-# code for CIFAR (tensorflow/models, research/autoaugment).
+# Full strength of the operations of both policies: the table of operations in AutoAugment's appendix; translation by
+# the authors' code for CIFAR (github.com/tensorflow/models, research/autoaugment).
 SHEAR = 0.3
 TRANSLATION = 10 / 32  # of the side
 TURN = 30.0  # degrees
@@ -52,8 +53,8 @@ ENHANCE = (0.1, 1.9)  # factor at no and at full strength; 1 leaves the image as
 # Colour of pixels from outside: 0 after normalisation, as in the authors' code.
 FILL = np.array(NORMALISATIONS["cifar10"][0], np.float32)
 
-# The 25 sub-policies found on CIFAR-10: arXiv:1805.09501, Table 7. Operation, probability, level; the level of an
-# operation without strength is written as 0.
+# The 25 sub-policies found on CIFAR-10: operation, probability, level. The level of an operation without strength is
+# written as 0.
 AUTOAUGMENT_POLICY = (
     (("invert", 0.1, 0), ("contrast", 0.2, 6)),
     (("rotate", 0.7, 2), ("translate-x", 0.3, 9)),
@@ -126,6 +127,11 @@ def _uniform(count: int, low: float, high: float, seeds: Seeds) -> Tensor:
 def _integer(count: int, below: int, seeds: Seeds) -> Tensor:
     """One integer an image, ``(count,)``, from 0 to ``below - 1``."""
     return keras.random.randint((count,), 0, below, seed=seeds)
+
+
+def _count(rows: Tensor) -> Any:  # noqa: ANN401 - an integer, or a tensor where a graph leaves it open
+    """How many images there are."""
+    return ops.shape(rows)[0]
 
 
 def _per_image(values: Tensor, rank: int) -> Tensor:
@@ -277,18 +283,19 @@ def _autocontrast(images: Tensor, strength: Tensor) -> Tensor:
 
 def _equalize(images: Tensor, strength: Tensor) -> Tensor:
     """Map each channel so that its 256 values are about equally frequent, by Pillow's integer arithmetic."""
-    count, height, width, channels = images.shape
-    values = ops.cast(ops.round(images * 255), "int32")
-    table = ops.reshape(ops.arange(count * channels, dtype="int32") * 256, (count, 1, 1, channels))
-    places = ops.reshape(values + table, (-1,))
-    pixels = ops.segment_sum(ops.ones_like(places), places, num_segments=count * channels * 256)
-    pixels = ops.reshape(pixels, (count * channels, 256))
-    below = ops.cumsum(pixels, axis=-1) - pixels
-    of_highest = ops.sum(ops.where(below + pixels == height * width, pixels, 0), axis=-1, keepdims=True)
-    step = (height * width - of_highest) // 255
+    count, (height, width, channels) = _count(images), images.shape[1:]
+    value = ops.cast(ops.round(images * 255), "int32")
+    channel = ops.reshape(ops.arange(count * channels, dtype="int32"), (-1, 1, 1, channels))
+    place = ops.reshape(256 * channel + value, (-1,))  # of each pixel in the histograms, end to end
+    histogram = ops.segment_sum(ops.ones_like(place), place, num_segments=count * channels * 256)
+    histogram = ops.reshape(histogram, (-1, 256))
+    below = ops.cumsum(histogram, axis=-1) - histogram
+    brightest = ops.sum(ops.where(below + histogram == height * width, histogram, 0), axis=-1, keepdims=True)
+    step = (height * width - brightest) // 255
     mapped = ops.minimum((step // 2 + below) // ops.maximum(step, 1), 255)
     mapped = ops.where(step > 0, mapped, ops.arange(256, dtype="int32"))
-    return ops.cast(ops.reshape(ops.take(ops.reshape(mapped, (-1,)), places), images.shape), "float32") / 255
+    equalized = ops.take(ops.reshape(mapped, (-1,)), place)
+    return ops.cast(ops.reshape(equalized, ops.shape(images)), "float32") / 255
 
 
 def _invert(images: Tensor, strength: Tensor) -> Tensor:
@@ -296,8 +303,8 @@ def _invert(images: Tensor, strength: Tensor) -> Tensor:
 
 
 def _solarize(images: Tensor, strength: Tensor) -> Tensor:
-    """Invert what is at least as bright as a threshold that falls from 256 to 0 (of 255)."""
-    return ops.where(images >= (1 - strength) * 256 / 255, 1 - images, images)
+    """Invert what is at least as bright as a threshold that falls from 256 to 0, of 255."""
+    return ops.where(ops.round(images * 255) >= (1 - strength) * 256, 1 - images, images)
 
 
 def _posterize(images: Tensor, strength: Tensor) -> Tensor:
@@ -325,7 +332,7 @@ _COLOURS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "invert": _invert,
 }
 _NAMES = ("identity", *_MOVES, *_COLOURS)
-_RANDAUGMENT_CHOICES = len(_NAMES) - 1  # all but invert, which comes last: arXiv:1909.13719, Sec. 3
+_RANDAUGMENT_CHOICES = len(_NAMES) - 1  # all but invert, which comes last: the list of RandAugment, Sec. 3
 
 
 # --- policies --------------------------------------------------------------------------------------------------------
@@ -336,7 +343,7 @@ _RANDAUGMENT_CHOICES = len(_NAMES) - 1  # all but invert, which comes last: arXi
 def _randaugment(count: int, seeds: Seeds) -> tuple[Tensor, Tensor]:
     shape = (count, POLICY_STAGES)
     operation = keras.random.randint(shape, 0, _RANDAUGMENT_CHOICES, seed=seeds)
-    return operation, RANDAUGMENT_MAGNITUDE * ops.ones(shape)
+    return operation, RANDAUGMENT_STRENGTH * ops.ones(shape)
 
 
 def _autoaugment(count: int, seeds: Seeds) -> tuple[Tensor, Tensor]:
@@ -354,7 +361,7 @@ def _autoaugment(count: int, seeds: Seeds) -> tuple[Tensor, Tensor]:
 
 def _operate(images: Tensor, operation: Tensor, strength: Tensor, seeds: Seeds) -> Tensor:
     """Apply one operation to each image; its direction, if it has one, is drawn."""
-    sign = ops.where(_uniform(len(images), 0.0, 1.0, seeds) < 0.5, -1.0, 1.0)
+    sign = ops.where(_uniform(_count(images), 0.0, 1.0, seeds) < 0.5, -1.0, 1.0)
     still = _matrix((1.0, 0.0, 0.0, 0.0, 1.0, 0.0), like=sign)
     matrix = _choose(operation, [still, *(move(sign * strength) for move in _MOVES.values())])
     images = _resample(images, matrix, "nearest", "constant")
@@ -374,27 +381,27 @@ POLICIES: dict[Augmentation, Callable[[int, Seeds], tuple[Tensor, Tensor]]] = {
 
 def _crop(images: Tensor, labels: Tensor, seeds: Seeds) -> tuple[Tensor, Tensor]:
     """Pad each side and cut the same size out at random: a shift by whole pixels."""
-    count, height, width, _ = images.shape
+    count, (height, width) = _count(images), images.shape[1:3]
     x, y = (ops.cast(_integer(count, 2 * CROP_PADDING + 1, seeds) - CROP_PADDING, "float32") for _ in "xy")
     matrix = _matrix((1.0, 0.0, x / width, 0.0, 1.0, y / height), like=x)
     return _resample(images, matrix, "nearest", "constant"), labels
 
 
 def _random_brightness(images: Tensor, labels: Tensor, seeds: Seeds) -> tuple[Tensor, Tensor]:
-    factor = _uniform(len(images), 1 - BRIGHTNESS, 1 + BRIGHTNESS, seeds)
+    factor = _uniform(_count(images), 1 - BRIGHTNESS, 1 + BRIGHTNESS, seeds)
     return ops.clip(images * _per_image(factor, 4), 0.0, 1.0), labels
 
 
 def _mixup(images: Tensor, labels: Tensor, seeds: Seeds) -> tuple[Tensor, Tensor]:
     """Weighted mean of each image and the image before it, and of their labels."""
-    share = _uniform(len(images), 0.0, 1.0, seeds)
+    share = _uniform(_count(images), 0.0, 1.0, seeds)
     return _mix(images, _per_image(share, 4)), _mix(labels, _per_image(share, 2))
 
 
 def _cutmix(images: Tensor, labels: Tensor, seeds: Seeds) -> tuple[Tensor, Tensor]:
     """Paste a box of the image before; labels are mixed by the area pasted, of which the edge may cut some off."""
-    count, height, width, _ = images.shape
-    side = ops.sqrt(_uniform(count, 0.0, 1.0, seeds))  # of the box, in sides of the image
+    height, width = images.shape[1:3]
+    side = ops.sqrt(_uniform(_count(images), 0.0, 1.0, seeds))  # of the box, in sides of the image
     pasted = _inside(height, side, seeds)[:, :, None] * _inside(width, side, seeds)[:, None, :]
     return _mix(images, pasted[..., None]), _mix(labels, ops.mean(pasted, axis=(1, 2))[:, None])
 
@@ -406,7 +413,7 @@ def _mix(rows: Tensor, share: Tensor) -> Tensor:
 
 def _inside(size: int, side: Tensor, seeds: Seeds) -> Tensor:
     """1 at those of ``size`` places within a box of that side about a random centre, else 0: ``(batch, size)``."""
-    centre, half = _integer(len(side), size, seeds)[:, None], (ops.cast(side * size, "int32") // 2)[:, None]
+    centre, half = _integer(_count(side), size, seeds)[:, None], (ops.cast(side * size, "int32") // 2)[:, None]
     place = ops.arange(size, dtype="int32")[None]
     return ops.cast((place >= centre - half) & (place < centre + half), "float32")
 
@@ -424,7 +431,7 @@ OPERATIONS: dict[Augmentation, Callable[[Tensor, Tensor, Seeds], tuple[Tensor, T
 
 def _warp(steps: Sequence[Step], images: Tensor, seeds: Seeds) -> Tensor:
     """Steps of warps only: their product resamples the image once."""
-    count = len(images)
+    count = _count(images)
     drawn = [_choose(_integer(count, len(s), seeds), [WARPS[name](count, seeds) for name in s]) for s in steps]
     return _resample(images, reduce(ops.matmul, drawn), "bilinear", "nearest")
 
@@ -433,9 +440,9 @@ def _apply(step: Step, images: Tensor, labels: Tensor, seeds: Seeds) -> tuple[Te
     """One step that is not of warps only."""
     if len(step) == 1 and step[0] in OPERATIONS:
         return OPERATIONS[step[0]](images, labels, seeds)
-    drawn = _integer(len(images), len(step), seeds)
+    drawn = _integer(_count(images), len(step), seeds)
     if POLICIES.keys() >= set(step):  # choose before the work, which is the same for all policies
-        operation, strength = _choose_pair(drawn, [POLICIES[name](len(images), seeds) for name in step])
+        operation, strength = _choose_pair(drawn, [POLICIES[name](_count(images), seeds) for name in step])
         for stage in range(POLICY_STAGES):
             images = _operate(images, operation[:, stage], strength[:, stage], seeds)
         return images, labels

@@ -1,0 +1,182 @@
+"""Training on real images: equal to Keras's own fit, continued as if never stopped, honest about its end."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from sepconv import data, train
+from sepconv.engine_tensorflow import Engine
+from sepconv.objective import build_optimizer, normalise
+from sepconv.papers import paper
+from sepconv.spec import Budget, Constant, Network, Optimizer, Run, Scale, SpecError
+
+pytestmark = pytest.mark.usefixtures("cifar_folder")
+
+
+def smoke(experiment="conv", seed=0, key="tseng2020"):
+    return Run(key, paper(key).experiment(experiment), Budget.SMOKE, seed)
+
+
+def arrays(model):
+    return [keras.ops.convert_to_numpy(v) for v in model.weights]
+
+
+def dropout_network():
+    return train.build_model(smoke("conv"))
+
+
+def batch_norm_network():
+    """Shallow: in a deep network at its first steps batch norm blows rounding up to differences one can see."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            layers.Conv2D(8, 3, strides=2),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(10),
+        ]
+    )
+
+
+@pytest.mark.parametrize("network", [dropout_network, batch_norm_network])
+def test_an_epoch_equals_keras_fit_on_the_same_batches(network, cifar10):
+    recipe = smoke().experiment.recipe
+    images = data.Images(cifar10.train.pixels[:150], cifar10.train.labels[:150])  # two batches of 64 and one of 22
+    order = np.random.default_rng(0).permutation(150)
+
+    model = network()
+    # SGD: Adam would blow rounding up where a gradient is zero but for it (a bias before batch norm)
+    engine = Engine(model, build_optimizer(Optimizer("sgd", momentum=0.9, nesterov=True)), recipe, 10, images)
+    engine.compile(steps=3)
+    loss, accuracy = engine.train_epoch(order, np.full(3, 1e-2))
+
+    expected = network()  # the same seed: the same initial weights and dropout state
+    expected.compile(
+        keras.optimizers.SGD(1e-2, momentum=0.9, nesterov=True),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    x = keras.ops.convert_to_numpy(normalise(recipe, images.pixels[order].astype("float32") / 255))
+    y = keras.utils.to_categorical(images.labels[order], 10)
+    history = expected.fit(x, y, batch_size=64, shuffle=False, verbose=0).history
+    assert loss == pytest.approx(history["loss"][0], rel=1e-5)
+    assert accuracy == pytest.approx(100 * history["accuracy"][0])
+    for ours, theirs in zip(arrays(model), arrays(expected), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-5)
+
+
+def test_evaluation_counts_every_image(cifar10):
+    run = smoke()
+    model = train.build_model(run)
+    images = data.Images(cifar10.test.pixels[:713], cifar10.test.labels[:713])  # one batch of 500 and one of 213
+    engine = Engine(model, build_optimizer(run.experiment.recipe.optimizer), run.experiment.recipe, 10, images)
+    loss, accuracy = engine.evaluate(images)
+    logits = model.predict(images.pixels.astype("float32") / 255, verbose=0)
+    assert accuracy == pytest.approx(100 * np.mean(logits.argmax(-1) == images.labels))
+    chosen = logits[np.arange(713), images.labels]
+    assert loss == pytest.approx(np.mean(np.log(np.exp(logits).sum(-1)) - chosen), rel=1e-4)
+
+
+def test_batch_statistics_pass_changes_no_weight(cifar10):
+    run = smoke("dsc")
+    model = train.build_model(run)
+    images = data.Images(cifar10.test.pixels[:100], cifar10.test.labels[:100])
+    engine = Engine(model, build_optimizer(run.experiment.recipe.optimizer), run.experiment.recipe, 10, images)
+    before = arrays(model)
+    accuracy = engine.evaluate_batch_statistics(images)
+    assert 0 <= accuracy <= 100
+    for left, right in zip(before, arrays(model), strict=True):
+        assert np.array_equal(left, right)
+
+
+def test_a_run_leaves_a_whole_result():
+    run = smoke()
+    result = train.train(run)
+    assert result.run_id == run.id
+    assert result.key == run.key
+    assert [e.epoch for e in result.history] == [1, 2]
+    assert result.final.val_accuracy == result.history[-1].val_accuracy
+    assert result.seconds.train > 0
+    assert result.peak_bytes > 0
+    assert result.environment.backend == "tensorflow"
+
+
+def test_validation_is_held_out_where_the_paper_does_and_the_test_split_where_not():
+    held_out = train.load_splits(smoke())
+    assert not set(map(bytes, held_out.validation.pixels)) & set(map(bytes, held_out.train.pixels))
+    assert not np.array_equal(held_out.validation.pixels, held_out.test.pixels)
+    on_test = train.load_splits(smoke("cifar10-dw", key="yu2021"))
+    assert np.array_equal(on_test.validation.pixels, on_test.test.pixels)
+
+
+def longer(run):
+    """The smoke run over four epochs."""
+    return replace(
+        run,
+        budget=Budget.REDUCED,
+        experiment=replace(run.experiment, reduced=Scale(epochs=4, train_images=200, evaluate_images=100)),
+    )
+
+
+@pytest.mark.parametrize("experiment", ["dsc", "da-conv"])
+def test_a_stopped_run_ends_like_one_that_was_never_stopped(experiment, tmp_path):
+    run = longer(smoke(experiment))
+    whole = train.train(run)
+    with pytest.raises(train.Stopped, match="stopped after epoch 1 of 4"):
+        train.train(run, checkpoints=tmp_path, stop=lambda: True)
+    continued = train.train(run, checkpoints=tmp_path)
+    assert numbers(continued) == pytest.approx(numbers(whole), rel=1e-3)
+
+
+def numbers(result):
+    return [n for e in result.history for n in (e.train_loss, e.val_loss)]
+
+
+def test_momentum_is_reset_at_every_epoch_of_yu2021():
+    trainer = train.Trainer(smoke("cifar10-dw", key="yu2021"))
+    for slot in trainer.optimizer.variables[2:]:
+        slot.assign(keras.ops.ones_like(slot))
+    trainer._start_epoch(1)
+    assert all(not keras.ops.convert_to_numpy(slot).any() for slot in trainer.optimizer.variables[2:])
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_is_kept(caplog):
+    run = smoke()
+    recipe = replace(run.experiment.recipe, schedule=Constant(1e30))
+    result = train.train(replace(run, experiment=replace(run.experiment, recipe=recipe)))
+    assert result.status == "diverged"
+    assert result.final is None
+    assert "tseng2020/conv/smoke-seed-0: the loss is nan after epoch" in caplog.text
+
+
+def test_an_experiment_that_is_only_counted_is_refused():
+    counted = replace(smoke().experiment, recipe=None, network=Network("tseng.conv"))
+    with pytest.raises(SpecError, match="only counted"):
+        train.train(Run("tseng2020", counted, Budget.SMOKE, 0))
+
+
+_ON_JAX = """
+import json
+from sepconv.papers import paper
+from sepconv.spec import Budget, Run
+from sepconv.train import train
+result = train(Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, 0))
+print(json.dumps({"backend": result.environment.backend, "loss": [e.train_loss for e in result.history]}))
+"""
+
+
+@pytest.mark.slow
+def test_the_same_run_learns_on_jax(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    done = subprocess.run([sys.executable, "-c", _ON_JAX], check=True, capture_output=True, text=True)
+    outcome = json.loads(done.stdout)
+    assert outcome["backend"] == "jax"
+    assert outcome["loss"][1] < outcome["loss"][0]

@@ -361,8 +361,8 @@ DEPARTURES = (
         what="augmentation",
         paper="operations listed in general terms (Sec. 3.2), no strengths",
         ours="random shift, rotation, zoom, brightness and horizontal flip, drawn anew for each image and epoch",
-        because="those are the operations named, and shifts, which Keras's own CIFAR-10 example has; 'resizing' and 'scaling' are both zoom; 'brightness color "
-        "temperature' is read as brightness",
+        because="those are the operations named, and shifts, which Keras's own CIFAR-10 example has; 'resizing' and "
+        "'scaling' are both zoom; 'brightness color temperature' is read as brightness",
     ),
     Departure(
         what="input scaling and initialisation",

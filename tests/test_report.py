@@ -70,7 +70,10 @@ def test_a_clean_notebook_passes(root):
     assert faults(root) == ""
 
 
-def test_two_executions_write_the_same_bytes(root):
+def test_two_executions_write_the_same_bytes_also_where_the_user_has_another_kernel(root, monkeypatch):
+    kernel = {"argv": ["false"], "display_name": "Another", "language": "python"}
+    write(root / "jupyter" / "kernels" / "python3" / "kernel.json", json.dumps(kernel))
+    monkeypatch.setenv("JUPYTER_PATH", str(root / "jupyter"))
     path = root / "book" / "papers" / "page.ipynb"
     before = path.read_bytes()
     path.unlink()

@@ -85,16 +85,21 @@ def execute(root: Path, parameters: Parameters | None = None) -> tuple[Path, ...
     _executed_folder(root).mkdir(parents=True, exist_ok=True)
     each = [{k: v for k, v in given.items() if k in declared[source]} for source in sources]
     workers = 1 if given.get("train") else min(len(sources), os.cpu_count() or 1)  # one training at a time
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _use_own_kernel) as pool:
         executed = pool.map(_execute_one, [root] * len(sources), sources, each)
         return tuple(tqdm(executed, "notebooks", len(sources), disable=None))
+
+
+def _use_own_kernel() -> None:
+    """Have a worker start this environment's kernel, also where the user has another one named ``python3``."""
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    os.environ.pop("JUPYTER_PATH", None)
 
 
 def _execute_one(root: Path, source: Path, parameters: dict[str, Parameter]) -> Path:
     import nbformat
     import papermill
 
-    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel, also where the user has another "python3"
     folder = _executed_folder(root)
     before = fingerprint(root, source, parameters)
     try:

@@ -1,4 +1,4 @@
-"""``sepconv list | run | cost | judge | report | bench``: thin functions over the modules."""
+"""``sepconv list | run | cost | judge | compare | export | report``: thin functions over the modules."""
 
 import json
 import logging
@@ -84,6 +84,62 @@ def cost(paper: Papers = None, results: ResultsFolder = RESULTS) -> None:
     ensure_costs(results, _papers(paper))
 
 
+@app.command()
+def judge(paper: Papers = None, results: ResultsFolder = RESULTS, as_json: AsJson = False) -> None:
+    """Judge every claim from the results. Exits with 1 if a result could not be read; the others are still judged."""
+    from sepconv.claims import export, judge
+    from sepconv.results import read_all
+    from sepconv.terminal import judgement_lines
+
+    papers, found = _papers(paper), read_all(results)
+    if as_json:
+        print(json.dumps(export(papers, found), indent=1))
+    else:
+        for p in papers:
+            print("\n".join(judgement_lines(judge(p, found))))
+    _report_problems(found.problems)
+
+
+@app.command()
+def compare(
+    theirs: Annotated[Path, typer.Argument(help="Another folder of results.")],
+    paper: Papers = None,
+    results: ResultsFolder = RESULTS,
+) -> None:
+    """Hold another folder of results against ours, claim by claim: changed verdicts first."""
+    from sepconv.compare import compare
+    from sepconv.results import read_all
+    from sepconv.terminal import comparison_lines
+
+    ours, others = read_all(results), read_all(theirs)
+    for p in _papers(paper):
+        print("\n".join(comparison_lines(compare(p, ours, others))))
+    _report_problems(ours.problems + others.problems)
+
+
+@app.command()
+def export(results: ResultsFolder = RESULTS) -> None:
+    """Write results/claims.json: every claim with its verdict, for other tools."""
+    from sepconv.claims import export
+    from sepconv.results import read_all, write_atomically
+
+    text = json.dumps(export(_papers(None), read_all(results)), indent=1, sort_keys=True) + "\n"
+    write_atomically(results / "claims.json", text.encode())
+
+
+@app.command()
+def report(
+    parameter: Annotated[list[str] | None, typer.Option("--parameter", "-p", help="name=value of a notebook.")] = None,
+) -> None:
+    """Execute the notebooks, build the book, hold both against the gates. Run it in the repository."""
+    from sepconv import report
+
+    root = Path.cwd()
+    report.execute(root, report.parse_parameters(parameter or []))
+    report.build(root)
+    report.check(root)
+
+
 def _papers(keys: list[str] | None) -> tuple[Paper, ...]:
     from sepconv.papers import all_papers, paper
 
@@ -106,3 +162,9 @@ def _run_one(wanted: Run, place: "Place", until: float | None) -> None:
         raise typer.Exit(1)
     else:
         print(f"{wanted.key}: test accuracy {result.final.test_accuracy:.2f} %")
+
+
+def _report_problems(problems: tuple[str, ...]) -> None:
+    if problems:
+        print("\n".join(problems), file=sys.stderr)
+        raise typer.Exit(1)

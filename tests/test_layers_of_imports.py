@@ -22,7 +22,7 @@ LAYERS = (
     {"sentences"},
     {"claims"},
     {"calibration", "compare"},
-    {"figures", "tables"},
+    {"figures", "tables", "terminal"},
     {"campaign", "report", "cli", "__main__"},  # the program around it all
 )
 LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}

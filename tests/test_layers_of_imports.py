@@ -22,6 +22,7 @@ LAYERS = (
     {"sentences"},
     {"claims"},
     {"calibration", "compare"},
+    {"markup"},
     {"figures", "tables", "terminal"},
     {"campaign", "report", "cli", "__main__"},  # the program around it all
 )

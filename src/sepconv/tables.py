@@ -1,0 +1,438 @@
+"""Tables and claim cards of the book: judgements, specs and results in, HTML out. No files, no statistics."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from difflib import SequenceMatcher
+
+from markupsafe import Markup
+
+from sepconv.markup import (
+    Group,
+    Html,
+    Row,
+    badge,
+    card,
+    claim_link,
+    folded,
+    lines,
+    link,
+    note,
+    run_link,
+    table,
+    verdicts,
+)
+from sepconv.measures import TIMES
+from sepconv.results import CostResult, LatencyResult, Layer, Results, RunResult
+from sepconv.sentences import number
+from sepconv.spec import (
+    LATENCY_METRICS,
+    Augmentation,
+    Constant,
+    EpochDecay,
+    Experiment,
+    Optimizer,
+    Paper,
+    Recipe,
+    Run,
+    Schedule,
+    WarmupExponential,
+)
+from sepconv.verdicts import Judgement, Part, Verdict
+
+Judged = Sequence[tuple[Paper, Sequence[Judgement]]]
+LayerRow = tuple[str, ...]
+
+NOTHING = "–"
+_NORMS = ("BatchNormalization", "LayerNormalization")
+_LAYER_NAMES = {
+    "Conv2D": "Conv",
+    "DepthwiseConv2D": "Conv dw",
+    "Conv2DTranspose": "Transposed Conv",
+    "MaxPooling2D": "Max Pool",
+    "GlobalAveragePooling2D": "Avg Pool",
+    "Dense": "FC",
+}
+
+
+# --- claims ----------------------------------------------------------------------------------------------------------
+
+
+def scoreboard(judged: Judged) -> Html:
+    """How many claims of each paper have which verdict, then one row a claim, linked to its card."""
+    return Html(_counts(judged) + Markup("").join(_claims(paper, judgements) for paper, judgements in judged))
+
+
+def claim_cards(judgements: Sequence[Judgement]) -> Html:
+    """A card a claim, whose anchor is the claim's id."""
+    return Html(Markup("").join(card(judgement, _entries(judgement)) for judgement in judgements))
+
+
+def found(part: Part) -> str:
+    """What the results say to one number of a claim: the two counts, or the mean with its 95 % interval."""
+    if part.estimate is None:
+        return NOTHING
+    if part.exact:
+        return f"{' against '.join(number(side, part.unit) for side in part.sides)} {part.unit}".rstrip()
+    sign = "+" if part.unit != "×" and len(part.sides) == 2 and part.estimate > 0 else ""
+    text = f"{sign}{number(part.estimate, part.unit)}"
+    if part.low is None or part.high is None:
+        return f"{text} {part.unit}".rstrip()
+    if part.unit == "×":  # not symmetric
+        return f"{text} × ({number(part.low, '×')} to {number(part.high, '×')})"
+    return f"{text} ± {number((part.high - part.low) / 2, part.unit)} {part.unit}".rstrip()
+
+
+def _counts(judged: Judged) -> Markup:
+    columns = ("paper", "claims", *Verdict)
+    rows = []
+    for paper, judgements in judged:
+        counts = Counter(judgement.verdict for judgement in judgements)
+        cells = (str(counts[verdict]) if counts[verdict] else NOTHING for verdict in Verdict)
+        rows.append(Row((link(f"{paper.key}.html", paper.key), str(len(judgements)), *cells)))
+    return table("Verdicts on each paper’s claims", columns, [Group("", tuple(rows))], numeric=columns[1:])
+
+
+def _claims(paper: Paper, judgements: Sequence[Judgement]) -> Markup:
+    rows = tuple(
+        Row((claim_link(j), j.claim.reported, _found_in_short(j), verdicts(j), _n_in_short(j))) for j in judgements
+    )
+    columns = ("claim", "the paper reports", "reproduced (mean ± 95 % interval)", "verdict", "n")
+    return table(f"{paper.authors} ({paper.year}): {paper.title}", columns, [Group("", rows)], numeric=("n",))
+
+
+def _found_in_short(judgement: Judgement) -> str:
+    known = [part for part in judgement.parts if part.n]
+    if len(known) == len(judgement.parts) == 1:
+        return found(known[0])
+    counts = Counter(part.verdict for part in known)
+    if known:
+        return ", ".join(f"{count} of {len(judgement.parts)} {verdict}" for verdict, count in counts.items())
+    return note(_missing_in_short(judgement))
+
+
+def _missing_in_short(judgement: Judgement) -> str:
+    missing = len(judgement.missing)
+    return f"{missing} {'run' if missing == 1 else 'runs'} missing" if missing else NOTHING
+
+
+def _n_in_short(judgement: Judgement) -> str:
+    """Seeds of the part that has fewest; counts have none."""
+    drawn = [part.n for part in judgement.parts if not part.exact]
+    return str(min(drawn)) if drawn else NOTHING
+
+
+def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
+    claim = judgement.claim
+    yield "Criterion", claim.criterion
+    if claim.because:
+        yield "Because", claim.because
+    yield "Reported", claim.reported
+    several = len(judgement.parts) > 1
+    yield "Reproduced", lines(_part_line(part, several) for part in judgement.parts) or NOTHING
+    if judgement.holm_verdict != judgement.verdict:
+        yield "Correction", "The first verdict stands alone; the second is corrected for the number of claims (Holm)."
+    if judgement.runs:
+        yield "Runs", _listed(f"{len(judgement.runs)} used", [run_link(key) for key in judgement.runs])
+    if judgement.missing:
+        yield "Missing", _listed(f"{len(judgement.missing)} needed for three seeds", judgement.missing)
+    if judgement.set_aside:
+        yield "Not counted", _listed(f"{len(judgement.set_aside)} set aside", judgement.set_aside)
+
+
+def _part_line(part: Part, several: bool) -> Markup:
+    details = [] if part.exact else [f"n = {part.n}"]
+    if part.bootstrap is not None:
+        low, high = number(part.bootstrap.low, part.unit), number(part.bootstrap.high, part.unit)
+        details.append(f"bootstrap {low} to {high}")
+    line = Markup("{}: <strong>{}</strong>").format(part.label, found(part))
+    if details:
+        line += Markup(" {}").format(note(f"({'; '.join(details)})"))
+    return line + Markup(" {}").format(badge(part.verdict)) if several else line
+
+
+def _listed(summary: str, texts: Sequence[str], most: int = 2) -> Markup:
+    return lines(texts) if len(texts) <= most else folded(summary, texts)
+
+
+# --- specs -----------------------------------------------------------------------------------------------------------
+
+
+def recipe_table(paper: Paper) -> Html:
+    """Every hyperparameter with its source: the first experiment's, then what differs in others."""
+    trained = [(e.name, _recipe_rows(e.recipe)) for e in paper.experiments if e.recipe is not None]
+    _, base = trained[0]
+    changes: dict[tuple[Row, ...], list[str]] = {}
+    for name, rows in trained:
+        changes.setdefault(tuple(row for row in rows if row not in base), []).append(name)
+    same = changes.pop(())
+    title = f"{', '.join(same)}; the others too, but for what is said below" if changes else ""
+    groups = [Group(title, base), *(Group(", ".join(names), rows) for rows, names in changes.items())]
+    return Html(table(f"Training hyperparameters of {paper.key}", ("hyperparameter", "value", "source"), groups))
+
+
+def departures_table(paper: Paper) -> Html:
+    """Where we knowingly differ from a paper, or had to choose."""
+    rows = tuple(Row((d.what, d.paper, d.ours, d.because)) for d in paper.departures)
+    columns = ("what", "the paper", "here", "because")
+    return Html(table(f"Departures and assumptions: {paper.key}", columns, [Group("", rows)]))
+
+
+def _recipe_rows(recipe: Recipe) -> tuple[Row, ...]:
+    names = [field.name for field in fields(recipe) if field.name != "sources"]
+    return tuple(Row((name.replace("_", " "), _value(getattr(recipe, name)), recipe.sources[name])) for name in names)
+
+
+def _value(value: object) -> str:
+    match value:
+        case Optimizer():
+            return _optimizer(value)
+        case Constant() | EpochDecay() | WarmupExponential():
+            return _schedule(value)
+        case tuple():
+            return _augment(value)
+        case int():
+            return f"{value:,}"
+    return str(value)
+
+
+def _optimizer(optimizer: Optimizer) -> str:
+    settings = {
+        f"{'Nesterov ' if optimizer.nesterov else ''}momentum {optimizer.momentum}": optimizer.momentum,
+        f"decoupled weight decay {optimizer.weight_decay}": optimizer.weight_decay,
+        f"L2 {optimizer.l2} on every parameter": optimizer.l2,
+        "made anew at each epoch": optimizer.reset_each_epoch,
+    }
+    return ", ".join([optimizer.name, *(text for text, is_set in settings.items() if is_set)])
+
+
+def _schedule(schedule: Schedule) -> str:
+    match schedule:
+        case Constant():
+            return f"learning rate {schedule.learning_rate:g}, constant"
+        case EpochDecay():
+            return f"learning rate {schedule.learning_rate:g} × {schedule.decay:g}^epoch, the first epoch being 0"
+        case WarmupExponential():
+            up = f"learning rate {schedule.start:g} to {schedule.peak:g} over {schedule.warmup_epochs} epochs, linearly"
+            return f"{up}; then to {schedule.end:g}, exponentially"
+
+
+def _augment(steps: tuple[tuple[Augmentation, ...], ...]) -> str:
+    return ", then ".join(" or ".join(step) for step in steps) or "none"
+
+
+# --- networks and costs ----------------------------------------------------------------------------------------------
+
+
+def layer_table(cost: CostResult) -> Html:
+    """Layer by layer, in the notation of tseng2020's Tables 1 and 2; norms are summed up at the end."""
+    rows = [
+        Row((*row, f"{layer.params:,}", f"{layer.mult_adds:,}"))
+        for row, layer in zip(layer_rows(cost), _without_norms(cost), strict=True)
+    ]
+    norms = [layer for layer in cost.layers if layer.type in _NORMS]
+    if norms:
+        rows.append(Row((f"{len(norms)} norms", "", "", f"{sum(n.params for n in norms):,}", NOTHING)))
+    rows.append(Row(("Total", "", "", f"{cost.num_params:,}", f"{cost.mult_adds:,}"), mark="total"))
+    columns = ("type/stride", "filter shape", "input size", "parameters", "mult-adds")
+    caption = f"{cost.experiment} of {cost.paper}, layer by layer"
+    return Html(table(caption, columns, [Group("", tuple(rows))], numeric=columns[3:]))
+
+
+def layer_rows(cost: CostResult) -> tuple[LayerRow, ...]:
+    """(type/stride, filter shape, input size) of each layer but norms, as tseng2020 prints them: ``Conv/s1``."""
+    return tuple((_type(layer), _filter(layer), _size(layer.input_shape)) for layer in _without_norms(cost))
+
+
+def side_by_side(
+    caption: str, columns: Sequence[str], printed: Iterable[Sequence[str]], built: Iterable[Sequence[str]]
+) -> Html:
+    """The rows that a paper prints beside those of the built network, aligned; rows that differ are marked.
+
+    Args:
+        caption: of the table.
+        columns: what the cells of a row are, in print and built alike.
+        printed: the paper's rows, top to bottom.
+        built: ours, in the same notation, as :func:`layer_rows` gives them.
+    """
+    theirs, ours = [tuple(row) for row in printed], [tuple(row) for row in built]
+    rows: list[Row] = []
+    for tag, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
+        rows += _pairs(theirs[a:b], ours[c:d], len(columns), same=tag == "equal")
+    headings = ("", *(f"{column}, paper" for column in columns), *(f"{column}, built" for column in columns))
+    return Html(table(caption, headings, [Group("", tuple(rows))]))
+
+
+def costs_table(paper: Paper, results: Results) -> Html:
+    """What each network of a paper costs; mult-adds are for one image, bytes for one training step."""
+    columns = (
+        "experiment",
+        "network",
+        "parameters",
+        "trainable",
+        "mult-adds (M)",
+        "layers",
+        "weights (MB)",
+        "step (MB)",
+    )
+    rows = tuple(_cost_row(paper, e, results.cost_of(paper.key, e.name)) for e in paper.experiments)
+    caption = (
+        f"Costs of {paper.key}. Weights with the optimizer’s state; step: all that one training step holds, at the "
+        "recipe’s batch size (one image where a network is not trained)"
+    )
+    return Html(table(caption, columns, [Group("", rows)], numeric=columns[2:]))
+
+
+def _pairs(theirs: Sequence[LayerRow], ours: Sequence[LayerRow], width: int, same: bool) -> Iterable[Row]:
+    empty = (NOTHING,) * width
+    for i in range(max(len(theirs), len(ours))):
+        left = theirs[i] if i < len(theirs) else empty
+        right = ours[i] if i < len(ours) else empty
+        word = "same" if same else "only built" if left is empty else "only in print" if right is empty else "differs"
+        yield Row((word, *left, *right), mark="" if same else "differs")
+
+
+def _cost_row(paper: Paper, experiment: Experiment, cost: CostResult | None) -> Row:
+    start = (experiment.name, experiment.note)
+    anchor = f"{paper.key}/{experiment.name}/cost"
+    if cost is None:
+        return Row((*start, note("not counted yet"), *[NOTHING] * 5), anchor)
+    counts = (f"{cost.num_params:,}", f"{cost.trainable_params:,}", f"{cost.mult_adds / 1e6:,.1f}")
+    sizes = (f"{size / 1e6:,.1f}" for size in (cost.weight_bytes, cost.training_step_bytes))
+    return Row((*start, *counts, str(cost.weighted_layers), *sizes), anchor)
+
+
+def _without_norms(cost: CostResult) -> list[Layer]:
+    return [layer for layer in cost.layers if layer.type not in _NORMS]
+
+
+def _type(layer: Layer) -> str:
+    return f"{_LAYER_NAMES[layer.type]}/s{layer.stride or 1}"
+
+
+def _filter(layer: Layer) -> str:
+    if layer.type == "DepthwiseConv2D":  # the last number is the filters of each channel: one
+        return f"{_size(layer.filter_shape[:3])} dw"
+    pool = "Pool " if "Pooling" in layer.type else ""
+    return pool + _size(layer.filter_shape)
+
+
+def _size(shape: Sequence[int]) -> str:
+    """A dense layer's features are written as a 1 × 1 image."""
+    return " × ".join(map(str, shape if len(shape) > 1 else (1, 1, *shape)))
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+def runs_table(results: Results) -> Html:
+    """Every run, grouped by paper; each row is the target of the links to that run."""
+    columns = (
+        "run", "status", "epochs", "train %", "val %", "test %", "minutes", "device", "backend", "precision", "commit",
+        "run id",
+    )  # fmt: skip
+    papers = sorted({run.paper for run in results.runs})
+    groups = [Group(key, tuple(_run_row(r) for r in _by_place(results.runs) if r.paper == key)) for key in papers]
+    caption = f"All {len(results.runs)} runs" if groups else "No run has been made yet"
+    return Html(table(caption, columns, groups, numeric=columns[2:7]))
+
+
+def latencies_table(results: Results) -> Html:
+    """Every latency measurement: seconds of one pass, the fastest and the slowest of its repeats."""
+    columns = ("measurement", "batch size", "images", "fastest (s)", "slowest (s)", "passes", "device", "backend")
+    rows = tuple(row for result in sorted(results.latencies, key=lambda r: r.key) for row in _latency_rows(result))
+    caption = "Latencies" if rows else "No latency has been measured yet"
+    return Html(table(caption, columns, [Group("", rows)], numeric=columns[1:6]))
+
+
+def times_table(judgements: Sequence[Judgement], results: Results) -> Html:
+    """Reported against measured times: the claims on seconds, with the machines that ours were measured on."""
+    measured: list[RunResult | LatencyResult] = [*results.runs, *results.latencies]
+    devices = {result.key: result.environment.device for result in measured}
+    timed = [j for j in judgements if {m.metric for m in j.claim.measures} & (TIMES | LATENCY_METRICS.keys())]
+    rows = tuple(_times_row(j, devices) for j in timed)
+    columns = ("claim", "the paper reports", "measured", "machine", "verdict")
+    return Html(table("Times, reported and measured", columns, [Group("", rows)]))
+
+
+def missing_table(wanted: Sequence[Run], seconds: Mapping[str, float | None]) -> Html:
+    """How many of the wanted runs are missing, experiment by experiment, and what they would cost.
+
+    Args:
+        wanted: all runs that there should be.
+        seconds: of each missing run, by key: its estimated seconds, or None where nothing was measured.
+    """
+    counts: dict[tuple[str, str], list[Run]] = {}
+    for run in wanted:
+        counts.setdefault((run.paper, run.experiment.name), []).append(run)
+    papers = dict.fromkeys(run.paper for run in wanted)
+    groups = [
+        Group(paper, tuple(_missing_row(name, runs, seconds) for (key, name), runs in counts.items() if key == paper))
+        for paper in papers
+    ]
+    columns = ("experiment", "runs there", "runs missing", "hours to train them")
+    caption = f"{len(wanted) - len(seconds)} of {len(wanted)} runs are there"
+    return Html(table(caption, columns, groups, numeric=columns[1:]))
+
+
+def problems_table(results: Results) -> Html:
+    """Files below the results folder that could not be read; they count for nothing."""
+    rows = tuple(Row((problem,)) for problem in results.problems)
+    caption = "Files that could not be read" if rows else "Every file below the results folder could be read"
+    return Html(table(caption, ("problem",), [Group("", rows)]))
+
+
+def _by_place(runs: Sequence[RunResult]) -> list[RunResult]:
+    return sorted(runs, key=lambda run: (run.paper, run.experiment, run.budget, run.seed))
+
+
+def _run_row(run: RunResult) -> Row:
+    final = run.final
+    accuracies = (final.train_accuracy, final.val_accuracy, final.test_accuracy) if final else ()
+    shown = [number(value, "%") for value in accuracies] or [NOTHING] * 3
+    total = run.seconds.compile + run.seconds.train + run.seconds.evaluate
+    environment = run.environment
+    return Row(
+        (
+            run.key.removeprefix(f"{run.paper}/"),
+            run.status,
+            str(len(run.history)),
+            *shown,
+            f"{total / 60:.1f}",
+            environment.device,
+            f"{environment.backend} {environment.backend_version}",
+            str(run.spec["recipe"].get("precision", NOTHING)),
+            environment.git_commit[:8] + ("-dirty" if environment.git_commit.endswith("-dirty") else ""),
+            run.run_id,
+        ),
+        anchor=run.key,
+    )
+
+
+def _latency_rows(result: LatencyResult) -> Iterable[Row]:
+    environment = result.environment
+    for i, (batch_size, passes) in enumerate(sorted(result.seconds.items())):
+        spread = [number(seconds, "s") for seconds in (min(passes), max(passes))] if passes else [NOTHING] * 2
+        cells = (result.key, str(batch_size), f"{result.images:,}", *spread, str(len(passes)))
+        yield Row((*cells, environment.device, environment.backend), anchor="" if i else result.key)
+
+
+def _times_row(judgement: Judgement, devices: Mapping[str, str]) -> Row:
+    machines = sorted({devices[key] for key in judgement.runs if key in devices})
+    measured = [f"{part.label}: {found(part)}" for part in judgement.parts if part.n]
+    return Row(
+        (
+            claim_link(judgement),
+            judgement.claim.reported,
+            lines(measured) or note(judgement.hint or _missing_in_short(judgement)),
+            ", ".join(machines) or NOTHING,
+            verdicts(judgement),
+        )
+    )
+
+
+def _missing_row(name: str, runs: Sequence[Run], seconds: Mapping[str, float | None]) -> Row:
+    absent = [seconds[run.key] for run in runs if run.key in seconds]
+    known = [value for value in absent if value is not None]
+    cost = f"{sum(known) / 3600:,.1f}" if absent and len(known) == len(absent) else "unknown" if absent else NOTHING
+    return Row((name, str(len(runs) - len(absent)), str(len(absent)), cost))

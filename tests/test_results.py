@@ -244,6 +244,7 @@ def test_another_schema_is_refused(tmp_path, version):
         ({"run_id": "0" * 16}, "run_id is not the hash of spec"),
         ({"seed": -1}, "greater than or equal to 0"),
         ({"speed": 3}, "not permitted"),
+        ({"status": "a\nb"}, "complete"),
         ({"paper": "../../etc"}, "should match pattern"),
         ({"spec": {}, "run_id": hashlib.sha256(b"{}").hexdigest()[:16]}, "spec"),
         ({"spec": {"scale": 3}, "run_id": hashlib.sha256(b'{"scale":3}').hexdigest()[:16]}, "spec"),

@@ -78,7 +78,7 @@ _CARD = _TEMPLATES.from_string("""\
 
 @dataclass(frozen=True)
 class Html:
-    """HTML that a notebook shows as such; where only text is shown, its length, since pages are compared as text too."""
+    """HTML that a notebook shows as such; as text only its length, or each page would hold it twice."""
 
     text: str
 

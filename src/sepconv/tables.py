@@ -54,6 +54,13 @@ _LAYER_NAMES = {
     "Dense": "FC",
 }
 
+_FIGURE_NAMES = {
+    "Conv2D": "Normal Conv",
+    "Conv2DTranspose": "Transposed Conv",
+    "GlobalAveragePooling2D": "Adaptive Average Pool",
+    "Dense": "Linear Layer",
+}
+
 
 # --- claims ----------------------------------------------------------------------------------------------------------
 
@@ -242,6 +249,22 @@ def layer_table(cost: CostResult) -> Html:
 def layer_rows(cost: CostResult) -> tuple[LayerRow, ...]:
     """(type/stride, filter shape, input size) of each layer but norms, as tseng2020 prints them: ``Conv/s1``."""
     return tuple((_type(layer), _filter(layer), _size(layer.input_shape)) for layer in _without_norms(cost))
+
+
+def channel_rows(cost: CostResult) -> tuple[LayerRow, ...]:
+    """(type, input channels, output channels) as yu2021's Figs. 2 and 3 print them.
+
+    A depthwise convolution and the pointwise one after it are one row; the last layer's outputs are called Classes.
+    """
+    layers = _without_norms(cost)
+    rows = []
+    for before, layer in zip([None, *layers], layers, strict=False):
+        separable = before is not None and before.type == "DepthwiseConv2D"
+        name = "Depth-wise Separable Conv" if separable else _FIGURE_NAMES.get(layer.type, layer.type)
+        outputs = "Classes" if layer is layers[-1] else str(layer.output_shape[-1])
+        if layer.type != "DepthwiseConv2D":
+            rows.append((name, str(layer.input_shape[-1]), outputs))
+    return tuple(rows)
 
 
 def side_by_side(

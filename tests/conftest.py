@@ -8,8 +8,12 @@ from pathlib import Path
 import pooch
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from sepconv import data
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+settings.load_profile("patient")
 
 UNPACK = Path(__file__).parents[2] / "shared" / "data" / "unpack.py"  # lossless copies, where they lie beside the clone
 

@@ -23,6 +23,7 @@ LAYERS = (
     {"claims"},
     {"calibration", "compare"},
     {"markup"},
+    {"markup", "tidy", "roofline"},  # what figures and tables are made with
     {"figures", "tables", "terminal"},
     {"campaign", "report", "cli", "__main__"},  # the program around it all
 )

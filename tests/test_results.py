@@ -1,10 +1,13 @@
 """The store loses nothing, overwrites nothing and believes nothing that is damaged."""
 
+import contextlib
 import hashlib
 import json
 import multiprocessing
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -378,6 +381,24 @@ def test_two_processes_at_once_lose_nothing(tmp_path):
     assert found.problems == ()
     assert sorted((r.seed, r.final.test_accuracy) for r in found.runs) == said
     assert [seed for seed, _ in said] == list(range(30))
+
+
+def test_two_writers_of_one_place_take_turns(tmp_path, monkeypatch):
+    """Each waits inside its write for the other to get there too, which only happens where nothing keeps them apart."""
+    meeting = threading.Barrier(2)
+    write_atomically = results.write_atomically
+
+    def wait_and_write(path, data):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            meeting.wait(timeout=0.5)
+        write_atomically(path, data)
+
+    monkeypatch.setattr(results, "write_atomically", wait_and_write)
+    with ThreadPoolExecutor(2) as pool:
+        writes = [pool.submit(results.write, tmp_path, run_result(accuracy=value)) for value in (60.0, 61.0)]
+    refused = [write for write in writes if write.exception()]
+    assert len(refused) == 1
+    assert "another result lies there" in str(refused[0].exception())
 
 
 def write_for_ever(folder):

@@ -248,7 +248,7 @@ def test_pytorch_initial_weights(name, fan_in):
 
 NETWORKS = {
     "tseng-conv": Network("tseng.conv"),
-    "tseng-dsc": Network("tseng.depthwise_separable"),
+    "tseng-dsc": Network("tseng.depthwise_separable", {"blocks_512": 0}),
     "islam": Network("islam.patch_network", {"dim": 32, "depth": 1}),
     "islam-layer-norm": Network("islam.patch_network", {"dim": 32, "depth": 1, "norm": "layer"}),
     "yu-dw": Network("yu.depthwise_conv_net", {"blocks_512": 0}),

@@ -15,7 +15,7 @@ LAYERS = (
     {"papers"},
     {"results"},  # the store: what trains and counts writes with it, what judges reads with it
     {"environment", "schedule", "data", "augment", "networks", "objective"},
-    {"checkpoint", "engine_tensorflow", "engine_jax", "train", "cost", "latency"},
+    {"checkpoint", "engine_tensorflow", "engine_jax", "train", "cost", "latency", "bench"},
     {"stats"},
     {"measures"},
     {"verdicts"},

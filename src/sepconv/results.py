@@ -164,6 +164,10 @@ class CostResult(_Model):
         return f"{self.paper}/{self.experiment}/cost"
 
 
+BatchNorm = Literal["inference", "training"]
+Transfer = Literal["device", "host"]
+
+
 class LatencyResult(_Model):
     """Inference time of one network against batch size, on one device."""
 
@@ -173,18 +177,65 @@ class LatencyResult(_Model):
     experiment: Slug
     budget: Budget
     images: int  # of one pass; the paper's budget is the test split's 10,000
-    batch_norm: Literal["inference", "training"]
-    transfer: Literal["device", "host"]  # images already on the device, or copied from the host in the timed part
+    batch_norm: BatchNorm
+    transfer: Transfer  # images already on the device, or copied from the host in the timed part
     seconds: dict[int, tuple[NonNegative, ...]]  # batch size -> seconds of each repeated pass
     environment: Environment
 
     @property
     def key(self) -> str:
         """Place below the results folder, without the suffix."""
-        return f"{self.paper}/{self.experiment}/latency-{self.budget}-{self.batch_norm}-{self.transfer}"
+        return latency_key(self.paper, self.experiment, self.budget, self.batch_norm, self.transfer)
 
 
-Result = RunResult | CostResult | LatencyResult
+class LoopTiming(_Model):
+    """Epochs of one training loop, each from the same weights over the same batches."""
+
+    compile: NonNegative  # seconds of the first epoch and all that led to it, less those of a later epoch
+    seconds: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]  # of each epoch after the first
+    losses: tuple[float, ...]  # mean training loss of each of these epochs
+
+    @model_validator(mode="after")
+    def _whole(self) -> "LoopTiming":
+        if len(self.seconds) != len(self.losses):
+            raise ValueError(f"every epoch has a time and a loss, got {len(self.seconds)} and {len(self.losses)}")
+        return self
+
+
+TrainingLoop = Literal["engine", "fit", "fit_steps_per_execution", "train_on_batch"]
+
+
+class ThroughputResult(_Model):
+    """Training time of whole epochs by each training loop, taken in turns in one process, on one device."""
+
+    kind: Literal["throughput"] = "throughput"
+    schema_version: Literal[1] = SCHEMA
+    paper: Slug
+    experiment: Slug
+    budget: Budget
+    images: Annotated[int, Field(gt=0)]  # of one epoch
+    batch_size: Annotated[int, Field(gt=0)]
+    steps_per_execution: Annotated[int, Field(gt=0)]  # of the loop named after it
+    loops: dict[TrainingLoop, LoopTiming]
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return throughput_key(self.paper, self.experiment, self.budget)
+
+
+def latency_key(paper: str, experiment: str, budget: Budget, batch_norm: str, transfer: str) -> str:
+    """Where the latency of an experiment lies below the results folder, without the suffix."""
+    return f"{paper}/{experiment}/latency-{budget}-{batch_norm}-{transfer}"
+
+
+def throughput_key(paper: str, experiment: str, budget: Budget) -> str:
+    """Where the throughput of an experiment lies below the results folder, without the suffix."""
+    return f"{paper}/{experiment}/throughput-{budget}"
+
+
+Result = RunResult | CostResult | LatencyResult | ThroughputResult
 _RESULT: TypeAdapter[Result] = TypeAdapter(Annotated[Result, Field(discriminator="kind")])
 
 
@@ -195,6 +246,7 @@ class Results:
     runs: tuple[RunResult, ...] = ()
     costs: tuple[CostResult, ...] = ()
     latencies: tuple[LatencyResult, ...] = ()
+    throughputs: tuple[ThroughputResult, ...] = ()
     problems: tuple[str, ...] = field(default=())
 
     def runs_of(self, paper: str, experiment: str, budget: Budget) -> tuple[RunResult, ...]:
@@ -264,7 +316,7 @@ def read_all(folder: Path) -> Results:
     """
     if not folder.is_dir():
         raise ResultError(f"{folder}: expected a folder of results, found none; check the path")
-    found: dict[str, list[Any]] = {"run": [], "cost": [], "latency": []}
+    found: dict[str, list[Any]] = {"run": [], "cost": [], "latency": [], "throughput": []}
     problems = []
     for path in _files(folder):
         try:
@@ -272,7 +324,13 @@ def read_all(folder: Path) -> Results:
             found[result.kind].append(result)
         except ResultError as error:
             problems.append(str(error).replace(f"{folder}/", ""))
-    return Results(tuple(found["run"]), tuple(found["cost"]), tuple(found["latency"]), tuple(problems))
+    return Results(
+        runs=tuple(found["run"]),
+        costs=tuple(found["cost"]),
+        latencies=tuple(found["latency"]),
+        throughputs=tuple(found["throughput"]),
+        problems=tuple(problems),
+    )
 
 
 def write(folder: Path, result: Result) -> Path:
@@ -309,7 +367,7 @@ def merge(source: Path, target: Path) -> int:
     results = read_all(source)
     if results.problems:
         raise ResultError(results.problems[0])
-    everything: list[Result] = [*results.runs, *results.costs, *results.latencies]
+    everything: list[Result] = [*results.runs, *results.costs, *results.latencies, *results.throughputs]
     fresh = []
     for result in everything:
         path = path_of(target, result.key)
@@ -328,6 +386,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         try:
             file.write(data)
             file.flush()
+            os.fchmod(file.fileno(), 0o644)  # temporary files are for their owner only; results are for everyone
             os.fsync(file.fileno())
             os.replace(file.name, path)
         except BaseException:

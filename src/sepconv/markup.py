@@ -26,8 +26,8 @@ _TONES = {
 _TEMPLATES = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 _TABLE = _TEMPLATES.from_string("""\
 <div class="sc-scroll" role="region" tabindex="0" aria-label="{{ caption }}">
-<table class="sc-table">
-<caption>{{ caption }}</caption>
+<table class="sc-table{% if one_line %} sc-one-line{% endif %}">
+<caption><span>{{ caption }}</span></caption>
 <thead><tr>
 {% for column in columns %}
 <th scope="col"{% if column in numeric %} class="sc-number"{% endif %}>{{ column }}</th>
@@ -106,10 +106,21 @@ class Group:
     rows: tuple[Row, ...]
 
 
-def table(caption: str, columns: Sequence[str], groups: Iterable[Group], numeric: Iterable[str] = ()) -> Markup:
-    """A table in a box that scrolls by itself; columns named in ``numeric`` are right-aligned."""
+def table(
+    caption: str,
+    columns: Sequence[str],
+    groups: Iterable[Group],
+    numeric: Iterable[str] = (),
+    one_line: bool = False,
+) -> Markup:
+    """A table in a box that scrolls by itself; columns named in ``numeric`` are right-aligned.
+
+    With ``one_line`` no cell is broken, for tables that are looked up rather than read.
+    """
     shown = [group for group in groups if group.rows]
-    return Markup(_TABLE.render(caption=caption, columns=columns, groups=shown, numeric=set(numeric)))
+    return Markup(
+        _TABLE.render(caption=caption, columns=columns, groups=shown, numeric=set(numeric), one_line=one_line)
+    )
 
 
 def card(judgement: Judgement, entries: Iterable[tuple[str, str]]) -> Markup:

@@ -54,6 +54,7 @@ _LAYER_NAMES = {
     "Dense": "FC",
 }
 
+_OPTIMIZER_NAMES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 _FIGURE_NAMES = {
     "Conv2D": "Normal Conv",
     "Conv2DTranspose": "Transposed Conv",
@@ -75,6 +76,21 @@ def claim_cards(judgements: Sequence[Judgement]) -> Html:
     return Html(Markup("").join(card(judgement, _entries(judgement)) for judgement in judgements))
 
 
+def gaps_table(judgements: Sequence[Judgement]) -> Html:
+    """One row for each number outside of its criterion: how far off it is, and the reading that was chosen."""
+    columns = ("claim", "number", "reproduced", "criterion allows", "off by", "reading")
+    bad = (Verdict.NOT_REPRODUCED, Verdict.INCONSISTENT)
+    rows = tuple(
+        Row((claim_link(j), part.label, found(part), _allowed(part), _off_by(part), j.claim.because or NOTHING))
+        for j in judgements
+        for part in j.parts
+        if part.verdict in bad
+    )
+    return Html(
+        table(f"{len(rows)} numbers outside of their criterion", columns, [Group("", rows)], numeric=["off by"])
+    )
+
+
 def found(part: Part) -> str:
     """What the results say to one number of a claim: the two counts, or the mean with its 95 % interval."""
     if part.estimate is None:
@@ -90,14 +106,35 @@ def found(part: Part) -> str:
     return f"{text} ± {number((part.high - part.low) / 2, part.unit)} {part.unit}".rstrip()
 
 
+def _allowed(part: Part) -> str:
+    """The criterion's limits; of two counts that have to agree, how far apart they may be."""
+    low, high = (None if limit is None else number(limit, part.unit) for limit in (part.at_least, part.at_most))
+    if low is not None and high is not None:
+        text = f"{low} to {high}"
+    else:
+        text = f"at least {low}" if high is None else f"at most {high}"
+    return f"{'difference ' if len(part.sides) == 2 and part.unit != '×' else ''}{text} {part.unit}".rstrip()
+
+
+def _off_by(part: Part) -> str:
+    """Distance of the estimate to the nearest allowed value."""
+    if part.estimate is None:
+        return NOTHING
+    below = 0.0 if part.at_least is None else max(0.0, part.at_least - part.estimate)
+    above = 0.0 if part.at_most is None else max(0.0, part.estimate - part.at_most)
+    return f"{number(max(below, above), part.unit)} {part.unit}".rstrip()
+
+
 def _counts(judged: Judged) -> Markup:
-    columns = ("paper", "claims", *Verdict)
-    rows = []
-    for paper, judgements in judged:
-        counts = Counter(judgement.verdict for judgement in judgements)
-        cells = (str(counts[verdict]) if counts[verdict] else NOTHING for verdict in Verdict)
-        rows.append(Row((link(f"{paper.key}.html", paper.key), str(len(judgements)), *cells)))
-    return table("Verdicts on each paper’s claims", columns, [Group("", tuple(rows))], numeric=columns[1:])
+    counts = [Counter(judgement.verdict for judgement in judgements) for _, judgements in judged]
+    names = [link(f"{paper.key}.html", paper.key) for paper, _ in judged]
+    rows = [
+        Row((badge(verdict), *(str(count[verdict]) if count[verdict] else NOTHING for count in counts)))
+        for verdict in Verdict
+    ]
+    total = Row(("claims", *(str(count.total()) for count in counts)), mark="total")
+    columns = ("verdict", *names)
+    return table("Verdicts on each paper’s claims", columns, [Group("", (*rows, total))], numeric=names)
 
 
 def _claims(paper: Paper, judgements: Sequence[Judgement]) -> Markup:
@@ -200,6 +237,8 @@ def _value(value: object) -> str:
             return _augment(value)
         case int():
             return f"{value:,}"
+        case float():
+            return f"{value:g}"
     return str(value)
 
 
@@ -210,7 +249,7 @@ def _optimizer(optimizer: Optimizer) -> str:
         f"L2 {optimizer.l2} on every parameter": optimizer.l2,
         "made anew at each epoch": optimizer.reset_each_epoch,
     }
-    return ", ".join([optimizer.name, *(text for text, is_set in settings.items() if is_set)])
+    return ", ".join([_OPTIMIZER_NAMES[optimizer.name], *(text for text, is_set in settings.items() if is_set)])
 
 
 def _schedule(schedule: Schedule) -> str:
@@ -357,7 +396,7 @@ def runs_table(results: Results) -> Html:
     papers = sorted({run.paper for run in results.runs})
     groups = [Group(key, tuple(_run_row(r) for r in _by_place(results.runs) if r.paper == key)) for key in papers]
     caption = f"All {len(results.runs)} runs" if groups else "No run has been made yet"
-    return Html(table(caption, columns, groups, numeric=columns[2:7]))
+    return Html(table(caption, columns, groups, numeric=columns[2:7], one_line=True))
 
 
 def latencies_table(results: Results) -> Html:
@@ -365,7 +404,7 @@ def latencies_table(results: Results) -> Html:
     columns = ("measurement", "batch size", "images", "fastest (s)", "slowest (s)", "passes", "device", "backend")
     rows = tuple(row for result in sorted(results.latencies, key=lambda r: r.key) for row in _latency_rows(result))
     caption = "Latencies" if rows else "No latency has been measured yet"
-    return Html(table(caption, columns, [Group("", rows)], numeric=columns[1:6]))
+    return Html(table(caption, columns, [Group("", rows)], numeric=columns[1:6], one_line=True))
 
 
 def times_table(judgements: Sequence[Judgement], results: Results) -> Html:
@@ -378,12 +417,13 @@ def times_table(judgements: Sequence[Judgement], results: Results) -> Html:
     return Html(table("Times, reported and measured", columns, [Group("", rows)]))
 
 
-def missing_table(wanted: Sequence[Run], seconds: Mapping[str, float | None]) -> Html:
+def missing_table(wanted: Sequence[Run], seconds: Mapping[str, float | None], machine: str) -> Html:
     """How many of the wanted runs are missing, experiment by experiment, and what they would cost.
 
     Args:
         wanted: all runs that there should be.
-        seconds: of each missing run, by key: its estimated seconds, or None where nothing was measured.
+        seconds: of each missing run, by key: its estimated seconds on ``machine``, or None where nothing was measured.
+        machine: what would train them.
     """
     counts: dict[tuple[str, str], list[Run]] = {}
     for run in wanted:
@@ -393,8 +433,8 @@ def missing_table(wanted: Sequence[Run], seconds: Mapping[str, float | None]) ->
         Group(paper, tuple(_missing_row(name, runs, seconds) for (key, name), runs in counts.items() if key == paper))
         for paper in papers
     ]
-    columns = ("experiment", "runs there", "runs missing", "hours to train them")
-    caption = f"{len(wanted) - len(seconds)} of {len(wanted)} runs are there"
+    columns = ("experiment", "runs there", "runs missing", "hours for these")
+    caption = f"{len(wanted) - len(seconds)} of {len(wanted)} runs are there. Hours on {machine}"
     return Html(table(caption, columns, groups, numeric=columns[1:]))
 
 

@@ -1,0 +1,99 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Depthwise Separable Convolution, Reproduced
+#
+# A depthwise separable convolution splits a convolution in two: one filter for each channel, then a 1×1 convolution that
+# mixes the channels. It needs a fraction of the weights and of the arithmetic. Three papers ask what it costs in accuracy and
+# what it saves in time, all on CIFAR images: {cite:t}`tseng2020`, {cite:t}`islam2022` and {cite:t}`yu2021`.
+#
+# This book takes each sentence of theirs that can turn out to hold or not, fixes beforehand what would have to be seen, runs their
+# experiments again from one code base, and lets a program say what holds. **No verdict in this book is typed by hand.**
+
+# %% tags=["parameters", "hide-input"]
+results_dir = "../../results"
+
+# %% tags=["hide-input"]
+from pathlib import Path
+
+from IPython.display import Markdown
+
+from sepconv import campaign, claims, papers, results, tables
+from sepconv.measures import MIN_SEEDS
+from sepconv.spec import Budget
+
+found = results.read_all(Path(results_dir))
+judged = [(paper, claims.judge(paper, found)) for paper in papers.all_papers()]
+
+# %% [markdown]
+# (scoreboard)=
+# ## Scoreboard
+#
+# One row a claim. Its name leads to its card on the paper's page: the sentence word for word, the criterion, the reading that was
+# chosen where the paper leaves something open, the numbers, and the runs behind them.
+
+# %% tags=["hide-input"]
+tables.scoreboard(judged)
+
+# %% [markdown]
+# ## How to read a verdict
+#
+# A claim about a count is **reproduced** or **not reproduced**: the number is equal or it is not. A paper that says two things
+# which cannot both be true is **inconsistent** with itself.
+#
+# A claim about trained networks is judged by the 95 % interval of the mean over seeds. Inside what the criterion allows it is
+# reproduced, outside it is not, and across the border it is **inconclusive**. Only runs of the paper's whole schedule count. As
+# long as they are missing, the claim is **not tested at this budget**; what shorter runs suggest stands on its card in grey and
+# counts for nothing. [](how-to-read-a-verdict) says it in full.
+#
+# *Not reproduced* speaks of a sentence and not of its authors: what they left open, and we had to choose, may be what differs. Those
+# choices are all listed under [](departures).
+
+# %% [markdown]
+# ## What is not tested yet
+
+# %% tags=["hide-input"]
+untested = [j for _, judgements in judged for j in judgements if j.verdict is claims.Verdict.NOT_TESTED]
+wanted = campaign.runs(papers.all_papers(), Budget.PAPER, range(MIN_SEEDS))
+there = {run.run_id for run in found.runs if run.status == "complete"}
+missing = [run for run in wanted if run.id not in there]
+Markdown(
+    f"**{len(untested)} of {sum(len(paper.claims) for paper in papers.all_papers())} claims are not tested.** They rest "
+    f"on training at the papers' own budget: {len(wanted)} runs, {MIN_SEEDS} seeds of each experiment, of which "
+    f"{len(missing)} are missing, and on times, which are only taken from accelerators."
+)
+
+# %% tags=["hide-input"]
+machines = sorted({run.environment.device for run in found.runs})
+costs = {m: [campaign.estimate_seconds(run, found, m) for run in missing] for m in machines}
+known = {m: [seconds for seconds in costs[m] if seconds is not None] for m in machines}
+lines = [
+    f"- On {m}, {len(known[m])} of the missing runs would take about {sum(known[m]) / 3600:,.0f} hours; "
+    f"the speed of the other {len(missing) - len(known[m])} was not measured there."
+    for m in machines
+]
+Markdown("\n".join(lines) or "What they would take is not known yet: no run has been made.")
+
+# %% [markdown]
+# [](runs) lists them experiment by experiment.
+
+# %% [markdown]
+# ## Run it again
+#
+# ```shell
+# make report
+# make reproduce BUDGET=reduced PAPER=yu2021
+# ```
+#
+# The first makes this book from the committed results on a fresh clone; the second trains what has no result yet and makes the
+# book from the whole. [](../rerun) says how to do it on a GPU, how to see your numbers beside ours, and how to add a paper.

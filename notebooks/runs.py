@@ -1,0 +1,82 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Every run
+#
+# A run is one experiment at one budget from one seed. Its result is one file below `results/`, written by the program that trained
+# it and never edited: a checksum in the file would tell. This page lists them all, with the machine and the code that they come from,
+# and says which ones are missing. Only runs at the budget `paper` decide a claim.
+
+# %% tags=["parameters", "hide-input"]
+results_dir = "../../results"
+budget = "paper"
+
+# %% tags=["hide-input"]
+from pathlib import Path
+
+from IPython.display import display
+
+from sepconv import campaign, papers, results, tables
+from sepconv.measures import MIN_SEEDS
+from sepconv.spec import Budget
+
+found = results.read_all(Path(results_dir))
+
+# %% [markdown]
+# ## Runs
+#
+# *Minutes* hold compilation, training and evaluation. *Train* is the accuracy of the last epoch over its own, possibly augmented
+# batches; *val* and *test* are measured after it. The *commit* is that of the code, `-dirty` where it had been changed since; the
+# *run id* is a hash of all that determines the numbers, so the same recipe and seed have the same id everywhere.
+
+# %% tags=["hide-input"]
+tables.runs_table(found)
+
+# %% [markdown]
+# ## Latencies
+#
+# One pass over the test images without training, repeated, at each batch size.
+
+# %% tags=["hide-input"]
+tables.latencies_table(found)
+
+# %% [markdown]
+# ## Counts
+#
+# Parameters, mult-adds and bytes are counted from the built networks, and so do not depend on a seed or a machine.
+
+# %% tags=["hide-input"]
+for paper in papers.all_papers():
+    display(tables.costs_table(paper, found))
+
+# %% [markdown]
+# ## What is missing
+#
+# A verdict on a trained network needs three seeds. The hours are what training would take on the named machine, from the fastest
+# epoch of the same network that was ever measured there; *unknown* where none was.
+
+# %% tags=["hide-input"]
+wanted = campaign.runs(papers.all_papers(), Budget(budget), range(MIN_SEEDS))
+there = {run.run_id for run in found.runs if run.status == "complete"}
+missing = [run for run in wanted if run.id not in there]
+for machine in sorted({run.environment.device for run in found.runs}) or ["any machine"]:
+    seconds = {run.key: campaign.estimate_seconds(run, found, machine) for run in missing}
+    display(tables.missing_table(wanted, seconds, machine))
+
+# %% [markdown]
+# ## Problems
+#
+# A file that is damaged, was edited, or lies in the wrong place is listed here and counts for nothing.
+
+# %% tags=["hide-input"]
+tables.problems_table(found)

@@ -14,6 +14,7 @@ LAYERS = (
     {"spec"},
     {"papers"},
     {"results"},  # the store: what trains and counts writes with it, what judges reads with it
+    {"roofline"},
     {"environment", "schedule", "data", "augment", "networks", "objective"},
     {"checkpoint", "engine_tensorflow", "engine_jax", "train", "cost", "latency", "bench"},
     {"stats"},
@@ -24,6 +25,7 @@ LAYERS = (
     {"calibration", "compare"},
     {"markup"},
     {"markup", "tidy", "roofline"},  # what figures and tables are made with
+    {"tidy"},
     {"figures", "tables", "terminal"},
     {"campaign", "report", "cli", "__main__"},  # the program around it all
 )

@@ -41,3 +41,17 @@ def training_log(paper: Paper) -> "pd.DataFrame | None":
     import pandas as pd  # here, for it takes longer to import than everything that only lists the papers
 
     return pd.read_csv(Path(__file__).parent / paper.log)
+
+
+def printed(paper: Paper, what: str) -> "pd.DataFrame":
+    """A table that the paper prints, cell by cell as text: ``what`` is its name, such as ``table1``.
+
+    Raises:
+        SpecError: there is none; the message lists those that exist.
+    """
+    import pandas as pd
+
+    found = {path.stem.removeprefix(f"{paper.key}_"): path for path in Path(__file__).parent.glob(f"{paper.key}_*.csv")}
+    if what not in found:
+        raise SpecError(f"{paper.key}: expected one of {', '.join(sorted(found))}; got {what}")
+    return pd.read_csv(found[what], dtype=str, keep_default_na=False)

@@ -3,6 +3,9 @@
 from dataclasses import replace
 
 from sepconv.spec import (
+    LEARNING_METRICS,
+    METRICS,
+    RUN_METRICS,
     Agreement,
     Claim,
     Consistent,
@@ -430,6 +433,9 @@ DEPARTURES = (
         paper="1 (Table 1), with a parameter count that only 2 gives and FLOPs that only 1 gives",
         ours="1 decides the claims; 2 (large-p2) is trained beside it",
         because="Table 1 and the discussion ('highest when a patch size is as small as 1') print it",
+        affects=(*METRICS,),
+        experiments=("large",),
+        undone={"large": "large-p2"},
     ),
     Departure(
         what="weight decay",
@@ -437,6 +443,7 @@ DEPARTURES = (
         ours="0.01, times the learning rate in each step",
         because="ConvMixer's CIFAR-10 recipe has it, with the same batch size, peak learning rate, patch and kernel "
         "size",
+        affects=(*LEARNING_METRICS,),
     ),
     Departure(
         what="augmentation",
@@ -444,48 +451,57 @@ DEPARTURES = (
         ours="flip and crop, then RandAugment or AutoAugment, then MixUp or CutMix; each image draws",
         because="how they were combined and their strengths are not stated; all four at once on each image would "
         "leave little of it",
+        affects=(*LEARNING_METRICS,),
     ),
     Departure(
         what="learning rate",
         paper="'exponential learning rate scheduler', 'dropped gradually to 5e-5' (Sec. 3.1)",
         ours="linear warm-up over five epochs, then the same factor at each step, down to 5e-5 at the last",
         because="the plainest reading of both sentences",
+        affects=(*LEARNING_METRICS,),
     ),
     Departure(
         what="training accuracy",
         paper="not stated how computed",
         ours="over the last epoch's augmented batches, against the larger label",
         because="it is what Keras shows, and the only way to be 15 points below the testing accuracy",
+        affects=("train_accuracy", "generalisation_gap"),
     ),
     Departure(
         what="epoch reported",
         paper="not stated",
         ours="the last of 300",
         because="choosing the best epoch by the test split would bias it",
+        affects=(*LEARNING_METRICS,),
     ),
     Departure(
         what="validation",
         paper="no validation split is mentioned",
         ours="trained on all 50,000; the curves over epochs are on the test split, and nothing is chosen by them",
         because="Table 2 names training and testing accuracy only",
+        affects=(*LEARNING_METRICS,),
     ),
     Departure(
         what="schedule of the ablations",
         paper="not stated; presumably 300 epochs",
         ours="100 epochs on both sides of each comparison, always of Small",
         because="fifteen networks with three seeds each share one budget",
+        affects=(*LEARNING_METRICS,),
+        experiments=tuple(experiment.name for experiment in ABLATIONS),
     ),
     Departure(
         what="loss, input scaling, initialisation",
         paper="not stated",
         ours="cross-entropy without label smoothing; CIFAR-10's mean and deviation; Glorot uniform",
         because="Keras's defaults, and ConvMixer's recipe for the scaling",
+        affects=(*LEARNING_METRICS,),
     ),
     Departure(
         what="framework and hardware",
         paper="TensorFlow on a TPU v3 in a Kaggle notebook (Sec. 3, 3.1)",
         ours="Keras 3 in float32; every result names its backend and device",
         because="the thesis itself suspects the TPU behind its batch-size finding; a GPU tests that too",
+        affects=(*RUN_METRICS,),
     ),
 )
 

@@ -1,0 +1,382 @@
+"""Tidy data in, figures out: no files, no statistics but the means and intervals of :mod:`sepconv.stats`.
+
+Figures are 5.5 inches wide with 10.5 point letters, which a phone can still show. What colour tells apart, the line
+style or the marker does too; the colours are Okabe and Ito's, made for colour-blind readers.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from itertools import groupby
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from sepconv.stats import mean_interval
+
+WIDTH = 5.5  # inches
+PANEL = 2.6  # height of a panel, inches
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GREY = "#666666"
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LABELS = {
+    "train_accuracy": "training accuracy (%)",
+    "val_accuracy": "validation accuracy (%)",
+    "train_loss": "training loss",
+    "num_params": "parameters",
+    "mult_adds": "mult-adds for one image",
+    "training_step_bytes": "bytes of one training step",
+}
+_STYLE: dict[Any, Any] = {  # matplotlib types each key as a literal
+    "font.size": 10.5,
+    "axes.titlesize": 10.5,
+    "legend.fontsize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "sepconv",  # else the names of paths differ at each rendering
+}
+_BAND_FROM = 3  # seeds; two give an interval that hides the curves
+_MOST_MARKED = 12  # epochs; longer curves need no markers
+
+
+class Picture(Figure):
+    """A figure that a notebook shows as SVG, with the same bytes at each rendering, and without pyplot's state."""
+
+    def __init__(self, height: float) -> None:
+        super().__init__(figsize=(WIDTH, height), layout="constrained")
+
+    def _repr_svg_(self) -> str:
+        text = StringIO()
+        with rc_context(_STYLE):
+            self.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        return text.getvalue()
+
+    def __repr__(self) -> str:
+        return f"Picture of {len(self.axes)} panel{'s' * (len(self.axes) != 1)}"
+
+
+# --- curves ----------------------------------------------------------------------------------------------------------
+
+
+@rc_context(_STYLE)
+def curves(history: pd.DataFrame, metric: str, label: str = "") -> Picture:
+    """A metric over epochs, a panel for each budget and schedule, a curve for each network.
+
+    Args:
+        history: as :func:`sepconv.tidy.history` makes it.
+        metric: one of its columns.
+        label: of the vertical axis, where it is not the metric's usual one.
+    """
+    panels = list(history.groupby(["budget", "schedule"], sort=False))
+    picture = Picture(PANEL * max(1, len(panels)) + 0.5)
+    networks = list(dict.fromkeys(history["network"]))
+    for number, ((budget, schedule), part) in enumerate(panels, 1):
+        axes = picture.add_subplot(len(panels), 1, number)
+        for network, curve in part.groupby("network", sort=False):
+            _draw(axes, curve, metric, _with_seeds(str(network), curve), networks.index(network))
+        _name(axes, f"budget {budget}: {schedule}", "epoch", label or LABELS[metric])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _legend_below(axes)
+    return picture if panels else _empty(picture)
+
+
+@rc_context(_STYLE)
+def over_log(history: pd.DataFrame, log: pd.DataFrame) -> Picture:
+    """One network's training loss and test accuracy over epochs, ours over what the authors logged.
+
+    Args:
+        history: ours, as :func:`sepconv.tidy.history` makes it.
+        log: theirs, as :func:`sepconv.tidy.log` gives it.
+    """
+    picture = Picture(2 * PANEL + 0.3)
+    for number, (metric, label) in enumerate({"train_loss": "", "val_accuracy": "test accuracy (%)"}.items(), 1):
+        axes = picture.add_subplot(2, 1, number)
+        axes.plot(log["epoch"], log[metric], color=GREY, linewidth=1.2, label="the authors' log (1 run)")
+        for i, ((budget, schedule), part) in enumerate(history.groupby(["budget", "schedule"], sort=False)):
+            _draw(axes, part, metric, _with_seeds(f"ours, budget {budget}: {schedule}", part), i)
+        _name(axes, "", "epoch", label or LABELS[metric])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
+    return picture
+
+
+def _draw(axes: Axes, curve: pd.DataFrame, metric: str, label: str, number: int) -> None:
+    """Each seed thin, their mean thick, from three seeds on with the 95 % interval of the mean."""
+    colour, line = COLOURS[number % len(COLOURS)], LINES[number % len(LINES)]
+    epochs = sorted(set(curve["epoch"]))
+    samples = [list(curve.loc[curve["epoch"] == epoch, metric]) for epoch in epochs]
+    means = [fmean(sample) for sample in samples]
+    marker = MARKERS[number % len(MARKERS)] if len(epochs) <= _MOST_MARKED else None
+    axes.plot(epochs, means, color=colour, linestyle=line, marker=marker, markersize=4, linewidth=1.8, label=label)
+    if curve["seed"].nunique() > 1:
+        for _, seed in curve.groupby("seed"):
+            axes.plot(seed["epoch"], seed[metric], color=colour, linewidth=0.6, alpha=0.6)
+    if all(len(sample) >= _BAND_FROM for sample in samples):
+        intervals = [interval for sample in samples if (interval := mean_interval(sample))]
+        axes.fill_between(epochs, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.15)
+
+
+def _with_seeds(name: str, curve: pd.DataFrame) -> str:
+    seeds = curve["seed"].nunique()
+    return f"{name} ({seeds} seed{'s' * (seeds != 1)})"
+
+
+# --- costs -----------------------------------------------------------------------------------------------------------
+
+
+@rc_context(_STYLE)
+def accuracy_against_costs(costs: pd.DataFrame, metrics: Sequence[str]) -> Picture:
+    """Test accuracy against each cost, a panel a cost.
+
+    A group has a colour, a kind of convolution a marker, which is filled at the paper's own budget.
+
+    Args:
+        costs: as :func:`sepconv.tidy.costs` makes it.
+        metrics: columns of it that are costs.
+    """
+    picture = Picture((PANEL - 0.2) * len(metrics) + 1.6)
+    if costs.empty:
+        return _empty(picture)
+    groups = list(dict.fromkeys(costs["group"]))
+    for number, metric in enumerate(metrics, 1):
+        axes = picture.add_subplot(len(metrics), 1, number)
+        for group, points in costs.groupby("group", sort=False):
+            _twins(axes, points, metric, COLOURS[groups.index(group) % len(COLOURS)])
+        axes.set(xscale="log", xlabel=LABELS[metric], ylabel="test accuracy (%)")
+        axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
+    picture.legend(handles=_cost_legend(groups), loc="outside lower center", ncols=2)
+    return picture
+
+
+@rc_context(_STYLE)
+def intensities(layers: pd.DataFrame) -> Picture:
+    """Arithmetic intensity of each convolution over its place in the network, a colour and marker for each kind.
+
+    Args:
+        layers: as :func:`sepconv.tidy.intensity` makes it.
+    """
+    picture = Picture(PANEL + 1.0)
+    axes = picture.add_subplot()
+    for number, ((network, kind), points) in enumerate(layers.groupby(["network", "convolution"], sort=False)):
+        size = 8 - number  # so that equal points are all seen
+        axes.plot(
+            points["layer"], points["intensity"], ":", markersize=size, label=f"{network}: {kind}", **_look(number)
+        )
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(_engineering))
+    _name(axes, "", "place in the network", "operations per byte")
+    _legend_below(axes)
+    return picture
+
+
+@rc_context(_STYLE)
+def roofline_ratios(predicted: Mapping[str, pd.DataFrame], marks: Mapping[str, float]) -> Picture:
+    """The ratio of two networks' times that the roofline predicts over a device's balance.
+
+    Args:
+        predicted: for each legend, ``balance`` and ``ratio`` as :func:`sepconv.tidy.time_ratios` makes them.
+        marks: ratios to draw across, such as a reported one, by their legends.
+    """
+    picture = Picture(PANEL + 1.2)
+    axes = picture.add_subplot()
+    for number, (label, frame) in enumerate(predicted.items()):
+        axes.plot(frame["balance"], frame["ratio"], color=COLOURS[number], linestyle=LINES[number], label=label)
+    for number, (label, ratio) in enumerate(marks.items()):
+        axes.axhline(ratio, color=GREY, linewidth=1.2, linestyle=LINES[-1 - number], label=label)
+    axes.set(xscale="log", yscale="log")
+    axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
+    axes.yaxis.set_major_formatter(FuncFormatter(_engineering))
+    axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: _engineering(value) if value in (2, 3, 5) else ""))
+    _name(axes, "", "the device’s operations per byte", "ratio of times")
+    _legend_below(axes)
+    return picture
+
+
+@rc_context(_STYLE)
+def ratios(frame: pd.DataFrame, label: str, marks: Mapping[str, float]) -> Picture:
+    """Ratios on a logarithmic axis, a row a measurement, a marker a source.
+
+    Args:
+        frame: as :func:`sepconv.tidy.ratios` makes it.
+        label: of the axis.
+        marks: further ratios to draw across, such as that of the mult-adds, by their legends.
+    """
+    rows = list(dict.fromkeys(frame["what"]))[::-1]
+    picture = Picture(0.4 * len(rows) + 1.6)
+    axes = picture.add_subplot()
+    for number, (source, points) in enumerate(frame.groupby("source", sort=False)):
+        heights = [rows.index(what) for what in points["what"]]
+        axes.plot(points["ratio"], heights, linestyle="none", alpha=0.8, label=source, **_look(number))
+    axes.axvline(1, color="black", linewidth=1)
+    for mark, ratio in marks.items():
+        axes.axvline(ratio, color=GREY, linestyle="--", linewidth=1.2, label=mark)
+    axes.set(xscale="log", yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4))
+    ticks = [0.25, 0.5, 1, 2, 4, 8]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
+    _name(axes, "", label, "")
+    picture.legend(loc="outside lower center")
+    return picture
+
+
+@rc_context(_STYLE)
+def power(frame: pd.DataFrame) -> Picture:
+    """How often a true order is found over the number of seeds, a curve for each margin.
+
+    Args:
+        frame: as :func:`sepconv.tidy.power` makes it.
+    """
+    picture = Picture(PANEL + 0.8)
+    axes = picture.add_subplot()
+    for number, (margin, curve) in enumerate(frame.groupby("margin", sort=True)):
+        label = f"{margin:g} point{'s' * (margin != 1)} apart"
+        style = _look(number) | {"linestyle": LINES[number], "markersize": 4}
+        axes.plot(curve["seeds"], 100 * curve["decided"], label=label, **style)
+    axes.set_ylim(0, 103)
+    _name(axes, "", "seeds of each network", "found in % of reproductions")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend_below(axes, columns=3)
+    return picture
+
+
+def _twins(axes: Axes, points: pd.DataFrame, metric: str, colour: str) -> None:
+    """The networks of one group; a line joins those of one budget, which differ in their convolutions."""
+    for budget, part in points.groupby("budget", sort=False):
+        axes.plot(part[metric], part["accuracy"], color=colour, linewidth=0.8, alpha=0.6)
+        for kind, same in part.groupby("convolution", sort=False):
+            face = colour if budget == "paper" else "white"
+            marker = "s" if kind == "standard" else "o"
+            axes.plot(same[metric], same["accuracy"], marker, color=colour, markerfacecolor=face, markersize=7)
+
+
+def _cost_legend(groups: Iterable[str]) -> list[Line2D]:
+    coloured = [Line2D([], [], color=COLOURS[i % len(COLOURS)], label=group) for i, group in enumerate(groups)]
+    kinds = {"standard": ("s", "white"), "depthwise separable": ("o", "white"), "filled: budget paper": ("D", GREY)}
+    kinds["hollow: budget reduced"] = ("D", "white")
+    return coloured + [
+        Line2D([], [], color=GREY, marker=marker, markerfacecolor=face, linestyle="none", label=label)
+        for label, (marker, face) in kinds.items()
+    ]
+
+
+# --- networks --------------------------------------------------------------------------------------------------------
+
+_ROW = 0.62  # inches
+
+
+@dataclass(frozen=True)
+class Box:
+    """One step of a diagram.
+
+    ``skips``: how many boxes the residual connection leads round that is added after this one; 0 for none.
+    ``times``: how often the boxes with this same entry, next to each other, come one after another.
+    """
+
+    text: str
+    kind: str = ""
+    skips: int = 0
+    times: str = ""
+
+
+@rc_context(_STYLE)
+def diagram(columns: Mapping[str, Sequence[Box]]) -> Picture:
+    """Columns of boxes, each a sequence of steps from top to bottom, coloured by their kinds."""
+    kinds = list(dict.fromkeys(box.kind for boxes in columns.values() for box in boxes if box.kind))
+    rows = max(len(boxes) for boxes in columns.values())
+    picture = Picture(_ROW * rows + 0.4)
+    for number, (title, boxes) in enumerate(columns.items(), 1):
+        axes = picture.add_subplot(1, len(columns), number)
+        axes.set(xlim=(0, 1), ylim=(-rows + 0.5, 0.5), title=title)
+        axes.set_axis_off()
+        for row, box in enumerate(boxes):
+            _box(axes, box, -row, COLOURS[kinds.index(box.kind)] if box.kind else GREY)
+            if row:
+                _arrow(axes, (0.5, 1 - row), (0.5, -row + _half_height(box)))
+            if box.skips:
+                _residual(axes, box.skips - row, -row)
+        _frames(axes, boxes)
+    return picture
+
+
+def _box(axes: Axes, box: Box, y: float, colour: str) -> None:
+    face = tuple(0.85 + 0.15 * channel for channel in to_rgb(colour))
+    style = {"boxstyle": "round,pad=0.4", "facecolor": face, "edgecolor": colour}
+    axes.text(0.5, y, box.text, ha="center", va="center", fontsize=9.5, bbox=style, zorder=3)
+
+
+def _half_height(box: Box) -> float:
+    """Half the height of a box in rows: 11.4 points a line, and 8 of padding."""
+    return (11.4 * (1 + box.text.count("\n")) + 8) / 2 / (72 * _ROW)
+
+
+def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    style = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", end, start, arrowprops=style, zorder=1)
+
+
+def _residual(axes: Axes, start: float, end: float) -> None:
+    """From below one box, round those between, to below another one, where both are added."""
+    x = 0.78 + 0.03 * (start - end)
+    axes.plot((0.5, x, x), (start - 0.44, start - 0.44, end - 0.5), color="black", linewidth=1)
+    _arrow(axes, (x, end - 0.5), (0.51, end - 0.5))
+    axes.text(0.5, end - 0.5, "+", ha="center", va="center", fontsize=9.5, zorder=4, bbox={
+        "boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": "black"})  # fmt: skip
+
+
+def _frames(axes: Axes, boxes: Sequence[Box]) -> None:
+    """A dashed frame round boxes that are repeated together."""
+    row = 0
+    for times, repeated in groupby(boxes, key=lambda box: box.times):
+        count = len(list(repeated))
+        if times:
+            frame = Rectangle((0.06, 0.5 - row - count - 0.12), 0.93, count + 0.08, fill=False, ls="--", ec=GREY)
+            axes.add_patch(frame)
+            axes.text(0.09, 0.5 - row - count / 2, times, va="center")
+        row += count
+
+
+# --- common ----------------------------------------------------------------------------------------------------------
+
+
+def _look(number: int) -> dict[str, Any]:
+    """Colour and marker of the series of that number."""
+    return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+
+
+def _name(axes: Axes, title: str, x: str, y: str) -> None:
+    axes.set(title=title, xlabel=x, ylabel=y)
+
+
+def _legend_below(axes: Axes, columns: int = 2) -> None:
+    """Below the axes a legend hides nothing."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.22), ncols=columns)
+
+
+def _empty(picture: Picture) -> Picture:
+    axes = picture.add_subplot()
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, "no run at these budgets yet", ha="center", va="center", color=GREY)
+    return picture
+
+
+def _engineering(value: float, _position: object = None) -> str:
+    """1.5 M for 1,500,000."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g} {letter}"
+    return f"{value:g}"

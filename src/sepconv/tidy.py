@@ -1,0 +1,216 @@
+"""Results as tidy data frames, one observation a row: what figures are drawn from and readers download."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from math import inf
+from pathlib import Path
+from statistics import fmean
+
+import pandas as pd
+
+from sepconv import calibration, papers, roofline, stats
+from sepconv.claims import Question, answer
+from sepconv.measures import Selection
+from sepconv.results import CostResult, LatencyResult, Layer, Results, RunResult
+from sepconv.spec import Budget, Experiment, Measure, Paper, Run, SpecError
+
+WHOLE_BUDGETS = (Budget.PAPER, Budget.REDUCED)  # from the most telling on; smoke only shows that the code works
+HISTORY = ("network", "experiment", "budget", "schedule", "seed", "epoch",
+           "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy")  # fmt: skip
+_CONVOLUTIONS = {
+    "Conv2D": "standard",
+    "Conv2DTranspose": "transposed",
+    "DepthwiseConv2D": "depthwise",
+}
+
+
+def shown(budget: str) -> tuple[Budget, ...]:
+    """The budgets that a page shows when it is asked for ``budget``: it, and below the paper's own the reduced one.
+
+    Raises:
+        SpecError: an unknown budget; the message lists those that exist.
+    """
+    if budget not in list(Budget):
+        raise SpecError(f"unknown budget: expected {', '.join(Budget)}; got {budget}")
+    return WHOLE_BUDGETS[WHOLE_BUDGETS.index(Budget(budget)) :] if budget in WHOLE_BUDGETS else (Budget(budget),)
+
+
+def runs(paper: Paper, results: Results, name: str, budget: Budget) -> list[RunResult]:
+    """Complete runs of one experiment by seed, without those of another recipe than the paper's module states today."""
+    experiment = paper.experiment(name)
+    found = results.runs_of(paper.key, name, budget)
+    return [r for r in found if r.run_id == Run(paper.key, experiment, budget, r.seed).id]
+
+
+def history(paper: Paper, results: Results, names: Mapping[str, str], budgets: Iterable[Budget]) -> pd.DataFrame:
+    """Every epoch of every run: columns ``HISTORY``; losses are means, accuracies in percent.
+
+    Args:
+        paper: whose experiments.
+        results: all of them.
+        names: what to call each experiment.
+        budgets: which.
+    """
+    rows = [
+        {"network": label, "experiment": name, "budget": str(budget), "schedule": schedule(run), "seed": run.seed}
+        | {key: value for key, value in epoch.model_dump().items() if key in HISTORY}
+        for budget in budgets
+        for name, label in names.items()
+        for run in runs(paper, results, name, budget)
+        for epoch in run.history
+    ]
+    return pd.DataFrame(rows, columns=list(HISTORY))
+
+
+def schedule(run: RunResult) -> str:
+    """How much was trained, in words: ``5 epochs of 8,000 images``."""
+    return f"{run.spec['scale']['epochs']} epochs of {run.spec['scale']['train_images']:,} images"
+
+
+def log(paper: Paper, experiment: str) -> pd.DataFrame:
+    """What the authors printed of each epoch of one experiment, in the columns of ``HISTORY`` that they have.
+
+    Raises:
+        SpecError: they published no log of it.
+    """
+    found = papers.training_log(paper)
+    if found is None or experiment not in set(found["experiment"]):
+        raise SpecError(f"{paper.key}: expected an experiment with the authors' log, got {experiment}")
+    return found[found["experiment"] == experiment].rename(columns={"test_accuracy": "val_accuracy"})
+
+
+def accuracies(paper: Paper, results: Results, names: Iterable[str], budgets: Iterable[Budget]) -> pd.DataFrame:
+    """Mean accuracies after the last epoch, one row an experiment and budget, with 95 % intervals from two seeds on.
+
+    Columns: ``experiment``, ``budget``, ``schedule``, ``seeds`` and, for train, validation and test accuracy (%), the
+    mean, ``…_low`` and ``…_high``.
+    """
+    found = {(name, budget): runs(paper, results, name, budget) for budget in budgets for name in names}
+    return pd.DataFrame([_accuracy_row(name, budget, sample) for (name, budget), sample in found.items() if sample])
+
+
+def costs(all_papers: Iterable[Paper], results: Results, budgets: Sequence[Budget]) -> pd.DataFrame:
+    """Test accuracy and costs of every trained network, at the first of ``budgets`` that it was run at.
+
+    Columns: ``paper``, ``experiment``, ``group`` (what shares images and augmentation), ``convolution``, ``budget``,
+    ``seeds``, ``accuracy`` (%), ``num_params``, ``mult_adds`` (one image) and ``training_step_bytes`` (one batch).
+    """
+    rows = []
+    for paper in all_papers:
+        for experiment in paper.experiments:
+            cost = results.cost_of(paper.key, experiment.name)
+            found = next((f for b in budgets if (f := runs(paper, results, experiment.name, b))), [])
+            if cost is not None and found:
+                rows.append(_cost_row(paper, experiment, cost, found))
+    return pd.DataFrame(rows)
+
+
+def intensity(costs_by_label: Mapping[str, CostResult], batch_size: int) -> pd.DataFrame:
+    """Arithmetic intensity of every convolution of networks, forward, in operations per byte.
+
+    Columns: ``network``, ``layer`` (its place in the network, from 1), ``name``, ``convolution``, ``mult_adds`` (one
+    image), ``bytes_moved`` (one batch) and ``intensity``.
+    """
+    rows = [
+        {
+            "network": label,
+            "layer": number,
+            "name": layer.name,
+            "convolution": "pointwise" if layer.filter_shape[:2] == (1, 1) else _CONVOLUTIONS[layer.type],
+            "mult_adds": layer.mult_adds,
+            "bytes_moved": roofline.bytes_moved(layer, batch_size),
+            "intensity": roofline.arithmetic_intensity(layer, batch_size),
+        }
+        for label, cost in costs_by_label.items()
+        for number, layers in enumerate(_blocks(cost), 1)
+        for layer in layers
+        if layer.type in _CONVOLUTIONS
+    ]
+    return pd.DataFrame(rows)
+
+
+def time_ratios(first: CostResult, second: CostResult, batch_size: int, balances: Iterable[float]) -> pd.DataFrame:
+    """How many times as long ``first`` takes as ``second`` on a device of each balance: ``balance``, ``ratio``."""
+    rows = [(balance, roofline.time_ratio(first, second, batch_size, balance)) for balance in balances]
+    return pd.DataFrame(rows, columns=["balance", "ratio"])
+
+
+def power(margins: Sequence[float], noise: float, seeds: Sequence[int], simulations: int = 2000) -> pd.DataFrame:
+    """How often two networks that are ``margin`` points apart are found in their order, over the number of seeds.
+
+    ``noise`` is the standard deviation over seeds of each accuracy. Columns: ``check``, ``margin``, ``noise``,
+    ``seeds`` and ``decided`` (0 to 1).
+    """
+    table = calibration.calibrate(simulations, margins=margins, noises=(noise,), seeds=seeds)
+    return table.loc[table["check"] == "one order", ["check", "margin", "noise", "seeds", "decided"]]
+
+
+def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Iterable[Budget]) -> pd.DataFrame:
+    """Ratios of two networks' seconds, as printed and as we measured them on whatever machine: one row each.
+
+    ``printed`` has a line a measurement: ``what``, ``metric`` (empty where we measure none), ``dataset`` and last the
+    seconds of the two networks, in columns named as their experiments end.
+
+    Returns:
+        ``what``, ``source`` (``reported``, or our budget and device) and ``ratio``, of the first network to the second.
+    """
+    first, second = printed.columns[-2:]
+    rows = []
+    for line in printed.to_dict("records"):
+        rows.append((line["what"], "reported", float(line[first]) / float(line[second])))
+        if line["metric"]:
+            terms = tuple(Measure(line["metric"], f"{line['dataset']}-{name}") for name in (first, second))
+            rows += [(line["what"], *row) for b in budgets for row in _measured(paper, results, terms, b)]
+    return pd.DataFrame(rows, columns=["what", "source", "ratio"])
+
+
+def save(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Write the frame to ``data/NAME.csv`` beside the page that offers it for download, and return it."""
+    path = Path("data") / f"{name}.csv"
+    path.parent.mkdir(exist_ok=True)
+    frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    return frame
+
+
+def _blocks(cost: CostResult) -> list[list[Layer]]:
+    """Layers whose names begin alike: ``block1_conv`` and ``block1_bn``."""
+    return [list(block) for _, block in groupby(cost.layers, key=lambda layer: layer.name.partition("_")[0])]
+
+
+def _accuracy_row(name: str, budget: Budget, sample: list[RunResult]) -> dict[str, object]:
+    row: dict[str, object] = {"experiment": name, "budget": str(budget), "schedule": schedule(sample[0])}
+    row["seeds"] = len(sample)
+    for metric in ("train_accuracy", "val_accuracy", "test_accuracy"):
+        values = [getattr(run.final, metric) for run in sample]
+        interval = stats.mean_interval(values)
+        row[metric] = fmean(values)
+        row[f"{metric}_low"], row[f"{metric}_high"] = (interval.low, interval.high) if interval else (None, None)
+    return row
+
+
+def _cost_row(paper: Paper, experiment: Experiment, cost: CostResult, sample: list[RunResult]) -> dict[str, object]:
+    augmented = ", augmented" if experiment.recipe and experiment.recipe.augment else ""
+    separable = any(layer.type == "DepthwiseConv2D" for layer in cost.layers)
+    return {
+        "paper": paper.key,
+        "experiment": experiment.name,
+        "group": f"{paper.key}, {experiment.dataset.upper().replace('CIFAR', 'CIFAR-')}{augmented}",
+        "convolution": "depthwise separable" if separable else "standard",
+        "budget": str(sample[0].budget),
+        "seeds": len(sample),
+        "accuracy": fmean(run.final.test_accuracy for run in sample if run.final),
+        "num_params": cost.num_params,
+        "mult_adds": cost.mult_adds,
+        "training_step_bytes": cost.training_step_bytes,
+    }
+
+
+def _measured(
+    paper: Paper, results: Results, terms: tuple[Measure, ...], budget: Budget
+) -> Iterable[tuple[str, float]]:
+    """Our ratios at one budget, on any machine, seed by seed or pass by pass, with budget and device."""
+    given = answer(Question(terms, 0, inf, ratio=True), Selection(paper, results, budget, any_machine=True))
+    measured: list[RunResult | LatencyResult] = [*results.runs, *results.latencies]
+    devices = {result.key: result.environment.device for result in measured}
+    source = f"ours, budget {budget}, {', '.join(sorted({devices[key] for key in given.runs}))}"
+    return [(source, ratio) for ratio in given.on_its_scale]

@@ -22,7 +22,7 @@ LAYERS = (
     {"verdicts"},
     {"sentences"},
     {"claims"},
-    {"calibration", "compare"},
+    {"attribution", "calibration", "compare"},
     {"markup"},
     {"markup", "tidy", "roofline"},  # what figures and tables are made with
     {"tidy"},
@@ -30,7 +30,18 @@ LAYERS = (
     {"campaign", "report", "cli", "__main__"},  # the program around it all
 )
 LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}
-WITHOUT_FRAMEWORK = ("spec", "papers", "results", "stats", "measures", "verdicts", "claims", "calibration", "compare")
+WITHOUT_FRAMEWORK = (
+    "spec",
+    "papers",
+    "results",
+    "stats",
+    "measures",
+    "verdicts",
+    "claims",
+    "attribution",
+    "calibration",
+    "compare",
+)
 
 
 def module_of(path):

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -240,16 +240,18 @@ COST_METRICS = {
     "weight_bytes": "bytes",  # weights and optimizer slots
     "training_step_bytes": "bytes",  # weights, gradients, slots and stored activations of one training step
 }
-RUN_METRICS = {
+LEARNING_METRICS = {
     "train_accuracy": "%",
     "val_accuracy": "%",
     "test_accuracy": "%",
     "batch_stats_accuracy": "%",  # test accuracy with batch norm on each batch's own statistics
     "generalisation_gap": "points",  # train accuracy minus validation accuracy
     "log_distance": "points",  # mean absolute distance of test accuracy to the authors' log after the fifth epoch
+    "settling_epoch": "epochs",  # first epoch at 99 % of the final test accuracy
+}
+RUN_METRICS = LEARNING_METRICS | {
     "epoch_seconds": "s",
     "total_seconds": "s",
-    "settling_epoch": "epochs",  # first epoch at 99 % of the final test accuracy
 }
 LATENCY_METRICS = {
     "latency_4": "s",  # one pass over the 10,000 test images at batch size 4
@@ -411,12 +413,25 @@ class Claim:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Departure:
-    """Where we knowingly differ from a paper, or had to choose because it is silent."""
+    """Where we knowingly differ from a paper, or had to choose because it is silent.
+
+    ``affects`` are the metrics that could come out otherwise without it, of ``experiments`` only (of all if empty);
+    none where the authors' own numbers show that their program did the same. ``undone`` maps an experiment or a metric
+    to the one that lacks this departure, where there is one.
+    """
 
     what: str
     paper: str
     ours: str
     because: str
+    affects: tuple[str, ...]
+    experiments: tuple[Slug, ...] = ()
+    undone: dict[str, str] = Field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """It affects metrics that results hold."""
+        unknown = set(self.affects) - METRICS.keys()
+        _require(not unknown, f"departure {self.what!r}: unknown metric", METRICS, unknown)
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -436,7 +451,7 @@ class Paper:
     log: str | None = None  # CSV beside the module: experiment, epoch, test_accuracy, … as the authors printed them
 
     def __post_init__(self) -> None:
-        """Names are unique, ids begin with the key, and every claim reads experiments that exist."""
+        """Names are unique, ids begin with the key, and claims and departures name experiments that exist."""
         names = [e.name for e in self.experiments]
         _require(len(set(names)) == len(names), f"{self.key}: experiment names must differ", set(names), names)
         ids = [c.id for c in self.claims]
@@ -445,6 +460,9 @@ class Paper:
             _require(claim.id.startswith(self.key + "."), "claim ids begin with the paper", [self.key], [claim.id])
             wanted = {m.of for m in claim.measures}
             _require(wanted <= set(names), f"{claim.id}: unknown experiment", names, wanted - set(names))
+        for departure in self.departures:
+            named = {*departure.experiments, *chain(*departure.undone.items())} - METRICS.keys()
+            _require(named <= set(names), f"{departure.what!r}: unknown experiment", names, named - set(names))
 
     def experiment(self, name: str) -> Experiment:
         """The experiment of that name.

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryFile
 
 from filelock import FileLock, Timeout
 
 from sepconv.checkpoint import discard
-from sepconv.results import Results, RunResult, find_run, write
+from sepconv.results import ResultError, Results, RunResult, find_run, write
 from sepconv.spec import Budget, Paper, Run, SpecError
 
 STOPPED = 3  # exit code of a run that was stopped at an epoch's end and can be continued
@@ -74,22 +75,30 @@ def run_one(run: Run, place: Place, deadline: float | None = None) -> RunResult 
 
     Raises:
         Stopped: the deadline passed or SIGTERM came; a checkpoint was left.
+        ResultError: a result is damaged or belongs to another recipe, or a folder cannot be written.
     """
-    from sepconv.train import train  # imports Keras and its backend, which nothing else here needs
-
     if (found := find_run(place.results, run)) is not None:
         return found
-    place.checkpoints.mkdir(parents=True, exist_ok=True)
+    _ensure_folders(place)
     try:
-        with FileLock(place.checkpoints / f"{run.id}.lock", blocking=False), _termination() as terminated:
-            result = train(
-                run,
-                checkpoints=place.checkpoints,
-                stop=lambda: bool(terminated) or (deadline is not None and time.monotonic() > deadline),
-            )
-            write(place.results, result)
+        lock = FileLock(place.checkpoints / f"{run.id}.lock").acquire(blocking=False)
     except Timeout:
         return None
+    with lock:
+        # Looked for once more: the process that held the lock until now may have written it.
+        return find_run(place.results, run) or _train(run, place, deadline)
+
+
+def _train(run: Run, place: Place, deadline: float | None) -> RunResult:
+    from sepconv.train import train  # imports Keras and its backend, which nothing else here needs
+
+    with _termination() as terminated:
+        result = train(
+            run,
+            checkpoints=place.checkpoints,
+            stop=lambda: bool(terminated) or (deadline is not None and time.monotonic() > deadline),
+        )
+    write(place.results, result)
     discard(place.checkpoints, run.id)
     return result
 
@@ -97,7 +106,7 @@ def run_one(run: Run, place: Place, deadline: float | None = None) -> RunResult 
 def work_off(queue: Sequence[Run], place: Place, deadline: float | None = None) -> list[str]:
     """Train the runs one after another, each in a fresh process, and return a line for each that failed.
 
-    Stops before the next run once the deadline has passed; running it again continues.
+    Stops early once the deadline has passed or SIGTERM came; running it again continues.
     """
     failures = []
     for run in queue:
@@ -105,7 +114,7 @@ def work_off(queue: Sequence[Run], place: Place, deadline: float | None = None) 
         if remaining is not None and remaining <= 0:
             break
         code = _in_fresh_process(run, place, remaining)
-        if code == STOPPED:
+        if code in (STOPPED, -signal.SIGTERM):  # the latter where SIGTERM came before training began
             break
         if code:
             failures.append(f"{run.key}: exit code {code}")
@@ -121,6 +130,17 @@ def estimate_seconds(run: Run, results: Results, device: str) -> float | None:
         if (r.paper, r.experiment, r.environment.device) == (run.paper, run.experiment.name, device) and r.history
     ]
     return min(rates) * scale.train_images * scale.epochs if rates else None
+
+
+def _ensure_folders(place: Place) -> None:
+    """Better to learn now than after hours of training that nothing can be written."""
+    for folder in (place.results, place.checkpoints):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise ResultError(f"{folder}: expected a folder to write to, got: {error.strerror}") from None
 
 
 def _in_fresh_process(run: Run, place: Place, minutes: float | None) -> int:

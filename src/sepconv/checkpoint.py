@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import logging
+import shutil
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sepconv.results import write_atomically
+from sepconv.spec import InputError
 
 KEPT = 2
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):  # noqa: N818 - no error: the run continues later
+    """Training was asked to stop and left a checkpoint."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint that cannot be written."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +46,24 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint atomically below ``folder`` and delete all but the newest two of its run."""
+    """Write a checkpoint atomically below ``folder`` and delete all but the newest two of its run.
+
+    Raises:
+        CheckpointError: the disk is full, or the folder cannot be written. Earlier checkpoints stay whole.
+    """
     arrays = {f"variable_{i:04d}": np.asarray(v) for i, v in enumerate(checkpoint.variables)}
     meta = json.dumps({"history": checkpoint.history, "compile_seconds": checkpoint.compile_seconds})
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, meta=np.array(meta), **arrays)
     data = buffer.getvalue()
     path = folder / checkpoint.run_id / f"epoch-{checkpoint.epoch:04d}.ckpt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, hashlib.sha256(data).digest() + data)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, hashlib.sha256(data).digest() + data)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be written: {error.strerror}; make room there, then run it again to continue"
+        ) from None
     for old in _newest_first(folder, checkpoint.run_id)[KEPT:]:
         old.unlink()
     return path
@@ -61,9 +80,8 @@ def load(folder: Path, run_id: str) -> Checkpoint | None:
 
 
 def discard(folder: Path, run_id: str) -> None:
-    """Delete the checkpoints of a run whose result has been written."""
-    for path in _newest_first(folder, run_id):
-        path.unlink()
+    """Delete the checkpoints of a run whose result has been written, and what killed writers left beside them."""
+    shutil.rmtree(folder / run_id, ignore_errors=True)
 
 
 def _newest_first(folder: Path, run_id: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""``sepconv list | run | cost | judge | compare | export | report``: thin functions over the modules."""
+"""``sepconv list | run | cost | bench | judge | compare | export | report``: thin functions over the modules."""
 
 import json
 import logging
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sepconv.results import BatchNorm, Transfer
 from sepconv.spec import Budget, InputError, Paper, Run, to_json
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Depthwise Separable Convolution, Reproduced.", no_args_is_help=True, add_completion=False)
 
+bench = typer.Typer(help="Measure speed on this machine, an idle one.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+PaperKey = Annotated[str, typer.Argument(help="A paper's key.")]
+BudgetOption = Annotated[Budget, typer.Option(help="How much of the paper's schedule.")]
 Papers = Annotated[list[str] | None, typer.Option("--paper", help="Only this paper; may be repeated.")]
 ResultsFolder = Annotated[Path, typer.Option("--results", envvar="SEPCONV_RESULTS", help="Folder of results.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -52,7 +58,7 @@ def list_(paper: Papers = None, as_json: AsJson = False) -> None:
 def run(
     paper: Annotated[str, typer.Argument(help="A paper's key, or 'all'.")],
     experiment: Annotated[list[str] | None, typer.Argument(help="Experiments; all of the paper if none.")] = None,
-    budget: Annotated[Budget, typer.Option(help="How much of the paper's schedule.")] = Budget.SMOKE,
+    budget: BudgetOption = Budget.SMOKE,
     seed: Annotated[list[int] | None, typer.Option(help="Seeds, in order; may be repeated.", min=0)] = None,
     results: ResultsFolder = RESULTS,
     checkpoints: Annotated[Path, typer.Option(help="Folder of checkpoints.")] = Path("checkpoints"),
@@ -74,6 +80,9 @@ def run(
     if failures := campaign.work_off(queue, place, until):
         print("\n".join(failures), file=sys.stderr)
         raise typer.Exit(1)
+    if left := campaign.missing(queue, results):
+        print(f"{len(left)} of {len(wanted)} runs are still missing; run the same command again to continue")
+        raise typer.Exit(campaign.STOPPED)
 
 
 @app.command()
@@ -82,6 +91,37 @@ def cost(paper: Papers = None, results: ResultsFolder = RESULTS) -> None:
     from sepconv.cost import ensure_costs
 
     ensure_costs(results, _papers(paper))
+
+
+@bench.command()
+def throughput(
+    paper: PaperKey,
+    experiment: Annotated[str, typer.Argument(help="Whose training is timed.")],
+    budget: BudgetOption = Budget.SMOKE,
+    results: ResultsFolder = RESULTS,
+) -> None:
+    """Time whole training epochs against Keras's own loops. Does nothing but show where a result is there."""
+    from sepconv.bench import ensure_throughput, throughput_lines
+
+    (found,) = _papers([paper])
+    run = Run(paper, found.experiment(experiment), budget, seed=0)
+    print("\n".join(throughput_lines(ensure_throughput(results, run))))
+
+
+@bench.command()
+def latency(
+    paper: PaperKey,
+    experiment: Annotated[list[str], typer.Argument(help="Whose networks are timed in turns.")],
+    budget: BudgetOption = Budget.SMOKE,
+    batch_norm: Annotated[BatchNorm, typer.Option(help="Mode of the batch norm.")] = "training",
+    transfer: Annotated[Transfer, typer.Option(help="Where the images lie before.")] = "host",
+    results: ResultsFolder = RESULTS,
+) -> None:
+    """Time inference against batch size; yu2021's way by default. Does nothing but show where a result is there."""
+    from sepconv.latency import ensure_latencies, latency_lines
+
+    (found,) = _papers([paper])
+    print("\n".join(latency_lines(ensure_latencies(results, found, experiment, budget, batch_norm, transfer))))
 
 
 @app.command()
@@ -148,7 +188,7 @@ def _papers(keys: list[str] | None) -> tuple[Paper, ...]:
 
 def _run_one(wanted: Run, place: "Place", until: float | None) -> None:
     from sepconv import campaign
-    from sepconv.train import Stopped
+    from sepconv.checkpoint import Stopped
 
     try:
         result = campaign.run_one(wanted, place, until)

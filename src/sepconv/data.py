@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sepconv.spec import IMAGE_SHAPES, Normalisation
+from sepconv.spec import IMAGE_SHAPES, InputError, Normalisation
 
 CifarName = Literal["cifar10", "cifar100"]
 SETTING = "SEPCONV_DATA"
@@ -36,7 +36,7 @@ NORMALISATIONS: dict[Normalisation, tuple[tuple[float, float, float], tuple[floa
 }
 
 
-class DataError(Exception):
+class DataError(InputError):
     """Data that is missing, damaged or not what it should be: one line says what was expected and what came."""
 
 

@@ -95,7 +95,9 @@ class Engine:
         return 100 * float(correct) / len(images.labels)
 
     def _train_scan(self, state: State, batches: jax.Array, rates: jax.Array) -> State:
-        return jax.lax.scan(lambda carry, step: (self._train_step(carry, *step), None), state, (batches, rates))[0]
+        last: State
+        last, _ = jax.lax.scan(lambda carry, step: (self._train_step(carry, *step), None), state, (batches, rates))
+        return last
 
     def _train_step(self, state: State, batch: jax.Array, rate: jax.Array) -> State:
         with keras.StatelessScope(state_mapping=[(self.seeds.state, state.seeds)]) as scope:

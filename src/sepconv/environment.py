@@ -38,7 +38,7 @@ def git_commit() -> str:
     try:
         commit = _git(source, "rev-parse", "HEAD")
         return commit + ("-dirty" if _git(source, "status", "--porcelain", "--", ".") else "")
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return "unknown"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sepconv import checkpoint, data, environment
-from sepconv.checkpoint import Checkpoint
+from sepconv.checkpoint import Checkpoint, Stopped
 from sepconv.networks import build
 from sepconv.objective import build_optimizer
 from sepconv.results import Epoch, Final, RunResult, Seconds
@@ -21,16 +21,12 @@ from sepconv.schedule import learning_rates
 from sepconv.spec import Recipe, Run, SpecError
 
 if keras.backend.backend() == "jax":
-    from sepconv.engine_jax import Engine
+    from sepconv.engine_jax import Engine as Engine
 else:
-    from sepconv.engine_tensorflow import Engine
+    from sepconv.engine_tensorflow import Engine as Engine  # type: ignore[assignment]  # the same interface
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-
-
-class Stopped(Exception):  # noqa: N818 - no error: the run continues later
-    """Training was asked to stop and left a checkpoint."""
 
 
 class DivergedError(Exception):
@@ -94,7 +90,7 @@ class Splits:
 
 def load_splits(run: Run) -> Splits:
     """The images of a run: its seed splits training from validation, its scale bounds each."""
-    recipe, scale = _recipe(run), run.experiment.scale(run.budget)
+    recipe, scale = recipe_of(run), run.experiment.scale(run.budget)
     if run.experiment.dataset == "imagenet":
         raise SpecError(f"{run.key}: expected an experiment on CIFAR, got imagenet, whose shapes are only counted with")
     cifar = data.load(run.experiment.dataset)
@@ -108,10 +104,21 @@ def load_splits(run: Run) -> Splits:
     )
 
 
+def recipe_of(run: Run) -> Recipe:
+    """The recipe of a run.
+
+    Raises:
+        SpecError: the experiment is only counted.
+    """
+    if run.experiment.recipe is None:
+        raise SpecError(f"{run.experiment.name}: expected an experiment with a recipe, got one that is only counted")
+    return run.experiment.recipe
+
+
 def build_model(run: Run) -> keras.Model:
     """The network of a run with the initial weights of its seed, in the precision of its recipe."""
     keras.utils.set_random_seed(run.seed)
-    precision = _recipe(run).precision
+    precision = recipe_of(run).precision
     keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
     try:
         return build(run.experiment.network, run.experiment.image_shape, run.experiment.classes)
@@ -123,7 +130,7 @@ class Trainer:
     """One run in progress: model, optimizer, images and what the epochs so far have measured."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.recipe, self.scale = run, _recipe(run), run.experiment.scale(run.budget)
+        self.run, self.recipe, self.scale = run, recipe_of(run), run.experiment.scale(run.budget)
         self.environment = environment.describe()
         self.splits = load_splits(run)
         self.history: list[Epoch] = []
@@ -236,12 +243,6 @@ class Trainer:
 
 
 _OPTIMIZER_SCALARS = 2  # Keras lists an optimizer's iterations and learning rate before its slots
-
-
-def _recipe(run: Run) -> Recipe:
-    if run.experiment.recipe is None:
-        raise SpecError(f"{run.experiment.name}: expected an experiment with a recipe, got one that is only counted")
-    return run.experiment.recipe
 
 
 def _seed_generators(model: keras.Model) -> list[keras.random.SeedGenerator]:

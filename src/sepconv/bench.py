@@ -1,0 +1,227 @@
+"""Training throughput: whole epochs by this package's engine and by Keras's own loops, in turns, in one process.
+
+All loops train the same network from the same weights on the same batches, with the same augmentation, dropout and
+learning rate, so that their losses must agree. Keras's loops have the augmentation inside their compiled step and are
+spared the shuffling, both to their advantage.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from sepconv import environment, results
+from sepconv.data import Images
+from sepconv.objective import build_optimizer, losses, training_batch
+from sepconv.results import LoopTiming, ThroughputResult, TrainingLoop
+from sepconv.schedule import learning_rates
+from sepconv.spec import Recipe, Run
+from sepconv.train import Engine, build_model, load_splits, recipe_of
+
+EPOCHS = 5  # timed; one before them compiles
+STEPS_PER_EXECUTION = 32
+Tensor = Any  # a tensor of the backend
+
+
+def ensure_throughput(folder: Path, run: Run) -> ThroughputResult:
+    """The throughput of a run: that below ``folder``, or measured now and written there.
+
+    Raises:
+        SpecError: the experiment is not trained, or not at this budget.
+        ResultError: the file there is damaged, or the folder cannot be written.
+    """
+    path = results.path_of(folder, results.throughput_key(run.paper, run.experiment.name, run.budget))
+    if not path.exists():
+        results.write(folder, measure(run))
+    found = results.read(path)
+    assert isinstance(found, ThroughputResult)  # the store holds a result to its place
+    return found
+
+
+def measure(run: Run) -> ThroughputResult:
+    """Time ``EPOCHS`` epochs of every training loop over the training images of ``run``.
+
+    Each round of epochs goes the other way round than the one before, so that drift hits all loops alike.
+
+    Raises:
+        SpecError: the experiment is not trained, or not at this budget.
+        DataError: the images are not there or are damaged.
+    """
+    images = load_splits(run).train
+    loops = {name: _Loop.compiled(build, run, images) for name, build in _LOOPS.items()}
+    for number in range(EPOCHS):
+        names = list(loops) if number % 2 == 0 else list(reversed(loops))
+        for name in names:
+            loops[name].time()
+    return ThroughputResult(
+        paper=run.paper,
+        experiment=run.experiment.name,
+        budget=run.budget,
+        images=len(images),
+        batch_size=recipe_of(run).batch_size,
+        steps_per_execution=STEPS_PER_EXECUTION,
+        loops={name: loop.timing() for name, loop in loops.items()},
+        environment=environment.describe(),
+    )
+
+
+def throughput_lines(result: ThroughputResult) -> list[str]:
+    """A table for the terminal: images per second, and how many times those of ``fit``."""
+    rates = {name: [result.images / s for s in loop.seconds] for name, loop in result.loops.items()}
+    lines = [
+        f"Epochs of {result.images} images in batches of {result.batch_size} on {result.environment.device} "
+        f"({result.environment.backend}): median (slowest to fastest) of {len(rates['fit'])} epochs",
+        f"{'loop':26}{'images/s':>28}{'of fit':>9}{'compile s':>11}{'loss':>10}",
+    ]
+    for name, loop in result.loops.items():
+        spread = f"{median(rates[name]):.0f} ({min(rates[name]):.0f} to {max(rates[name]):.0f})"
+        of_fit = median(rates[name]) / median(rates["fit"])
+        lines.append(f"{name:26}{spread:>28}{of_fit:9.2f}{loop.compile:11.1f}{median(loop.losses):10.5f}")
+    return lines
+
+
+@dataclass
+class _Loop:
+    """A training loop, and what its epochs have taken.
+
+    ``epoch`` trains one epoch and returns its mean loss; ``variables`` are all that it changes.
+    """
+
+    epoch: Callable[[], float]
+    variables: Sequence[keras.Variable]
+    first_seconds: float = 0.0
+    seconds: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+    @classmethod
+    def compiled(cls, build: "_Build", run: Run, images: Images) -> "_Loop":
+        """Build the loop and train one epoch, whose time is that of compiling and not counted."""
+        start = time.perf_counter()
+        loop = cls(*build(run, images))
+        before = loop._state()
+        loop.epoch()
+        loop._restore(before)
+        loop.first_seconds = time.perf_counter() - start
+        return loop
+
+    def time(self) -> None:
+        """Train an epoch and put everything back, so that the next one starts from the same weights."""
+        before = self._state()
+        start = time.perf_counter()
+        loss = self.epoch()
+        self.seconds.append(time.perf_counter() - start)
+        self.losses.append(loss)
+        self._restore(before)
+
+    def timing(self) -> LoopTiming:
+        """What was measured."""
+        compiling = max(0.0, self.first_seconds - median(self.seconds))
+        return LoopTiming(compile=compiling, seconds=tuple(self.seconds), losses=tuple(self.losses))
+
+    def _state(self) -> list[Any]:
+        return [ops.convert_to_numpy(variable).copy() for variable in self.variables]
+
+    def _restore(self, values: list[Any]) -> None:
+        for variable, value in zip(self.variables, values, strict=True):
+            variable.assign(value)
+
+
+class Baseline(keras.Model):  # type: ignore[misc]
+    """The network as Keras's own loops train it: what the engine does to a batch is part of the model.
+
+    Takes pixels and labels, and gives logits and targets side by side, ``(batch, 2 * classes)``, since MixUp and CutMix
+    change the targets too.
+    """
+
+    def __init__(self, run: Run, steps_per_execution: int) -> None:
+        super().__init__()
+        self.network, self.recipe, self.classes = build_model(run), recipe_of(run), run.experiment.classes
+        self.seeds = keras.random.SeedGenerator(0)
+        optimizer = build_optimizer(self.recipe.optimizer)
+        optimizer.learning_rate = _first_rate(run)
+        self.compile(optimizer, self._cross_entropy, metrics=[_hit], steps_per_execution=steps_per_execution)
+        optimizer.build(self.network.trainable_variables)
+
+    def call(self, inputs: tuple[Tensor, Tensor], training: bool = False) -> Tensor:
+        """Augment, normalise, classify."""
+        images, targets = training_batch(self.recipe, self.classes, *inputs, self.seeds)
+        logits = ops.cast(self.network(images, training=training), "float32")
+        return ops.concatenate([logits, targets], -1)
+
+    @property
+    def all_variables(self) -> list[keras.Variable]:
+        """All that an epoch changes, but for the metrics, which Keras resets."""
+        return [*self.network.variables, *self.optimizer.variables, self.seeds.state]
+
+    def _cross_entropy(self, labels: Tensor, outputs: Tensor) -> Tensor:
+        logits, targets = ops.split(outputs, 2, axis=-1)
+        return losses(logits, targets, self.recipe.label_smoothing)
+
+
+def _hit(labels: Tensor, outputs: Tensor) -> Tensor:
+    logits, targets = ops.split(outputs, 2, axis=-1)
+    return ops.cast(ops.equal(ops.argmax(logits, -1), ops.argmax(targets, -1)), "float32")
+
+
+_Built = tuple[Callable[[], float], Sequence[keras.Variable]]
+_Build = Callable[[Run, Images], _Built]
+
+
+def _engine(run: Run, images: Images) -> _Built:
+    model, recipe = build_model(run), recipe_of(run)
+    optimizer = build_optimizer(recipe.optimizer)
+    engine = Engine(model, optimizer, recipe, run.experiment.classes, images)
+    rates = np.full(math.ceil(len(images) / recipe.batch_size), _first_rate(run))
+    engine.compile(len(rates))
+    order = np.arange(len(images))
+    return lambda: engine.train_epoch(order, rates)[0], [*model.variables, *optimizer.variables, engine.seeds.state]
+
+
+def _fit(run: Run, images: Images, steps_per_execution: int = 1) -> _Built:
+    model = Baseline(run, steps_per_execution)
+
+    def epoch() -> float:
+        inputs = (images.pixels, images.labels)
+        size = model.recipe.batch_size
+        history = model.fit(inputs, images.labels, batch_size=size, shuffle=False, verbose=0)
+        return float(history.history["loss"][0])
+
+    return epoch, model.all_variables
+
+
+def _fit_steps_per_execution(run: Run, images: Images) -> _Built:
+    return _fit(run, images, STEPS_PER_EXECUTION)
+
+
+def _train_on_batch(run: Run, images: Images) -> _Built:
+    model = Baseline(run, steps_per_execution=1)
+
+    def epoch() -> float:
+        total = 0.0
+        for start in range(0, len(images), model.recipe.batch_size):
+            pixels, labels = (part[start : start + model.recipe.batch_size] for part in (images.pixels, images.labels))
+            total += float(model.train_on_batch((pixels, labels), labels)[0]) * len(labels)
+        return total / len(images)
+
+    return epoch, model.all_variables
+
+
+_LOOPS: dict[TrainingLoop, _Build] = {
+    "engine": _engine,
+    "fit": _fit,
+    "fit_steps_per_execution": _fit_steps_per_execution,
+    "train_on_batch": _train_on_batch,  # one compiled call a step, its loss fetched each time
+}
+
+
+def _first_rate(run: Run) -> float:
+    """The learning rate of the first step, kept for all."""
+    recipe: Recipe = recipe_of(run)
+    return float(learning_rates(recipe, 1, math.ceil(recipe.train_images / recipe.batch_size))[0, 0])

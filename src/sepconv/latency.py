@@ -1,0 +1,197 @@
+"""Inference time against batch size: one compiled forward call a batch, networks taken in turns.
+
+A pass goes once over the images of the test split and ends when the logits of the last batch have reached the host. The
+networks have their initial weights, on whose values the time does not depend.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from sepconv import data, environment, results
+from sepconv.objective import normalise
+from sepconv.results import BatchNorm, LatencyResult, ResultError, Transfer
+from sepconv.spec import TEST_IMAGES, Budget, Experiment, Paper, Run
+from sepconv.train import build_model
+
+Tensor = Any  # a tensor of the backend
+Forward = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """How much a budget measures."""
+
+    images: int  # of one pass
+    passes: int  # at each batch size
+    batch_sizes: tuple[int, ...]
+
+
+SWEEPS = {
+    Budget.SMOKE: Sweep(16, 2, (1, 4, 16)),
+    Budget.REDUCED: Sweep(256, 3, (1, 4, 16, 64, 256)),
+    Budget.PAPER: Sweep(TEST_IMAGES, 10, (1, 4, 16, 64, 256, 1024)),  # yu2021 Sec. 4.3 has 4 and 256, one pass each
+}
+
+
+def ensure_latencies(
+    folder: Path, paper: Paper, names: Sequence[str], budget: Budget, batch_norm: BatchNorm, transfer: Transfer
+) -> tuple[LatencyResult, ...]:
+    """The latencies of these experiments: those below ``folder``, or measured now and written there.
+
+    Raises:
+        SpecError: an experiment is unknown or has no recipe.
+        ResultError: some of them are there and others are not; times compare only where they were taken in turns.
+    """
+    experiments = [paper.experiment(name) for name in names]
+    paths = [
+        results.path_of(folder, results.latency_key(paper.key, name, budget, batch_norm, transfer)) for name in names
+    ]
+    there = [path for path in paths if path.exists()]
+    if there and len(there) < len(paths):
+        raise ResultError(f"{there[0]}: expected all of these networks or none; move it away to measure them together")
+    if not there:
+        for result in measure(paper.key, experiments, budget, batch_norm, transfer):
+            results.write(folder, result)
+    return tuple(found for path in paths if isinstance(found := results.read(path), LatencyResult))
+
+
+def measure(
+    paper_key: str, experiments: Sequence[Experiment], budget: Budget, batch_norm: BatchNorm, transfer: Transfer
+) -> tuple[LatencyResult, ...]:
+    """Time passes over test images at each batch size, the networks in turns so that drift hits all alike.
+
+    Args:
+        paper_key: whose experiments.
+        experiments: whose networks.
+        budget: how many images, passes and batch sizes; see ``SWEEPS``.
+        batch_norm: "training" calls the network as training does, on each batch's own statistics, dropout included.
+        transfer: "device" has the images lie on the device before; "host" copies each batch in the timed part.
+
+    Raises:
+        SpecError: an experiment has no recipe.
+        DataError: the images are not there or are damaged.
+    """
+    sweep = SWEEPS[budget]
+    networks = [_Network.of(Run(paper_key, e, budget, seed=0), sweep.images, batch_norm, transfer) for e in experiments]
+    seconds = {size: _in_turns(networks, size, sweep.passes) for size in sweep.batch_sizes}
+    described = environment.describe()
+    return tuple(
+        LatencyResult(
+            paper=paper_key,
+            experiment=experiment.name,
+            budget=budget,
+            images=sweep.images,
+            batch_norm=batch_norm,
+            transfer=transfer,
+            seconds={size: passes[i] for size, passes in seconds.items()},
+            environment=described,
+        )
+        for i, experiment in enumerate(experiments)
+    )
+
+
+def latency_lines(latencies: Sequence[LatencyResult]) -> list[str]:
+    """A table for the terminal: the median pass at each batch size, with the fastest and the slowest."""
+    first = latencies[0]
+    lines = [
+        f"Seconds for {first.images} images on {first.environment.device} ({first.environment.backend}), batch norm in "
+        f"{first.batch_norm} mode, images from the {first.transfer}: median (fastest to slowest)",
+        "batch size" + "".join(f"{latency.experiment:>30}" for latency in latencies),
+    ]
+    for size in sorted(first.seconds):
+        passes = [latency.seconds[size] for latency in latencies]
+        lines.append(f"{size:10}" + "".join(f"{_spread(p):>30}" for p in passes))
+    return lines
+
+
+@dataclass(frozen=True)
+class _Network:
+    """One network ready to be timed. ``images`` are normalised, float32 ``(images, height, width, 3)``."""
+
+    forward: Forward
+    images: NDArray[np.float32]
+    transfer: Transfer
+
+    @classmethod
+    def of(cls, run: Run, images: int, batch_norm: BatchNorm, transfer: Transfer) -> "_Network":
+        model = build_model(run)
+        compiled = _COMPILE[keras.backend.backend()](model, batch_norm == "training")
+        return cls(compiled, _test_images(run.experiment, images), transfer)
+
+    def batches(self, size: int) -> list[Tensor]:
+        """The images in batches, on the device where they are to lie there; the last may be smaller."""
+        parts = [self.images[start : start + size] for start in range(0, len(self.images), size)]
+        return [ops.convert_to_tensor(part) for part in parts] if self.transfer == "device" else parts
+
+    def time(self, batches: Sequence[Tensor]) -> float:
+        """Seconds of one pass."""
+        start = time.perf_counter()
+        for batch in batches:
+            logits = self.forward(ops.convert_to_tensor(batch))  # does nothing where it is a tensor already
+            ops.convert_to_numpy(logits)  # 40 KB at most, and waits for the device
+        return time.perf_counter() - start
+
+
+def _in_turns(networks: Sequence[_Network], size: int, passes: int) -> list[tuple[float, ...]]:
+    """Seconds of each pass, network by network; each round of passes goes the other way round than the one before."""
+    batches = [network.batches(size) for network in networks]
+    seconds: list[list[float]] = [[] for _ in networks]
+    for network, those in zip(networks, batches, strict=True):
+        network.time([those[0], those[-1]])  # compiles for both sizes, and warms up
+    for number in range(passes):
+        order = range(len(networks)) if number % 2 == 0 else reversed(range(len(networks)))
+        for i in order:
+            seconds[i].append(networks[i].time(batches[i]))
+    return [tuple(s) for s in seconds]
+
+
+def _test_images(experiment: Experiment, count: int) -> NDArray[np.float32]:
+    if experiment.recipe is None or experiment.dataset == "imagenet":
+        raise AssertionError(f"{experiment.name} has no images")  # build_model refused it
+    pixels = data.load(experiment.dataset).test.pixels[:count]
+    normalised: NDArray[np.float32] = ops.convert_to_numpy(
+        normalise(experiment.recipe, ops.cast(pixels, "float32") / 255.0)
+    )
+    return normalised
+
+
+def _compile_tensorflow(model: keras.Model, training: bool) -> Forward:
+    import tensorflow as tf
+
+    images = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)  # one trace for all batch sizes
+    forward: Forward = tf.function(lambda batch: model(batch, training=training), input_signature=[images])
+    return forward
+
+
+def _compile_jax(model: keras.Model, training: bool) -> Forward:
+    import jax
+
+    call = jax.jit(lambda *arguments: model.stateless_call(*arguments, training=training))
+    trainable = [variable.value for variable in model.trainable_variables]
+    state = [variable.value for variable in model.non_trainable_variables]
+
+    def forward(batch: Tensor) -> Tensor:
+        nonlocal state  # the running statistics of batch norm move, as they do in training
+        logits, state = call(trainable, state, batch)
+        return logits
+
+    return forward
+
+
+_COMPILE: dict[str, Callable[[keras.Model, bool], Forward]] = {
+    "tensorflow": _compile_tensorflow,
+    "jax": _compile_jax,
+}
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    return f"{median(seconds):.3f} ({min(seconds):.3f} to {max(seconds):.3f})"

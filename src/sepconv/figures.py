@@ -20,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from sepconv.results import CostResult, Layer
 from sepconv.stats import mean_interval
 
 WIDTH = 5.5  # inches
@@ -277,6 +278,7 @@ def _cost_legend(groups: Iterable[str]) -> list[Line2D]:
 # --- networks --------------------------------------------------------------------------------------------------------
 
 _ROW = 0.62  # inches
+_CONVOLUTIONS = {"Conv2D": "conv", "DepthwiseConv2D": "depthwise conv", "Conv2DTranspose": "transposed conv"}
 
 
 @dataclass(frozen=True)
@@ -291,6 +293,44 @@ class Box:
     kind: str = ""
     skips: int = 0
     times: str = ""
+
+
+def layer_boxes(layers: Iterable[Layer], after: Sequence[str]) -> list[Box]:
+    """Convolutions one below the other, each with what comes ``after`` it in boxes of their own."""
+    convolutions = [layer for layer in layers if layer.type in _CONVOLUTIONS]
+    return [box for layer in convolutions for box in (Box(_in_words(layer), layer.type), *map(Box, after))]
+
+
+def network_boxes(cost: CostResult, after: str, skips: Mapping[str, int]) -> list[Box]:
+    """A network from top to bottom, equal blocks once with their number.
+
+    Args:
+        cost: whose layers; a layer's name begins with its block's.
+        after: what follows each convolution.
+        skips: round how many boxes the residual connection leads whose sum follows a layer, by the end of its name.
+    """
+    blocks = [list(block) for _, block in groupby(cost.layers, key=lambda layer: layer.name.partition("_")[0])]
+    boxes = []
+    for _, equal in groupby(blocks, key=lambda block: [(x.type, x.filter_shape, x.output_shape) for x in block]):
+        repeated = list(equal)
+        times = f"× {len(repeated)}" if len(repeated) > 1 else ""
+        boxes += [_network_box(layer, after, skips, times) for layer in repeated[0] if "Norm" not in layer.type]
+    return boxes
+
+
+def _network_box(layer: Layer, after: str, skips: Mapping[str, int], times: str) -> Box:
+    skip = next((boxes for end, boxes in skips.items() if layer.name.endswith(end)), 0)
+    text = f"{_in_words(layer)}\n{after}" if layer.type in _CONVOLUTIONS else _in_words(layer)
+    return Box(text, layer.type if layer.type in _CONVOLUTIONS else "", skip, times)
+
+
+def _in_words(layer: Layer) -> str:
+    if layer.type not in _CONVOLUTIONS:
+        name = {"Dense": "dense", "GlobalAveragePooling2D": "global average pooling"}.get(layer.type, layer.type)
+        return f"{name} → {layer.output_shape[-1]}"
+    size = " × ".join(map(str, layer.filter_shape[:2]))
+    stride = f", stride {layer.stride}" if (layer.stride or 1) > 1 else ""
+    return f"{size} {_CONVOLUTIONS[layer.type]}{stride} → {layer.output_shape[-1]}"
 
 
 @rc_context(_STYLE)

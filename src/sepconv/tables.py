@@ -107,22 +107,34 @@ def found(part: Part) -> str:
 
 
 def _allowed(part: Part) -> str:
-    """The criterion's limits; of two counts that have to agree, how far apart they may be."""
+    """What the criterion allows: counts have to be nearer to a number than the tolerance, all else within limits."""
     low, high = (None if limit is None else number(limit, part.unit) for limit in (part.at_least, part.at_most))
-    if low is not None and high is not None:
+    if (target := _target(part)) is not None:
+        tolerance = number((part.at_most or 0) - target, part.unit)
+        start = "apart" if len(part.sides) == 2 else f"off {number(target, part.unit)}"
+        text = f"{start} by less than {tolerance}"
+    elif low is not None and high is not None:
         text = f"{low} to {high}"
     else:
-        text = f"at least {low}" if high is None else f"at most {high}"
-    return f"{'difference ' if len(part.sides) == 2 and part.unit != '×' else ''}{text} {part.unit}".rstrip()
+        text = f"at least {low}" if low is not None else f"at most {high}"
+    return f"{text} {part.unit}".rstrip()
 
 
 def _off_by(part: Part) -> str:
-    """Distance of the estimate to the nearest allowed value."""
-    if part.estimate is None:
+    """Distance of the estimate to the nearest allowed value, of a count to the number it should be."""
+    estimate, target = part.estimate, _target(part)
+    if estimate is None:
         return NOTHING
-    below = 0.0 if part.at_least is None else max(0.0, part.at_least - part.estimate)
-    above = 0.0 if part.at_most is None else max(0.0, part.estimate - part.at_most)
-    return f"{number(max(below, above), part.unit)} {part.unit}".rstrip()
+    allowed = [target] if target is not None else [part.at_least, part.at_most]
+    distance = min(abs(estimate - value) for value in allowed if value is not None)
+    return f"{number(distance, part.unit)} {part.unit}".rstrip()
+
+
+def _target(part: Part) -> float | None:
+    """The number that a count should be (0 for the difference of two that should agree), the middle of its limits."""
+    if part.exact and part.at_least is not None and part.at_most is not None:
+        return (part.at_least + part.at_most) / 2
+    return None
 
 
 def _counts(judged: Judged) -> Markup:
@@ -142,7 +154,8 @@ def _claims(paper: Paper, judgements: Sequence[Judgement]) -> Markup:
         Row((claim_link(j), j.claim.reported, _found_in_short(j), verdicts(j), _n_in_short(j))) for j in judgements
     )
     columns = ("claim", "the paper reports", "reproduced (mean ± 95 % interval)", "verdict", "n")
-    return table(f"{paper.authors} ({paper.year}): {paper.title}", columns, [Group("", rows)], numeric=("n",))
+    caption = f"{paper.key}: {paper.authors} ({paper.year}), {paper.title}"
+    return table(caption, columns, [Group("", rows)], numeric=("n",))
 
 
 def _found_in_short(judgement: Judgement) -> str:
@@ -322,6 +335,23 @@ def side_by_side(
     for tag, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
         rows += _pairs(theirs[a:b], ours[c:d], len(columns), same=tag == "equal")
     headings = ("", *(f"{column}, paper" for column in columns), *(f"{column}, built" for column in columns))
+    return Html(table(caption, headings, [Group("", tuple(rows))]))
+
+
+def columns_beside(caption: str, printed: Sequence[Mapping[str, str]], ours: Sequence[Mapping[str, str]]) -> Html:
+    """A table as the paper prints it, with our value beside each of its cells but the first, the row's heading.
+
+    Args:
+        caption: of the table.
+        printed: the paper's rows, cells by column.
+        ours: a row for each of theirs; a column that is not there is shown as nothing.
+    """
+    heading, *columns = printed[0]
+    headings = (heading, *(text for column in columns for text in (f"{column}, paper", f"{column}, ours")))
+    rows = [
+        Row((row[heading], *(cell for c in columns for cell in (row[c], mine.get(c, NOTHING)))))
+        for row, mine in zip(printed, ours, strict=True)
+    ]
     return Html(table(caption, headings, [Group("", tuple(rows))]))
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sepconv import calibration, papers, roofline, stats
 from sepconv.claims import Question, answer
-from sepconv.measures import Selection
+from sepconv.measures import MIN_SEEDS, Selection
 from sepconv.results import CostResult, LatencyResult, Layer, Results, RunResult
 from sepconv.spec import Budget, Experiment, Measure, Paper, Run, SpecError
 
@@ -89,6 +89,26 @@ def accuracies(paper: Paper, results: Results, names: Iterable[str], budgets: It
     return pd.DataFrame([_accuracy_row(name, budget, sample) for (name, budget), sample in found.items() if sample])
 
 
+def accuracy_text(paper: Paper, results: Results, name: str, metric: str, budgets: Iterable[Budget]) -> str:
+    """An experiment's accuracy after the last epoch in words, at the first of ``budgets`` that it was run at."""
+    for row in accuracies(paper, results, [name], budgets).to_dict("records"):
+        sure = f" ± {(row[f'{metric}_high'] - row[f'{metric}_low']) / 2:.1f}" if row["seeds"] >= MIN_SEEDS else ""
+        return f"{row[metric]:.1f}{sure} % (budget {row['budget']}, n = {row['seeds']})"
+    return "not run"
+
+
+def systems(paper: Paper, results: Results) -> dict[str, str]:
+    """What our runs of a paper were made with, under the names of tseng2020's Table 4."""
+    environments = [run.environment for run in results.runs if run.paper == paper.key]
+    found = {
+        "Operating system": {e.system for e in environments},
+        "Graphics card": {e.device if e.accelerator else f"none; {e.device}" for e in environments},
+        "Development environment": {f"Keras {e.keras}, {e.backend} {e.backend_version}" for e in environments},
+        "Programming language": {f"Python {e.python}" for e in environments},
+    }
+    return {name: "; ".join(sorted(values)) or "no run yet" for name, values in found.items()}
+
+
 def costs(all_papers: Iterable[Paper], results: Results, budgets: Sequence[Budget]) -> pd.DataFrame:
     """Test accuracy and costs of every trained network, at the first of ``budgets`` that it was run at.
 
@@ -103,6 +123,11 @@ def costs(all_papers: Iterable[Paper], results: Results, budgets: Sequence[Budge
             if cost is not None and found:
                 rows.append(_cost_row(paper, experiment, cost, found))
     return pd.DataFrame(rows)
+
+
+def layers(*costs: CostResult) -> pd.DataFrame:
+    """Every layer of networks as counted: ``experiment`` and the fields of :class:`sepconv.results.Layer`."""
+    return pd.DataFrame([{"experiment": c.experiment, **layer.model_dump()} for c in costs for layer in c.layers])
 
 
 def intensity(costs_by_label: Mapping[str, CostResult], batch_size: int) -> pd.DataFrame:

@@ -1,0 +1,121 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The papers beside each other
+#
+# Each paper compares networks under its own recipe. This page puts all of them into the same pictures, and asks what none of the
+# papers asks: why so much less arithmetic saves so little time, and how many seeds a claim of this kind needs.
+
+# %% tags=["parameters"]
+budget = "paper"
+results_dir = "../../results"
+
+# %% tags=["hide-input"]
+from pathlib import Path
+
+import numpy as np
+from IPython.display import Markdown
+
+from sepconv import figures, papers, results, tidy
+
+found, budgets = results.read_all(Path(results_dir)), tidy.shown(budget)
+
+# %% [markdown]
+# ## Accuracy against cost
+#
+# A line joins networks that see the same images, with or without the same augmentation. **Filled** points are runs of a paper's
+# whole schedule, **hollow** ones of the reduced budget: a few epochs on a part of the images. Compare filled with filled and hollow
+# with hollow, and only along a line. Across lines recipes, epochs and images differ, and at the reduced budget so does how much
+# of its schedule each network has seen. The controlled comparison, one recipe for all, is still to be run.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-costs", "caption": "Test accuracy (mean over seeds) against parameters, mult-adds for one image, and bytes that one training step holds at the recipe's batch size. {download}`CSV <data/comparison-costs.csv>`"}, "image": {"alt": "Three scatter plots of test accuracy against parameters, mult-adds and bytes of a training step, on logarithmic axes"}}
+costs = tidy.save(tidy.costs(papers.all_papers(), found, budgets), "comparison-costs")
+figures.accuracy_against_costs(costs, ["num_params", "mult_adds", "training_step_bytes"])
+
+# %% [markdown]
+# The last panel shows what the word *lightweight* hides. Weights are a small part of what training holds; most are the activations
+# that the backward pass needs. A separable block has two convolutions, two norms and two activation functions where a standard one has
+# one each, so it keeps about twice as many activations.
+
+# %% tags=["hide-input"]
+twins = [("tseng2020", "conv", "dsc"), ("yu2021", "cifar100-conv", "cifar100-dw")]
+pairs = [(key, found.cost_of(key, standard), found.cost_of(key, separable)) for key, standard, separable in twins]
+Markdown(
+    "\n".join(
+        f"- {key}, depthwise separable over standard: parameters × {b.num_params / a.num_params:.2f}, mult-adds × "
+        f"{b.mult_adds / a.mult_adds:.2f}, weights and optimizer × {b.weight_bytes / a.weight_bytes:.2f}, a whole training "
+        f"step × {b.training_step_bytes / a.training_step_bytes:.2f}."
+        for key, a, b in pairs
+    )
+)
+
+# %% [markdown]
+# ## Why fewer mult-adds are not less time
+#
+# A device computes and moves data at once. What a layer needs more of sets its time {cite:p}`williams2009`. The number that tells is its
+# *arithmetic intensity*: operations for each byte that is moved. A depthwise convolution uses each value that it reads only a few
+# times. It does next to no arithmetic, but reads and writes as much as any other layer.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-intensity", "caption": "Arithmetic intensity of each convolution of yu2021's networks: two operations a mult-add, over the bytes of input, output and weights, forward, float32, at the recipe's batch size. {download}`CSV <data/comparison-intensity.csv>`"}, "image": {"alt": "Operations per byte over the place in the network: standard convolutions highest, pointwise ones about a tenth of them, depthwise ones lower again by an order of magnitude or more"}}
+conv, dw = (found.cost_of("yu2021", f"cifar100-{name}") for name in ("conv", "dw"))
+intensity = tidy.intensity({"ConvNet": conv, "DepthwiseConvNet": dw}, conv.batch_size)
+figures.intensities(tidy.save(intensity, "comparison-intensity"))
+
+# %% [markdown]
+# A device has such a number too, its *balance*: how many operations it computes while it moves one byte. Layers below it wait for
+# memory. The roofline then predicts how many times as long ConvNet takes as DepthwiseConvNet, for any device: on one with little
+# arithmetic the ratio is that of the mult-adds, and the more arithmetic a device has for each byte, the less is saved. The
+# reported ratio of epoch times is what devices of a balance around the crossing should show. This is a bound and no measurement: it
+# leaves out the backward pass, starting each kernel, and caches.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-roofline", "caption": "The ratio of the two networks' times that the roofline predicts, over the balance of the device, with the ratio of mult-adds and the reported ratio of epoch times (yu2021, Sec. 4.2). {download}`CSV <data/comparison-roofline.csv>`"}, "image": {"alt": "Predicted ratio of times falling from the ratio of mult-adds on devices of low balance to about one on devices of high balance, crossing the reported ratio between"}}
+balances = np.geomspace(1, 1000, 61)
+predicted = {f"predicted, batch size {n}": tidy.time_ratios(conv, dw, n, balances) for n in (conv.batch_size, 4)}
+reported = papers.printed(papers.paper("yu2021"), "times").iloc[0]
+ratio = float(reported["conv"]) / float(reported["dw"])
+tidy.save(next(iter(predicted.values())), "comparison-roofline")
+marks = {
+    f"mult-adds ({conv.mult_adds / dw.mult_adds:.1f})": conv.mult_adds / dw.mult_adds,
+    f"reported ({ratio:.2f})": ratio,
+}
+figures.roofline_ratios(predicted, marks)
+
+# %% tags=["hide-input"]
+shares = (
+    intensity[intensity["network"] == "DepthwiseConvNet"].groupby("convolution")[["mult_adds", "bytes_moved"]].sum()
+)
+shares = 100 * shares / shares.sum()
+Markdown(
+    f"In DepthwiseConvNet, depthwise convolutions do {shares.loc['depthwise', 'mult_adds']:.0f} % of the convolutions' mult-adds "
+    f"and move {shares.loc['depthwise', 'bytes_moved']:.0f} % of their bytes."
+)
+
+# %% [markdown]
+# ## How many seeds a claim needs
+#
+# Two runs that differ in their seed only end at different accuracies. So one run of each network, which is what the papers report,
+# tells their order only if they are far apart. The figure shows simulated reproductions: two networks whose true accuracies differ by as
+# much as the legend says, judged by the rules of this book.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-power", "caption": "How often the true order of two networks is found, over the number of seeds of each, at a typical deviation of an accuracy from seed to seed. {download}`CSV <data/comparison-power.csv>`"}, "image": {"alt": "Share of reproductions that find the order, rising with the number of seeds, faster for networks that are further apart"}}
+power = tidy.save(tidy.power(margins=[0.5, 1, 2], noise=0.6, seeds=range(3, 16)), "comparison-power")
+figures.power(power)
+
+# %% tags=["hide-input"]
+enough = power[power["decided"] >= 0.8].groupby("margin")["seeds"].min()
+most = power["seeds"].max()
+lines = [
+    f"- {margin:g} points apart: {enough.get(margin, f'more than {most}')} seeds of each network find the order in four of five cases."
+    for margin in sorted(set(power["margin"]))
+]
+Markdown(f"With a deviation of {power['noise'].iloc[0]:g} points:\n\n" + "\n".join(lines))

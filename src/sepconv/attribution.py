@@ -173,8 +173,7 @@ def _predictions(predicted: dict[Part, Interval]) -> str:
 def _prediction(part: Part, one_more: Interval) -> str:
     low, high = number(one_more.low, part.unit), number(one_more.high, part.unit)
     text = f"{part.label} of one more run would lie from {low} to {high} {part.unit}".rstrip()
-    far = _distance(one_more, part)
-    return f"{text}, {number(far, part.unit)} {part.unit} away from what the criterion allows" if far else text
+    return f"{text}, apart from what the criterion allows" if _distance(one_more, part) else text
 
 
 def _needed(part: Part) -> str:

@@ -103,7 +103,10 @@ def found(part: Part) -> str:
         return f"{text} {part.unit}".rstrip()
     if part.unit == "×":  # not symmetric
         return f"{text} × ({number(part.low, '×')} to {number(part.high, '×')})"
-    return f"{text} ± {number((part.high - part.low) / 2, part.unit)} {part.unit}".rstrip()
+    half = (
+        float(f"{(part.high - part.low) / 2:.2g}") if part.unit not in ("%", "points") else (part.high - part.low) / 2
+    )
+    return f"{text} ± {number(half, part.unit)} {part.unit}".rstrip()
 
 
 def _allowed(part: Part) -> str:
@@ -372,7 +375,7 @@ def costs_table(paper: Paper, results: Results) -> Html:
         f"Costs of {paper.key}. Weights with the optimizer’s state; step: all that one training step holds, at the "
         "recipe’s batch size (one image where a network is not trained)"
     )
-    return Html(table(caption, columns, [Group("", rows)], numeric=columns[2:]))
+    return Html(table(caption, columns, [Group("", rows)], numeric=columns[1:]))
 
 
 def _pairs(theirs: Sequence[LayerRow], ours: Sequence[LayerRow], width: int, same: bool) -> Iterable[Row]:
@@ -385,13 +388,13 @@ def _pairs(theirs: Sequence[LayerRow], ours: Sequence[LayerRow], width: int, sam
 
 
 def _cost_row(paper: Paper, experiment: Experiment, cost: CostResult | None) -> Row:
-    start = (experiment.name, experiment.note)
+    name = lines([experiment.name, note(experiment.note)]) if experiment.note else experiment.name
     anchor = f"{paper.key}/{experiment.name}/cost"
     if cost is None:
-        return Row((*start, note("not counted yet"), *[NOTHING] * 5), anchor)
+        return Row((name, note("not counted yet"), *[NOTHING] * 5), anchor)
     counts = (f"{cost.num_params:,}", f"{cost.trainable_params:,}", f"{cost.mult_adds / 1e6:,.1f}")
     sizes = (f"{size / 1e6:,.1f}" for size in (cost.weight_bytes, cost.training_step_bytes))
-    return Row((*start, *counts, str(cost.weighted_layers), *sizes), anchor)
+    return Row((name, *counts, str(cost.weighted_layers), *sizes), anchor)
 
 
 def _without_norms(cost: CostResult) -> list[Layer]:

@@ -1,0 +1,482 @@
+"""Tables and cards: what they say, where their links lead, and that nothing in results or specs becomes HTML."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+from sepconv import claims, markup, papers, results, tables
+from sepconv.results import Layer, Results
+from sepconv.spec import Budget, Equal, Experiment, Measure, Optimizer, Pair, RatioWithin, Run, Within, higher
+from sepconv.stats import Interval
+from sepconv.verdicts import Judgement, Part, Verdict
+from test_claims import A, B, claim, cost_of, environment, latency_of, paper_of, run_of, runs_of
+
+COMMITTED = results.read_all(Path(__file__).parents[1] / "results")
+EVIL = "<img src=x onerror=alert(1)>&\"'"
+
+
+def part_of(estimate, low=None, high=None, **changes):
+    part = Part(
+        label="accuracy of a",
+        estimate=estimate,
+        low=low,
+        high=high,
+        n=3,
+        verdict=Verdict.REPRODUCED,
+        unit="%",
+        exact=False,
+        at_least=92,
+        at_most=94,
+        sides=(93.0,),
+        values=(92.5, 93.0, 93.5),
+        bootstrap=None,
+    )
+    return replace(part, **changes)
+
+
+def judgement_of(*parts, **changes):
+    judgement = Judgement(
+        paper="p",
+        claim=claim(Within((Measure("test_accuracy", "a"),), 92, 94), "value"),
+        verdict=Verdict.REPRODUCED,
+        holm_verdict=Verdict.REPRODUCED,
+        p_value=0.01,
+        parts=parts,
+        unit="%",
+        runs=(),
+        missing=(),
+        set_aside=(),
+        sentence="Reproduced.",
+        hint="",
+        more_seeds=None,
+    )
+    return replace(judgement, **changes)
+
+
+def soup(html):
+    return BeautifulSoup(html.text, "html.parser")
+
+
+def cells(html, caption=""):
+    """Rows of texts, heading cells included, of all tables whose caption contains ``caption``."""
+    found = [table for table in soup(html).find_all("table") if caption in table.caption.text]
+    return [[cell.get_text(" ", strip=True) for cell in row.find_all(["th", "td"])] for t in found for row in t("tr")]
+
+
+def every_table():
+    judged = [(paper, claims.judge(paper, COMMITTED)) for paper in papers.all_papers()]
+    run = run_of(A, 0)
+    yield tables.scoreboard(judged)
+    yield tables.runs_table(Results(runs=(run,)))
+    yield tables.latencies_table(Results(latencies=(latency_of(A, (1.0, 2.0)),)))
+    yield tables.problems_table(Results(problems=("x: damaged",)))
+    yield tables.missing_table([Run("p", A, Budget.PAPER, 0)], {}, "GPU")
+    yield tables.gaps_table([j for _, judgements in judged for j in judgements])
+    for paper, judgements in judged:
+        yield tables.recipe_table(paper)
+        yield tables.departures_table(paper)
+        yield tables.costs_table(paper, COMMITTED)
+        yield tables.times_table(judgements, COMMITTED)
+        yield tables.layer_table(COMMITTED.cost_of(paper.key, paper.experiments[0].name))
+
+
+# --- all of them -----------------------------------------------------------------------------------------------------
+
+
+def test_every_table_is_a_whole_one():
+    for html in every_table():
+        for table in soup(html).find_all("table"):
+            width = len(table.thead.find_all("th", scope="col"))
+            assert width == len(table.thead.find_all(["th", "td"]))
+            assert table.caption.get_text(strip=True)
+            for row in table.select("tbody tr"):
+                heading, *rest = row.find_all(["th", "td"])
+                assert heading["scope"] in ("row", "rowgroup")
+                assert int(heading.get("colspan", 1)) + len(rest) == width, row
+
+
+def test_no_table_has_a_colour_of_its_own():
+    for html in every_table():
+        assert not soup(html).select("[style]")
+
+
+def test_the_same_again_is_the_same():
+    assert [html.text for html in every_table()] == [html.text for html in every_table()]
+    assert repr(markup.Html("<p>")) == "Html(3 characters)"  # no address: pages are compared as text too
+
+
+def test_nothing_in_results_or_specs_becomes_html():
+    evil = replace(
+        claim(Within((Measure("test_accuracy", "a"),), 92, 94), "value"),
+        quote=EVIL, where=EVIL, reported=EVIL, criterion=EVIL, because=EVIL,
+    )  # fmt: skip
+    part = part_of(None, label=EVIL, verdict=Verdict.NOT_REPRODUCED)
+    judgement = judgement_of(
+        part, part, claim=evil, sentence=EVIL, hint=EVIL, runs=(EVIL,) * 3, missing=(EVIL,) * 3, set_aside=(EVIL,)
+    )
+    paper = replace(paper_of(evil), title=EVIL)
+    run = run_of(A, 0, environment=environment(device=EVIL) | {"backend_version": EVIL, "git_commit": EVIL})
+    shown = (
+        tables.claim_cards([judgement]),
+        tables.scoreboard([(paper, [judgement])]),
+        tables.gaps_table([judgement]),
+        tables.runs_table(Results(runs=(run,))),
+        tables.problems_table(Results(problems=(EVIL,))),
+        tables.side_by_side(EVIL, [EVIL], [[EVIL]], []),
+        tables.missing_table([Run("p", A, Budget.PAPER, 0)], {}, EVIL),
+    )
+    for html in shown:
+        assert not soup(html).find_all("img")
+        assert EVIL in soup(html).get_text()
+
+
+# --- verdicts --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_badge_has_the_verdict_in_words(verdict):
+    badge = BeautifulSoup(markup.badge(verdict), "html.parser")
+    sign = badge.find(attrs={"aria-hidden": "true"}).extract()
+    assert badge.get_text(strip=True) == verdict.value
+    assert len(sign.text) == 1
+
+
+def test_good_and_bad_verdicts_look_different():
+    tone = {verdict: BeautifulSoup(markup.badge(verdict), "html.parser").span["class"][1] for verdict in Verdict}
+    assert tone[Verdict.REPRODUCED] == tone[Verdict.CONSISTENT]
+    assert tone[Verdict.NOT_REPRODUCED] == tone[Verdict.INCONSISTENT]
+    assert len(set(tone.values())) == 4
+
+
+def test_holms_verdict_is_shown_where_it_is_another():
+    corrected = judgement_of(part_of(93.0), holm_verdict=Verdict.INCONCLUSIVE)
+    badges = [b.get_text(" ", strip=True) for b in soup(tables.claim_cards([corrected])).select("header .sc-verdict")]
+    assert badges == ["✓ reproduced", "? inconclusive"]
+    assert len(soup(tables.claim_cards([judgement_of(part_of(93.0))])).select("header .sc-verdict")) == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        (part_of(None), "–"),
+        (part_of(93.0, 92.5, 93.5), "93.00 ± 0.50 %"),
+        (part_of(93.0, n=1), "93.00 %"),
+        (part_of(1.2, 0.9, 1.5, unit="points", sides=(93.0, 91.8)), "+1.20 ± 0.30 points"),
+        (part_of(-1.2, -1.5, -0.9, unit="points", sides=(91.8, 93.0)), "−1.20 ± 0.30 points"),
+        (part_of(0.17, 0.0828527, 0.2571473, unit="s", sides=(1.3, 1.13)), "+0.17 ± 0.087 s"),
+        (part_of(1.88, 1.7, 2.07, unit="×", sides=(33.2, 17.7)), "1.88 × (1.7 to 2.07)"),
+        (part_of(2201674, unit="parameters", exact=True, sides=(2201674,)), "2,201,674 parameters"),
+        (part_of(5, unit="layers", exact=True, sides=(8, 3)), "8 against 3 layers"),
+        (part_of(16, unit="", exact=True, sides=(32, 16)), "32 against 16"),
+    ],
+)
+def test_found(part, text):
+    assert tables.found(part) == text
+
+
+# --- the scoreboard --------------------------------------------------------------------------------------------------
+
+
+def test_scoreboard_counts():
+    judgements = [judgement_of(part_of(93.0))] * 2 + [judgement_of(verdict=Verdict.NOT_TESTED)]
+    counted = cells(tables.scoreboard([(paper_of(), judgements), (paper_of(key="q"), judgements[:1])]), "Verdicts on")
+    assert counted[0] == ["verdict", "p", "q"]
+    assert ["✓ reproduced", "2", "1"] in counted
+    assert ["– not tested at this budget", "1", "–"] in counted
+    assert counted[-1] == ["claims", "3", "1"]
+
+
+def test_scoreboard_row():
+    judged = [
+        judgement_of(part_of(93.0, 92.5, 93.5)),
+        judgement_of(part_of(None, n=0), verdict=Verdict.NOT_TESTED, missing=("p/a/paper-seed-0", "p/a/paper-seed-1")),
+        judgement_of(part_of(93.0), part_of(None, n=0, verdict=Verdict.NOT_TESTED), verdict=Verdict.NOT_TESTED),
+        judgement_of(part_of(100, exact=True, unit="parameters", sides=(100,))),
+    ]
+    _, *rows = cells(tables.scoreboard([(paper_of(), judged)]), "p: A (2020)")
+    assert [row[2] for row in rows] == ["93.00 ± 0.50 %", "2 runs missing", "1 of 2 reproduced", "100 parameters"]
+    assert [row[4] for row in rows] == ["3", "0", "0", "–"]
+    assert rows[0][:2] == ["x", "93 %"]
+
+
+def test_every_claim_of_the_scoreboard_leads_to_its_card():
+    for paper in papers.all_papers():
+        judged = claims.judge(paper, Results())
+        links = {a["href"] for a in soup(tables.scoreboard([(paper, judged)])).select("tbody a")}
+        cards = {f"{paper.key}.html#{card['id']}" for card in soup(tables.claim_cards(judged)).select("article")}
+        assert cards == links
+        assert len(cards) == len(paper.claims)
+
+
+# --- cards -----------------------------------------------------------------------------------------------------------
+
+
+def test_card_says_it_all():
+    judgement = judgement_of(
+        part_of(93.0, 92.5, 93.5, bootstrap=Interval(93.0, 92.6, 93.4, 3)),
+        claim=replace(judgement_of().claim, because="the reading"),
+        runs=("p/a/paper-seed-0",),
+        set_aside=("p/a/paper-seed-1 (other epochs)",),
+        hint="At the reduced budget (does not count): 60 %.",
+    )
+    card = soup(tables.claim_cards([judgement])).article
+    entries = dict(zip([t.text for t in card("dt")], [d.get_text(" ", strip=True) for d in card("dd")], strict=True))
+    assert card["id"] == "p.x"
+    assert card.blockquote.p.text == "“q”"
+    assert card.blockquote.footer.text == "Sec. 1"
+    assert entries == {
+        "Criterion": "as it says",
+        "Because": "the reading",
+        "Reported": "93 %",
+        "Reproduced": "accuracy of a: 93.00 ± 0.50 % (n = 3; bootstrap 92.60 to 93.40)",
+        "Runs": "p/a/paper-seed-0",
+        "Not counted": "p/a/paper-seed-1 (other epochs)",
+    }
+    assert card.select_one(".sc-sentence").text == "Reproduced."
+    assert "does not count" in card.select_one(".sc-hint").text
+
+
+def test_card_names_every_missing_run():
+    missing = tuple(f"p/a/paper-seed-{seed}" for seed in range(9))
+    card = soup(tables.claim_cards([judgement_of(verdict=Verdict.NOT_TESTED, missing=missing)]))
+    assert [item.text for item in card.select("details li")] == list(missing)
+    assert "9 needed for three seeds" in card.summary.text
+
+
+def test_parts_have_verdicts_of_their_own_where_there_are_several():
+    def badges(*parts):
+        return len(soup(tables.claim_cards([judgement_of(*parts)])).select("dd .sc-verdict"))
+
+    assert badges(part_of(93.0)) == 0
+    assert badges(part_of(93.0), part_of(93.0)) == 2
+
+
+def test_links_of_cards_lead_to_rows_of_the_runs_page():
+    found = replace(COMMITTED, runs=runs_of(A, (93.0,) * 3), latencies=(latency_of(A, (1, 2)), latency_of(B, (2, 3))))
+    timed = claim(higher("latency_4", of="b", than="a"), "order")
+    paper = paper_of(claim(Within((Measure("test_accuracy", "a"),), 92, 94), "value"), timed)
+    shown = [tables.runs_table(found), tables.latencies_table(found)]
+    shown += [tables.costs_table(p, found) for p in papers.all_papers()]
+    targets = {row["id"] for html in shown for row in soup(html).select("tr[id]")}
+    for p in (paper, *papers.all_papers()):
+        links = [a["href"] for a in soup(tables.claim_cards(claims.judge(p, found))).select("dd a")]
+        assert links
+        for address in links:
+            page, _, target = address.partition("#")
+            assert page == markup.RUNS_PAGE
+            assert target in targets
+
+
+# --- specs -----------------------------------------------------------------------------------------------------------
+
+
+def test_recipe_says_shared_things_once():
+    longer = replace(A.recipe, epochs=5, sources=A.recipe.sources | {"epochs": "Sec. 9"})
+    paper = paper_of(experiments=(A, B, replace(A, name="long", recipe=longer), replace(A, name="x", recipe=None)))
+    _, *rows = cells(tables.recipe_table(paper))
+    assert rows[0] == ["a, b; the others too, but for what is said below"]
+    assert ["epochs", "3", "test"] in rows
+    assert rows[-2:] == [["long"], ["epochs", "5", "Sec. 9"]]
+
+
+def test_recipe_of_one_kind_has_no_groups():
+    rows = cells(tables.recipe_table(paper_of(experiments=(A, B))))
+    assert all(len(row) == 3 for row in rows)
+
+
+def test_hyperparameters_in_words():
+    values = {row[0]: row[1] for row in cells(tables.recipe_table(papers.paper("yu2021")))[:11] if len(row) == 3}
+    assert values["optimizer"] == "SGD, Nesterov momentum 0.9, L2 0.02 on every parameter, made anew at each epoch"
+    assert values["schedule"] == "learning rate 0.0125 × 0.95^epoch, the first epoch being 0"
+    assert values["train images"] == "50,000"
+    assert values["augment"] == "none"
+    values = {row[0]: row[1] for row in cells(tables.recipe_table(papers.paper("islam2022")))[:11] if len(row) == 3}
+    assert values["optimizer"] == "AdamW, decoupled weight decay 0.01"
+    assert values["schedule"] == "learning rate 1e-05 to 0.01 over 5 epochs, linearly; then to 5e-05, exponentially"
+    assert values["augment"] == "flip, then crop, then randaugment or autoaugment, then mixup or cutmix"
+
+
+def test_plain_optimizer():
+    assert tables._value(Optimizer("sgd", momentum=0.9)) == "SGD, momentum 0.9"
+
+
+def test_departures():
+    paper = papers.paper("tseng2020")
+    _, *rows = cells(tables.departures_table(paper))
+    assert rows == [[d.what, d.paper, d.ours, d.because] for d in paper.departures]
+
+
+# --- networks and costs ----------------------------------------------------------------------------------------------
+
+
+def layer(kind, filter_shape, input_shape, params=0, stride=1):
+    return Layer(
+        name="l", type=kind, stride=stride, filter_shape=filter_shape, input_shape=input_shape,
+        output_shape=(1,), params=params, mult_adds=2 * params,
+    )  # fmt: skip
+
+
+def test_layers_in_the_papers_notation():
+    cost = cost_of(A).model_copy(
+        update={
+            "layers": (
+                layer("Conv2D", (3, 3, 3, 32), (32, 32, 3)),
+                layer("BatchNormalization", (), (32, 32, 32)),
+                layer("DepthwiseConv2D", (3, 3, 64, 1), (32, 32, 64), stride=2),
+                layer("GlobalAveragePooling2D", (4, 4), (4, 4, 1024), stride=None),
+                layer("Dense", (1024, 10), (1024,), stride=None),
+            )
+        }
+    )
+    assert tables.layer_rows(cost) == (  # as tseng2020's Table 2 prints them
+        ("Conv/s1", "3 × 3 × 3 × 32", "32 × 32 × 3"),
+        ("Conv dw/s2", "3 × 3 × 64 dw", "32 × 32 × 64"),
+        ("Avg Pool/s1", "Pool 4 × 4", "4 × 4 × 1024"),
+        ("FC/s1", "1024 × 10", "1 × 1 × 1024"),
+    )
+
+
+@pytest.mark.parametrize("cost", COMMITTED.costs, ids=lambda cost: cost.key)
+def test_rows_of_layers_add_up(cost):
+    _, *rows, total = cells(tables.layer_table(cost))
+    for column, whole in ((3, cost.num_params), (4, cost.mult_adds)):
+        assert sum(int(row[column].replace(",", "").replace("–", "0")) for row in rows) == whole
+        assert total[column] == f"{whole:,}"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "row"), [("conv-fig2", "Normal Conv"), ("cifar100-dw", "Depth-wise Separable Conv")]
+)
+def test_channels_as_yu2021_prints_them(experiment, row):
+    channels = [(32, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 512), (512, 1024), (1024, 1024)]
+    channels[6:6] = [(512, 512)] * (5 if experiment == "cifar100-dw" else 0)
+    assert tables.channel_rows(COMMITTED.cost_of("yu2021", experiment)) == (
+        ("Transposed Conv", "3", "32"),
+        *((row, str(inputs), str(outputs)) for inputs, outputs in channels),
+        ("Adaptive Average Pool", "1024", "1024"),
+        ("Linear Layer", "1024", "Classes"),
+    )
+
+
+def test_side_by_side_marks_what_differs():
+    html = tables.side_by_side(
+        "T",
+        ["x", "y"],
+        [("a", "1"), ("b", "2"), ("d", "4")],
+        [("a", "1"), ("c", "3"), ("b", "9"), ("d", "4"), ("e", "5")],
+    )
+    heading, *rows = cells(html)
+    assert heading == ["", "x, paper", "y, paper", "x, built", "y, built"]
+    assert rows == [
+        ["same", "a", "1", "a", "1"],
+        ["differs", "b", "2", "c", "3"],
+        ["only built", "–", "–", "b", "9"],
+        ["same", "d", "4", "d", "4"],
+        ["only built", "–", "–", "e", "5"],
+    ]
+    assert [row.th.text for row in soup(html).select("tr.sc-differs")] == ["differs", "only built", "only built"]
+    assert cells(tables.side_by_side("T", ["x"], [("a",)], []))[1] == ["only in print", "a", "–"]
+
+
+def test_costs():
+    cost = cost_of(A, num_params=1_234_567, mult_adds=12_345_678, weight_bytes=2_500_000)
+    rows = {row[0]: row[1:] for row in cells(tables.costs_table(paper_of(), Results(costs=(cost,))))}
+    assert rows["a"][:5] == ["1,234,567", "100", "12.3", "100", "2.5"]
+    assert rows["b"] == ["not counted yet", *["–"] * 5]
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+def test_runs_are_grouped_and_a_diverged_one_has_no_accuracy():
+    bad = run_of(B, 1, paper="o", status="diverged", final=None)
+    run = run_of(A, 0, 93.456, environment=environment() | {"git_commit": "0123456789abcdef-dirty"})
+    html = tables.runs_table(Results(runs=(run, bad)))
+    _, *rows = cells(html)
+    assert [row[0] for row in rows] == ["o", "b/paper-seed-1", "p", "a/paper-seed-0"]
+    assert rows[1][1:6] == ["diverged", "3", "–", "–", "–"]
+    assert rows[3][1:] == [
+        "complete",
+        "3",
+        *["93.46"] * 3,
+        "0.5",
+        "H200",
+        "jax 0.7",
+        "float32",
+        "01234567-dirty",
+        run.run_id,
+    ]
+    assert soup(html).find(id="p/a/paper-seed-0").name == "tr"
+    assert "No run" in soup(tables.runs_table(Results())).caption.text
+
+
+def test_latencies():
+    _, first, second = cells(tables.latencies_table(Results(latencies=(latency_of(A, (1.5, 1.25, 2)),))))
+    assert first == ["p/a/latency-paper-training-host", "4", "10,000", "1.25", "2", "3", "H200", "jax"]
+    assert second[1] == "256"
+
+
+def test_times_are_those_of_claims_on_time():
+    pair = Pair(Measure("epoch_seconds", "a"), Measure("epoch_seconds", "b"))
+    paper = paper_of(
+        claim(RatioWithin(pair, 0.5, 2), "ratio"),
+        claim(Equal(Measure("num_params", "a"), 100), "exact"),
+        claim(higher("latency_4", of="a", than="b"), "order"),
+    )
+    found = Results(runs=runs_of(A, (90,) * 3) + runs_of(B, (90,) * 3))
+    _, ratio, latency = cells(tables.times_table(claims.judge(paper, found), found))
+    assert ratio[2:4] == ["time per epoch, a ÷ b: 1 × (1 to 1)", "H200"]
+    assert latency[0] == "claim-2"
+    assert latency[2:4] == ["2 runs missing", "–"]
+
+
+def test_missing_runs_and_what_they_would_cost():
+    wanted = [
+        Run("p", e, Budget.PAPER, seed)
+        for e in (A, B, Experiment("c", A.network, "cifar10", A.recipe))
+        for seed in (0, 1)
+    ]
+    html = tables.missing_table(wanted, {wanted[1].key: 3600.0, wanted[2].key: 1800.0, wanted[3].key: None}, "a GPU")
+    _, _, *rows = cells(html)
+    assert rows == [["a", "1", "1", "1.0"], ["b", "0", "2", "unknown"], ["c", "2", "0", "–"]]
+    assert soup(html).caption.text == "3 of 6 runs are there. Hours on a GPU"
+
+
+def test_gaps():
+    judged = [
+        judgement_of(part_of(93.0)),
+        judgement_of(part_of(90.5, 90.2, 90.8, verdict=Verdict.NOT_REPRODUCED)),
+        judgement_of(
+            part_of(-3, unit="points", sides=(1, 4), at_least=0, at_most=None, verdict=Verdict.NOT_REPRODUCED)
+        ),
+        judgement_of(
+            part_of(8, unit="", exact=True, sides=(16, 8), at_least=-2, at_most=2, verdict=Verdict.INCONSISTENT)
+        ),
+        judgement_of(
+            part_of(
+                100,
+                unit="parameters",
+                exact=True,
+                sides=(100,),
+                at_least=103,
+                at_most=105,
+                verdict=Verdict.NOT_REPRODUCED,
+            )
+        ),
+    ]
+    html = tables.gaps_table(judged)
+    _, *rows = cells(html)
+    assert [row[2:5] for row in rows] == [
+        ["90.50 ± 0.30 %", "92.00 to 94.00 %", "1.50 %"],
+        ["−3.00 points", "at least 0.00 points", "3.00 points"],
+        ["16 against 8", "apart by less than 2", "8"],
+        ["100 parameters", "off 104 by less than 1 parameters", "4 parameters"],
+    ]
+    assert re.search(r"^4 numbers", soup(html).caption.text)
+
+
+def test_problems():
+    assert cells(tables.problems_table(Results(problems=("x: damaged",)))) == [["problem"], ["x: damaged"]]

@@ -8,6 +8,7 @@ Only :mod:`keras.ops` and :mod:`keras.random` are used, with static shapes and n
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from itertools import groupby
+from math import prod
 from typing import Any, TypeAlias
 
 import keras
@@ -141,7 +142,9 @@ def _per_image(values: Tensor, rank: int) -> Tensor:
 
 def _where(drawn: Tensor, this: Tensor, other: Tensor) -> Tensor:
     """The rows of ``this`` where ``drawn``, ``(batch,)``, holds, and of ``other`` elsewhere."""
-    return ops.where(_per_image(drawn, len(this.shape)), this, other)
+    # Rows are flattened because TensorFlow's select on a CPU takes five times as long over four axes.
+    this_row, other_row = (ops.reshape(rows, (-1, prod(this.shape[1:]))) for rows in (this, other))
+    return ops.reshape(ops.where(drawn[:, None], this_row, other_row), (-1, *this.shape[1:]))
 
 
 def _choose(drawn: Tensor, alternatives: Sequence[Tensor]) -> Tensor:
@@ -250,7 +253,7 @@ def _enhance(images: Tensor, dull: Tensor, strength: Tensor) -> Tensor:
 
 def _grey(images: Tensor) -> Tensor:
     """Luma of ITU-R 601-2, ``(batch, height, width, 1)``."""
-    return ops.sum(images * np.array([0.299, 0.587, 0.114], np.float32), axis=-1, keepdims=True)
+    return 0.299 * images[..., :1] + 0.587 * images[..., 1:2] + 0.114 * images[..., 2:]
 
 
 def _color(images: Tensor, strength: Tensor) -> Tensor:
@@ -277,8 +280,8 @@ def _sharpness(images: Tensor, strength: Tensor) -> Tensor:
 def _autocontrast(images: Tensor, strength: Tensor) -> Tensor:
     """Stretch each channel to all of [0, 1]; a channel of one value stays."""
     low, high = (extreme(images, axis=(1, 2), keepdims=True) for extreme in (ops.min, ops.max))
-    spread = high - low
-    return ops.where(spread > 0, (images - low) / ops.where(spread > 0, spread, 1.0), images)
+    stretched = high > low
+    return (images - ops.where(stretched, low, 0.0)) / ops.where(stretched, high - low, 1.0)
 
 
 def _equalize(images: Tensor, strength: Tensor) -> Tensor:

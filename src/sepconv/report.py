@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
+from sepconv import prose
+from sepconv.papers import all_papers
 from sepconv.results import write_atomically
 from sepconv.spec import InputError, canonical_json
 
@@ -214,7 +216,7 @@ def check(root: Path) -> None:
     Raises:
         ReportError: one line for each fault.
     """
-    if faults := [*notebook_faults(root), *page_faults(html(root))]:
+    if faults := [*notebook_faults(root), *page_faults(html(root)), *prose_faults(root)]:
         raise ReportError("\n".join(faults))
 
 
@@ -273,6 +275,17 @@ def page_faults(folder: Path) -> Iterator[str]:
         yield from (f"{page.relative_to(folder)}: loads {url}" for url in _foreign(page.read_text()))
     for style in sorted(folder.rglob("*.css")):
         yield from (f"{style.relative_to(folder)}: loads {url}" for url in _FOREIGN_CSS.findall(style.read_text()))
+
+
+def prose_faults(root: Path) -> Iterator[str]:
+    """One line for each number in prose that neither the page's paper nor a rule of the verdicts states."""
+    papers = {paper.key: paper for paper in all_papers()}
+    pages = {page: [page.read_text()] for page in sorted((root / "book").glob("*.md"))}
+    pages |= {source: list(prose.texts(_read(source))) for source in _sources(root)}
+    for page, texts in pages.items():
+        known = prose.stated([papers[page.stem]] if page.stem in papers else [])
+        for number in chain.from_iterable(prose.unstated(text, known) for text in texts):
+            yield f"{page.relative_to(root)}: {number} is typed into prose; fill it in from results or specs"
 
 
 def _foreign(page: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from sepconv import claims, papers, results, tables
+from sepconv import attribution, claims, papers, results, tables
 
 found = results.read_all(Path(results_dir))
 judged = [(paper, claims.judge(paper, found)) for paper in papers.all_papers()]
@@ -69,11 +69,13 @@ for paper in papers.all_papers():
 # %% [markdown]
 # ## What did not come out, and what may be behind it
 #
-# One row for each number that lies outside of what its criterion allows. *Off by* is the distance to the nearest allowed value. A
-# count has no chance in it, so whatever it is off by comes from what was built, which the last column tells. For a trained network,
-# the part that is smaller than the interval of the mean can be the luck of the seeds; what is left over is a difference between the
-# programs, and the departures above are where to look for it. Where a claim was inconsistent within its paper, no choice of ours
-# could have helped.
+# Where a claim is not reproduced or inconclusive, the results are asked three things in turn. Does it come out in an experiment that
+# lacks one of our departures? Then that *protocol departure* is behind it. Could one more run land within the criterion, though the
+# mean of ours does not? Then *seed noise* can be, since the papers trained once. And a count has no chance in it: if no choice of ours
+# touches it, it is *the statement itself*. What is left over is *unexplained*, and the last column says what would tell more.
+#
+# Claims on which a paper contradicts itself are not listed: no choice of ours could have helped.
 
 # %% tags=["hide-input"]
-tables.gaps_table([judgement for _, judgements in judged for judgement in judgements])
+gaps = [gap for paper, judgements in judged for gap in attribution.gaps(paper, judgements, found)]
+tables.gaps_table(gaps)

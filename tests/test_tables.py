@@ -1,13 +1,13 @@
 """Tables and cards: what they say, where their links lead, and that nothing in results or specs becomes HTML."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
-from sepconv import claims, markup, papers, results, tables
+from sepconv import attribution, claims, markup, papers, results, tables
+from sepconv.attribution import Cause, Gap
 from sepconv.results import Layer, Results
 from sepconv.spec import Budget, Equal, Experiment, Measure, Optimizer, Pair, RatioWithin, Run, Within, higher
 from sepconv.stats import Interval
@@ -74,7 +74,7 @@ def every_table():
     yield tables.latencies_table(Results(latencies=(latency_of(A, (1.0, 2.0)),)))
     yield tables.problems_table(Results(problems=("x: damaged",)))
     yield tables.missing_table([Run("p", A, Budget.PAPER, 0)], {}, "GPU")
-    yield tables.gaps_table([j for _, judgements in judged for j in judgements])
+    yield tables.gaps_table([gap for p, js in judged for gap in attribution.gaps(p, js, COMMITTED)])
     for paper, judgements in judged:
         yield tables.recipe_table(paper)
         yield tables.departures_table(paper)
@@ -122,7 +122,8 @@ def test_nothing_in_results_or_specs_becomes_html():
     shown = (
         tables.claim_cards([judgement]),
         tables.scoreboard([(paper, [judgement])]),
-        tables.gaps_table([judgement]),
+        tables.gaps_table([Gap(judgement, Cause.SEEDS, EVIL, EVIL)]),
+        tables.columns_beside(EVIL, [{EVIL: EVIL}], [{}]),
         tables.runs_table(Results(runs=(run,))),
         tables.problems_table(Results(problems=(EVIL,))),
         tables.side_by_side(EVIL, [EVIL], [[EVIL]], []),
@@ -446,36 +447,28 @@ def test_missing_runs_and_what_they_would_cost():
 
 
 def test_gaps():
-    judged = [
-        judgement_of(part_of(93.0)),
-        judgement_of(part_of(90.5, 90.2, 90.8, verdict=Verdict.NOT_REPRODUCED)),
-        judgement_of(
-            part_of(-3, unit="points", sides=(1, 4), at_least=0, at_most=None, verdict=Verdict.NOT_REPRODUCED)
-        ),
-        judgement_of(
-            part_of(8, unit="", exact=True, sides=(16, 8), at_least=-2, at_most=2, verdict=Verdict.INCONSISTENT)
-        ),
-        judgement_of(
-            part_of(
-                100,
-                unit="parameters",
-                exact=True,
-                sides=(100,),
-                at_least=103,
-                at_most=105,
-                verdict=Verdict.NOT_REPRODUCED,
-            )
-        ),
-    ]
-    html = tables.gaps_table(judged)
+    gaps = [Gap(judgement_of(paper=key), Cause.SEEDS, f"known of {key}", "more seeds") for key in ("p", "q", "p")]
+    html = tables.gaps_table(gaps)
     _, *rows = cells(html)
-    assert [row[2:5] for row in rows] == [
-        ["90.50 ± 0.30 %", "92.00 to 94.00 %", "1.50 %"],
-        ["−3.00 points", "at least 0.00 points", "3.00 points"],
-        ["16 against 8", "apart by less than 2", "8"],
-        ["100 parameters", "off 104 by less than 1 parameters", "4 parameters"],
+    claim_of_p = ["x ✓ reproduced", "seed noise", "known of p", "more seeds"]
+    assert rows == [
+        ["p"],
+        claim_of_p,
+        claim_of_p,
+        ["q"],
+        ["p.x ✓ reproduced", "seed noise", "known of q", "more seeds"],
     ]
-    assert re.search(r"^4 numbers", soup(html).caption.text)
+    assert soup(html).caption.text == "3 claims that did not come out"
+
+
+def test_columns_beside():
+    printed = [{"model": "Small", "params": "1", "epochs": "300"}, {"model": "Large", "params": "2", "epochs": "300"}]
+    html = tables.columns_beside("T", printed, [{"params": "9"}, {}])
+    assert cells(html) == [
+        ["model", "params, paper", "params, ours", "epochs, paper", "epochs, ours"],
+        ["Small", "1", "9", "300", "–"],
+        ["Large", "2", "–", "300", "–"],
+    ]
 
 
 def test_problems():

@@ -178,7 +178,12 @@ def lines(texts: Iterable[str]) -> Markup:
     return Markup("<br>").join(texts)
 
 
-def folded(summary: str, texts: Iterable[str]) -> Markup:
-    """A list that opens on demand."""
+def listing(texts: Iterable[str]) -> Markup:
+    """A list; empty where there is nothing to list."""
     items = Markup("").join(Markup("<li>{}</li>").format(text) for text in texts)
-    return Markup("<details><summary>{}</summary><ul>{}</ul></details>").format(summary, items)
+    return items and Markup("<ul>{}</ul>").format(items)
+
+
+def folded(summary: str, content: str) -> Markup:
+    """Content that opens on demand."""
+    return Markup("<details><summary>{}</summary>{}</details>").format(summary, content)

@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 
 from markupsafe import Markup
 
+from sepconv.attribution import Gap
 from sepconv.markup import (
     Group,
     Html,
@@ -17,6 +18,7 @@ from sepconv.markup import (
     folded,
     lines,
     link,
+    listing,
     note,
     run_link,
     table,
@@ -76,19 +78,12 @@ def claim_cards(judgements: Sequence[Judgement]) -> Html:
     return Html(Markup("").join(card(judgement, _entries(judgement)) for judgement in judgements))
 
 
-def gaps_table(judgements: Sequence[Judgement]) -> Html:
-    """One row for each number outside of its criterion: how far off it is, and the reading that was chosen."""
-    columns = ("claim", "number", "reproduced", "criterion allows", "off by", "reading")
-    bad = (Verdict.NOT_REPRODUCED, Verdict.INCONSISTENT)
-    rows = tuple(
-        Row((claim_link(j), part.label, found(part), _allowed(part), _off_by(part), j.claim.because or NOTHING))
-        for j in judgements
-        for part in j.parts
-        if part.verdict in bad
-    )
-    return Html(
-        table(f"{len(rows)} numbers outside of their criterion", columns, [Group("", rows)], numeric=["off by"])
-    )
+def gaps_table(gaps: Sequence[Gap]) -> Html:
+    """Each claim that did not come out: what is known of the reason, and the experiment that would tell more."""
+    papers = dict.fromkeys(gap.judgement.paper for gap in gaps)
+    groups = [Group(key, tuple(_gap_row(gap) for gap in gaps if gap.judgement.paper == key)) for key in papers]
+    columns = ("claim", "likely cause", "what is known", "what would tell more")
+    return Html(table(f"{len(gaps)} claims that did not come out", columns, groups))
 
 
 def found(part: Part) -> str:
@@ -109,35 +104,9 @@ def found(part: Part) -> str:
     return f"{text} ± {number(half, part.unit)} {part.unit}".rstrip()
 
 
-def _allowed(part: Part) -> str:
-    """What the criterion allows: counts have to be nearer to a number than the tolerance, all else within limits."""
-    low, high = (None if limit is None else number(limit, part.unit) for limit in (part.at_least, part.at_most))
-    if (target := _target(part)) is not None:
-        tolerance = number((part.at_most or 0) - target, part.unit)
-        start = "apart" if len(part.sides) == 2 else f"off {number(target, part.unit)}"
-        text = f"{start} by less than {tolerance}"
-    elif low is not None and high is not None:
-        text = f"{low} to {high}"
-    else:
-        text = f"at least {low}" if low is not None else f"at most {high}"
-    return f"{text} {part.unit}".rstrip()
-
-
-def _off_by(part: Part) -> str:
-    """Distance of the estimate to the nearest allowed value, of a count to the number it should be."""
-    estimate, target = part.estimate, _target(part)
-    if estimate is None:
-        return NOTHING
-    allowed = [target] if target is not None else [part.at_least, part.at_most]
-    distance = min(abs(estimate - value) for value in allowed if value is not None)
-    return f"{number(distance, part.unit)} {part.unit}".rstrip()
-
-
-def _target(part: Part) -> float | None:
-    """The number that a count should be (0 for the difference of two that should agree), the middle of its limits."""
-    if part.exact and part.at_least is not None and part.at_most is not None:
-        return (part.at_least + part.at_most) / 2
-    return None
+def _gap_row(gap: Gap) -> Row:
+    claim = lines([claim_link(gap.judgement), verdicts(gap.judgement)])
+    return Row((claim, gap.cause, gap.known, gap.experiment))
 
 
 def _counts(judged: Judged) -> Markup:
@@ -189,15 +158,15 @@ def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
         yield "Because", claim.because
     yield "Reported", claim.reported
     several = len(judgement.parts) > 1
-    yield "Reproduced", lines(_part_line(part, several) for part in judgement.parts) or NOTHING
+    yield "Reproduced", _listed([_part_line(part, several) for part in judgement.parts]) or NOTHING
     if judgement.holm_verdict != judgement.verdict:
         yield "Correction", "The first verdict stands alone; the second is corrected for the number of claims (Holm)."
     if judgement.runs:
-        yield "Runs", _listed(f"{len(judgement.runs)} used", [run_link(key) for key in judgement.runs])
+        yield "Runs", _folded(f"{len(judgement.runs)} used", [run_link(key) for key in judgement.runs])
     if judgement.missing:
-        yield "Missing", _listed(f"{len(judgement.missing)} needed for three seeds", judgement.missing)
+        yield "Missing", _folded(f"{len(judgement.missing)} needed for three seeds", judgement.missing)
     if judgement.set_aside:
-        yield "Not counted", _listed(f"{len(judgement.set_aside)} set aside", judgement.set_aside)
+        yield "Not counted", _folded(f"{len(judgement.set_aside)} set aside", judgement.set_aside)
 
 
 def _part_line(part: Part, several: bool) -> Markup:
@@ -211,8 +180,13 @@ def _part_line(part: Part, several: bool) -> Markup:
     return line + Markup(" {}").format(badge(part.verdict)) if several else line
 
 
-def _listed(summary: str, texts: Sequence[str], most: int = 2) -> Markup:
-    return lines(texts) if len(texts) <= most else folded(summary, texts)
+def _listed(texts: Sequence[str]) -> str:
+    return texts[0] if len(texts) == 1 else listing(texts)
+
+
+def _folded(summary: str, texts: Sequence[str], most: int = 2) -> str:
+    """A list that is folded where it is long."""
+    return _listed(texts) if len(texts) <= most else folded(summary, listing(texts))
 
 
 # --- specs -----------------------------------------------------------------------------------------------------------
@@ -362,7 +336,6 @@ def costs_table(paper: Paper, results: Results) -> Html:
     """What each network of a paper costs; mult-adds are for one image, bytes for one training step."""
     columns = (
         "experiment",
-        "network",
         "parameters",
         "trainable",
         "mult-adds (M)",
@@ -384,7 +357,8 @@ def _pairs(theirs: Sequence[LayerRow], ours: Sequence[LayerRow], width: int, sam
         left = theirs[i] if i < len(theirs) else empty
         right = ours[i] if i < len(ours) else empty
         word = "same" if same else "only built" if left is empty else "only in print" if right is empty else "differs"
-        yield Row((word, *left, *right), mark="" if same else "differs")
+        shapes = (cell.replace(" × ", "\u00a0×\u00a0") for cell in (*left, *right))  # not broken over lines
+        yield Row((word, *shapes), mark="" if same else "differs")
 
 
 def _cost_row(paper: Paper, experiment: Experiment, cost: CostResult | None) -> Row:

@@ -33,7 +33,7 @@ class Place:
 
 
 def runs(papers: Sequence[Paper], budget: Budget, seeds: Iterable[int], names: Sequence[str] = ()) -> list[Run]:
-    """Runs in order of worth: one seed of everything before the next seed, main experiments before ablations.
+    """Runs in order of worth: one seed of everything before the next seed, each paper's experiments in its own order.
 
     Args:
         papers: whose experiments.
@@ -42,11 +42,13 @@ def runs(papers: Sequence[Paper], budget: Budget, seeds: Iterable[int], names: S
         names: only these experiments; all where empty.
 
     Raises:
-        SpecError: a name that no paper has.
+        SpecError: a name that no paper has, or that of an experiment without that budget.
     """
-    known = {e.name for paper in papers for e in paper.experiments}
-    if unknown := set(names) - known:
+    known = {e.name: e for paper in papers for e in paper.experiments}
+    if unknown := set(names) - known.keys():
         raise SpecError(f"unknown experiment {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
+    if without := [name for name in names if not known[name].has(budget)]:
+        raise SpecError(f"expected experiments with the budget {budget}, got {', '.join(without)}; see sepconv list")
     return [
         Run(paper.key, experiment, budget, seed)
         for seed in seeds

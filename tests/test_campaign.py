@@ -1,0 +1,272 @@
+"""The queue: order of worth, one training a run whoever asks, and an end at the next epoch when it is time."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from factories import result_of, smoke
+from sepconv import campaign, results
+from sepconv.campaign import Place
+from sepconv.checkpoint import Stopped
+from sepconv.papers import all_papers
+from sepconv.results import ResultError, Results
+from sepconv.spec import Budget, Run, SpecError
+
+FORK = multiprocessing.get_context("fork")  # children inherit the patched training
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path / "results", tmp_path / "checkpoints")
+
+
+@pytest.fixture
+def training(monkeypatch):
+    """Replace training by a function of the test; Keras is not even imported."""
+
+    def replace_by(train):
+        monkeypatch.setitem(sys.modules, "sepconv.train", SimpleNamespace(train=train))
+
+    return replace_by
+
+
+def forbidden(run, **_):
+    raise AssertionError(f"{run.key} was trained again")
+
+
+# --- the queue -------------------------------------------------------------------------------------------------------
+
+
+def test_one_seed_of_everything_comes_before_the_next_seed():
+    queue = campaign.runs(all_papers(), Budget.PAPER, seeds=[3, 1])
+    half = len(queue) // 2
+    assert [run.seed for run in queue] == [3] * half + [1] * half
+    assert [run.experiment.name for run in queue[:half]] == [run.experiment.name for run in queue[half:]]
+    assert {run.paper for run in queue[:half]} == {p.key for p in all_papers()}
+
+
+def test_each_papers_order_is_kept_and_what_lacks_the_budget_is_left_out():
+    (islam,) = (p for p in all_papers() if p.key == "islam2022")
+    names = [run.experiment.name for run in campaign.runs([islam], Budget.REDUCED, seeds=[0])]
+    assert names == [e.name for e in islam.experiments if e.recipe and e.reduced]
+    assert len(names) < len([e for e in islam.experiments if e.recipe])  # Large has no reduced scale
+
+
+def test_only_named_experiments():
+    queue = campaign.runs(all_papers(), Budget.SMOKE, [0], ["dsc", "conv"])
+    assert [run.key for run in queue] == ["tseng2020/conv/smoke-seed-0", "tseng2020/dsc/smoke-seed-0"]
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(SpecError, match=r"unknown experiment cnov; known: .*conv, .*dsc"):
+        campaign.runs(all_papers(), Budget.SMOKE, [0], ["conv", "cnov"])
+
+
+def test_a_named_experiment_without_the_budget_is_refused():
+    with pytest.raises(SpecError, match="with the budget reduced, got large"):
+        campaign.runs(all_papers(), Budget.REDUCED, [0], ["small", "large"])
+
+
+def test_missing_are_those_without_a_result(tmp_path):
+    results.write(tmp_path, result_of(smoke(1)))
+    assert campaign.missing([smoke(0), smoke(1), smoke(2)], tmp_path) == [smoke(0), smoke(2)]
+
+
+def test_a_damaged_result_is_neither_there_nor_missing(tmp_path):
+    path = results.write(tmp_path, result_of(smoke()))
+    path.write_text(path.read_text().replace("50.0", "99.0"))
+    with pytest.raises(ResultError, match="the file was changed"):
+        campaign.missing([smoke()], tmp_path)
+
+
+def test_the_estimate_is_from_the_fastest_run_on_that_device():
+    found = Results(
+        runs=(
+            result_of(smoke(0), train_seconds=8),
+            result_of(smoke(1), train_seconds=4),
+            result_of(smoke(2), train_seconds=1, device="another"),
+        )
+    )
+    wanted = Run("tseng2020", smoke().experiment, Budget.PAPER, 0)
+    scale = wanted.experiment.scale(Budget.PAPER)
+    expected = 4 / 256 * scale.train_images * scale.epochs
+    assert campaign.estimate_seconds(wanted, found, "cpu") == pytest.approx(expected)
+    assert campaign.estimate_seconds(wanted, found, "unknown") is None
+    assert campaign.estimate_seconds(smoke(experiment="dsc"), found, "cpu") is None
+
+
+# --- one run ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_finished_run_is_never_repeated(place, training):
+    training(lambda run, **_: result_of(run))
+    first = campaign.run_one(smoke(), place)
+    (place.checkpoints / smoke().id).mkdir(exist_ok=True)
+    training(forbidden)
+    assert campaign.run_one(smoke(), place) == first == results.find_run(place.results, smoke())
+
+
+def test_a_finished_run_leaves_no_checkpoint(place, training):
+    def train(run, checkpoints, stop):
+        (checkpoints / run.id).mkdir()
+        (checkpoints / run.id / "epoch-0001.ckpt").touch()
+        (checkpoints / run.id / ".epoch-0002.ckpt.x7").touch()  # of a writer that was killed
+        return result_of(run)
+
+    training(train)
+    campaign.run_one(smoke(), place)
+    assert not (place.checkpoints / smoke().id).exists()
+
+
+def _train_slowly(log, place):
+    def train(run, **_):
+        with log.open("a") as file:
+            file.write(f"{run.key}\n")
+        time.sleep(0.2)
+        return result_of(run)
+
+    sys.modules["sepconv.train"] = SimpleNamespace(train=train)
+    for seed in range(3):
+        campaign.run_one(smoke(seed), place)
+
+
+def test_processes_on_one_folder_never_train_the_same_run_twice(place, tmp_path):
+    log = tmp_path / "trained"
+    processes = [FORK.Process(target=_train_slowly, args=(log, place)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert sorted(log.read_text().split()) == [smoke(seed).key for seed in range(3)]
+
+
+def test_a_result_written_while_waiting_for_the_lock_is_taken(place, training, monkeypatch):
+    training(forbidden)
+    monkeypatch.setattr(campaign, "_ensure_folders", lambda place: _write_by_another(place))
+    assert campaign.run_one(smoke(), place) == result_of(smoke())
+
+
+def _write_by_another(place):
+    place.checkpoints.mkdir(parents=True)
+    results.write(place.results, result_of(smoke()))
+
+
+def test_sigterm_asks_training_to_stop(place, training):
+    def train(run, checkpoints, stop):
+        assert not stop()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop()
+        raise Stopped(run.key)
+
+    training(train)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Stopped):
+        campaign.run_one(smoke(), place)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert campaign.missing([smoke()], place.results)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(-1, True), (60, False), (None, False)])
+def test_the_deadline_asks_training_to_stop(place, training, seconds, expected):
+    asked = []
+    training(lambda run, checkpoints, stop: asked.append(stop()) or result_of(run))
+    campaign.run_one(smoke(), place, None if seconds is None else time.monotonic() + seconds)
+    assert asked == [expected]
+
+
+@pytest.mark.parametrize("which", ["results", "checkpoints"])
+def test_a_folder_that_cannot_be_written_is_told_before_training(place, training, which):
+    training(forbidden)
+    getattr(place, which).touch()
+    with pytest.raises(ResultError, match=f"{which}: expected a folder to write to, got: File exists"):
+        campaign.run_one(smoke(), place)
+
+
+# --- many runs -------------------------------------------------------------------------------------------------------
+
+
+def exits_with(monkeypatch, codes):
+    started = []
+
+    def process(run, place, minutes):
+        started.append(run)
+        return codes[len(started) - 1]
+
+    monkeypatch.setattr(campaign, "_in_fresh_process", process)
+    return started
+
+
+QUEUE = [smoke(0), smoke(1), smoke(2)]
+
+
+def test_a_failed_run_does_not_keep_the_others(place, monkeypatch):
+    started = exits_with(monkeypatch, [0, 1, 0])
+    assert campaign.work_off(QUEUE, place) == ["tseng2020/conv/smoke-seed-1: exit code 1"]
+    assert started == QUEUE
+
+
+@pytest.mark.parametrize("code", [campaign.STOPPED, -signal.SIGTERM])
+def test_a_run_that_was_stopped_ends_the_queue(place, monkeypatch, code):
+    started = exits_with(monkeypatch, [0, code, 0])
+    assert campaign.work_off(QUEUE, place) == []
+    assert started == QUEUE[:2]
+
+
+def test_nothing_is_started_after_the_deadline(place, monkeypatch):
+    started = exits_with(monkeypatch, [0, 0, 0])
+    campaign.work_off(QUEUE, place, deadline=time.monotonic() - 1)
+    assert started == []
+
+
+def test_sigterm_reaches_the_run_and_ends_the_queue(place, tmp_path, monkeypatch):
+    log, program = tmp_path / "started", tmp_path / "program"
+    program.write_text(
+        f"#!/bin/sh\ntrap 'exit {campaign.STOPPED}' TERM\necho $$ >>{log}\nwhile :; do sleep 0.05; done\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    process = FORK.Process(target=campaign.work_off, args=(QUEUE, place))
+    process.start()
+    while not (log.exists() and log.read_text().endswith("\n")):
+        time.sleep(0.02)
+    process.terminate()
+    process.join(20)
+    assert process.exitcode == 0
+    (pid,) = log.read_text().split()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+
+
+# --- for real --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_command_stops_continues_finishes_and_is_done(tmp_path, cifar10, cifar_folder):
+    folders = ["--results", str(tmp_path / "results"), "--checkpoints", str(tmp_path / "checkpoints")]
+    command = [sys.executable, "-m", "sepconv", "run", "tseng2020", "conv", "--budget", "smoke", *folders]
+
+    stopped = subprocess.run([*command, "--deadline", "0"], capture_output=True, text=True)
+    assert stopped.returncode == campaign.STOPPED, stopped.stderr
+    assert "tseng2020/conv/smoke-seed-0: stopped after epoch 1 of 2" in stopped.stderr
+    assert [p.name for p in tmp_path.glob("checkpoints/*/*")] == ["epoch-0001.ckpt"]
+    assert campaign.missing([smoke()], tmp_path / "results")
+
+    finished = subprocess.run(command, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    result = results.find_run(tmp_path / "results", smoke())
+    assert len(result.history) == 2
+    assert f"test accuracy {result.final.test_accuracy:.2f} %" in finished.stdout
+    assert not list(tmp_path.glob("checkpoints/*/*"))
+
+    written = results.path_of(tmp_path / "results", smoke().key).stat()
+    without_images = {**os.environ, "SEPCONV_DATA": str(tmp_path / "nowhere")}
+    again = subprocess.run(command, env=without_images, capture_output=True, text=True)
+    assert (again.returncode, again.stdout) == (0, finished.stdout)
+    assert results.path_of(tmp_path / "results", smoke().key).stat() == written

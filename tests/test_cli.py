@@ -1,0 +1,221 @@
+"""The command line: bad input is one line and exit code 2, and what it prints can be relied on."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from factories import result_of, smoke
+from sepconv import campaign, cli, results
+from sepconv.papers import all_papers, paper
+from sepconv.spec import Budget, Run, to_json
+
+
+@pytest.fixture
+def sepconv(monkeypatch, capsys):
+    """Call the command line; gives exit code, standard output and standard error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["sepconv", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        output = capsys.readouterr()
+        return ended.value.code or 0, output.out, output.err
+
+    return call
+
+
+def assert_one_line(outcome, *expected):
+    code, out, err = outcome
+    assert code == 2
+    assert out == ""
+    assert err.startswith("sepconv: ")
+    assert err.count("\n") == 1
+    for words in expected:
+        assert words in err
+
+
+# --- bad input -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "tseng2021"),
+        ("list", "--paper", "tseng2021"),
+        ("judge", "--paper", "tseng2021"),
+        ("cost", "--paper", "tseng2021"),
+        ("bench", "latency", "tseng2021", "conv"),
+        ("bench", "throughput", "tseng2021", "conv"),
+    ],
+)
+def test_unknown_paper(sepconv, arguments, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEPCONV_RESULTS", str(tmp_path))
+    assert_one_line(sepconv(*arguments), "expected islam2022, tseng2020, yu2021; got tseng2021")
+
+
+@pytest.mark.parametrize("command", [("run",), ("bench", "latency"), ("bench", "throughput")])
+def test_unknown_experiment(sepconv, command, tmp_path):
+    assert_one_line(sepconv(*command, "tseng2020", "cnov", "--results", tmp_path), "cnov", "da-conv")
+
+
+def test_an_experiment_without_the_budget(sepconv, tmp_path):
+    outcome = sepconv("run", "islam2022", "large", "--budget", "reduced", "--results", tmp_path)
+    assert_one_line(outcome, "expected experiments with the budget reduced, got large")
+
+
+@pytest.mark.parametrize("command", [("judge",), ("export",), ("compare", ".")])
+def test_missing_results_folder(sepconv, command, tmp_path):
+    assert_one_line(sepconv(*command, "--results", tmp_path / "none"), "expected a folder of results, found none")
+
+
+def test_a_damaged_result_is_not_trained_over(sepconv, tmp_path):
+    path = results.write(tmp_path, result_of(smoke()))
+    path.write_text("{")
+    assert_one_line(sepconv("run", "tseng2020", "conv", "--results", tmp_path), str(path), "expected a JSON file")
+    assert path.read_text() == "{"
+
+
+def test_a_results_folder_that_is_a_file(sepconv, tmp_path):
+    (tmp_path / "file").touch()
+    outcome = sepconv("run", "tseng2020", "conv", "--results", tmp_path / "file")
+    assert_one_line(outcome, "file: expected a folder to write to")
+
+
+def test_images_that_are_not_there(sepconv, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEPCONV_DATA", str(tmp_path / "nowhere"))
+    outcome = sepconv("run", "tseng2020", "conv", "--results", tmp_path / "r", "--checkpoints", tmp_path / "c")
+    assert_one_line(outcome, "SEPCONV_DATA", "nowhere", "cifar-10-batches-py")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "tseng2020", "--seed", "-1"), "--seed"),
+        (("run", "tseng2020", "--budget", "papre"), "--budget"),
+        (("run", "tseng2020", "--deadline", "-5"), "--deadline"),
+        (("bench", "latency", "yu2021", "cifar10-dw", "--transfer", "cloud"), "--transfer"),
+        (("judgement",), "judgement"),
+    ],
+)
+def test_arguments_out_of_range(sepconv, arguments, words):
+    code, out, err = sepconv(*arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+# --- list ------------------------------------------------------------------------------------------------------------
+
+_LIST = """
+import sys
+from sepconv.cli import main
+sys.argv = ["sepconv", "list"]
+try:
+    main()
+finally:
+    print(sorted({name.split(".")[0] for name in sys.modules} & {"keras", "tensorflow", "jax", "pandas", "scipy"}))
+"""
+
+
+def test_listing_imports_nothing_heavy():
+    done = subprocess.run([sys.executable, "-c", _LIST], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_list_names_every_experiment_and_claim(sepconv):
+    code, out, _ = sepconv("list")
+    words = set(out.split())
+    assert code == 0
+    for p in all_papers():
+        assert {p.key, *(e.name for e in p.experiments), *(c.id for c in p.claims)} <= words
+
+
+def test_list_as_json_is_the_specs(sepconv):
+    assert json.loads(sepconv("list", "--paper", "yu2021", "--json")[1]) == [to_json(paper("yu2021"))]
+
+
+# --- run -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Replace the process of each run by its exit code; 0 writes a result as training would."""
+
+    def exit_with(codes):
+        left = iter(codes)
+
+        def process(run, place, minutes):
+            if (code := next(left)) == 0:
+                results.write(place.results, result_of(run))
+            return code
+
+        monkeypatch.setattr(campaign, "_in_fresh_process", process)
+
+    return exit_with
+
+
+TWO_SEEDS = ("run", "tseng2020", "conv", "--seed", 0, "--seed", 1, "--results")
+
+
+def test_runs_that_are_all_trained(sepconv, runs, tmp_path):
+    runs([0, 0])
+    assert sepconv(*TWO_SEEDS, tmp_path) == (0, "2 of 2 runs are missing\n", "")
+    runs([])
+    assert sepconv(*TWO_SEEDS, tmp_path) == (0, "0 of 2 runs are missing\n", "")
+
+
+def test_runs_that_were_stopped_are_still_missing(sepconv, runs, tmp_path):
+    runs([0, campaign.STOPPED])
+    code, out, _ = sepconv(*TWO_SEEDS, tmp_path)
+    assert code == campaign.STOPPED
+    assert "1 of 2 runs are still missing; run the same command again to continue" in out
+
+
+def test_runs_that_failed_are_named(sepconv, runs, tmp_path):
+    runs([7, 0])
+    code, _, err = sepconv(*TWO_SEEDS, tmp_path)
+    assert code == 1
+    assert "tseng2020/conv/smoke-seed-0: exit code 7" in err
+
+
+def test_a_deadline_that_has_passed_starts_nothing(sepconv, runs, tmp_path):
+    runs([])
+    code, out, _ = sepconv(*TWO_SEEDS, tmp_path, "--deadline", 0)
+    assert code == campaign.STOPPED
+    assert "2 of 2 runs are still missing" in out
+
+
+def test_all_papers_at_once(sepconv, tmp_path, runs):
+    runs([])
+    _, out, _ = sepconv("run", "all", "--budget", "paper", "--deadline", 0, "--results", tmp_path)
+    trained = [e for p in all_papers() for e in p.experiments if e.has(Budget.PAPER)]
+    assert f"{len(trained)} of {len(trained)} runs are missing" in out
+
+
+# --- results ---------------------------------------------------------------------------------------------------------
+
+
+def test_judge_judges_what_can_be_read_and_names_the_rest(sepconv, tmp_path):
+    results.write(tmp_path, result_of(smoke()))
+    results.write(tmp_path, result_of(smoke(1))).write_text("{")
+    code, out, err = sepconv("judge", "--paper", "tseng2020", "--results", tmp_path)
+    assert code == 1
+    assert all(claim.id in out for claim in paper("tseng2020").claims)
+    assert "tseng2020/conv/smoke-seed-1.json: expected a JSON file" in err
+    assert err.count("\n") == 1
+
+
+def test_export_is_what_judge_prints_as_json(sepconv, tmp_path):
+    results.write(tmp_path, result_of(smoke()))
+    printed = json.loads(sepconv("judge", "--json", "--results", tmp_path)[1])
+    assert sepconv("export", "--results", tmp_path)[0] == 0
+    assert json.loads((tmp_path / "claims.json").read_text()) == printed
+
+
+def test_compare_with_ourselves(sepconv, tmp_path):
+    results.write(tmp_path, result_of(Run("tseng2020", smoke().experiment, Budget.PAPER, 0)))
+    code, out, err = sepconv("compare", tmp_path, "--paper", "tseng2020", "--results", tmp_path)
+    assert (code, err) == (0, "")
+    assert "tseng2020." in out

@@ -1,0 +1,67 @@
+"""Where a result comes from is told truly."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sepconv import environment
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def test_the_environment_is_this_one():
+    described = environment.describe()
+    assert described.python == platform.python_version()
+    assert described.keras == importlib.metadata.version("keras")
+    assert described.numpy == np.__version__
+    assert described.backend_version == importlib.metadata.version(described.backend)
+    assert described.cores == len(os.sched_getaffinity(0))
+    assert described.device
+
+
+def test_the_commit_is_that_of_the_code(monkeypatch):
+    monkeypatch.delenv("SEPCONV_COMMIT", raising=False)
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git repository")
+    assert environment.git_commit() in {head, f"{head}-dirty"}
+
+
+@pytest.mark.parametrize(("changes", "suffix"), [("", ""), (" M src/sepconv/spec.py", "-dirty")])
+def test_changed_code_is_called_dirty(monkeypatch, changes, suffix):
+    monkeypatch.delenv("SEPCONV_COMMIT", raising=False)
+    monkeypatch.setattr(environment, "_git", lambda folder, command, *_: "abc" if command == "rev-parse" else changes)
+    assert environment.git_commit() == f"abc{suffix}"
+
+
+def test_a_stated_commit_stands_where_the_code_was_copied_without_git(monkeypatch):
+    monkeypatch.setenv("SEPCONV_COMMIT", "abc")
+    assert environment.git_commit() == "abc"
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError("git"), subprocess.CalledProcessError(128, "git"), subprocess.TimeoutExpired("git", 10)]
+)
+def test_without_git_the_commit_is_unknown(monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.delenv("SEPCONV_COMMIT", raising=False)
+    monkeypatch.setattr(environment, "_git", fail)
+    assert environment.git_commit() == "unknown"
+
+
+def test_peak_memory_is_that_of_the_process_in_bytes():
+    if environment.describe().accelerator:
+        pytest.skip("counts the accelerator's memory")
+    in_kilobytes = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert environment.peak_bytes() == pytest.approx(int(in_kilobytes[1]) * 1024, rel=0.05)

@@ -43,9 +43,9 @@ costs = tidy.save(tidy.costs(papers.all_papers(), found, budgets), "comparison-c
 figures.accuracy_against_costs(costs, ["num_params", "mult_adds", "training_step_bytes"])
 
 # %% [markdown]
-# The last panel shows what the word *lightweight* hides. Weights are a small part of what training holds; most are the activations
-# that the backward pass needs. A separable block has two convolutions, two norms and two activation functions where a standard one has
-# one each, so it keeps about twice as many activations.
+# The last panel shows what the word *lightweight* hides. Beside weights, gradients and optimizer state, training holds the activations
+# that the backward pass needs. A separable block has two convolutions, two norms and two activation functions where a standard one
+# has one each, so it keeps about twice as many activations, and that outweighs the weights that it saves:
 
 # %% tags=["hide-input"]
 twins = [("tseng2020", "conv", "dsc"), ("yu2021", "cifar100-conv", "cifar100-dw")]

@@ -57,7 +57,7 @@ Markdown(f"**{len(judgements)} claims: {', '.join(f'{n} {verdict}' for verdict, 
 # The diagram is drawn from the layers of the network that is built here, for the size Small. The number after each arrow in a box is
 # that of the channels that come out. Each convolution is followed by GELU and then by the norm.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "islam2022-fig-1", "caption": "Fig. 1 of islam2022, drawn from the built network, size Small. The dashed frame is repeated; a plus is the sum at the end of a residual connection. {download}`Layers as CSV <data/islam2022-layers.csv>`"}, "image": {"alt": "Diagram: image patches by a strided convolution; repeated blocks of two 1 by 1 convolutions, a depthwise convolution with a residual connection and a widening 1 by 1 convolution, with a residual connection round the block; global average pooling; dense layer"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "islam2022-fig-1", "caption": "The network, size Small, drawn from what is built (Fig. 1 of islam2022). The dashed frame is repeated; a plus is the sum at the end of a residual connection. {download}`Layers as CSV <data/islam2022-layers.csv>`"}, "image": {"alt": "Diagram: image patches by a strided convolution; repeated blocks of two 1 by 1 convolutions, a depthwise convolution with a residual connection and a widening 1 by 1 convolution, with a residual connection round the block; global average pooling; dense layer"}}
 small = found.cost_of(paper.key, "small")
 tidy.save(tidy.layers(small), "islam2022-layers")
 skips = {"depthwise_conv": 1, "pointwise_conv": 4}
@@ -87,8 +87,7 @@ Markdown("\n".join(lines))
 # %% tags=["hide-input"]
 table1 = papers.printed(paper, "table1")
 built = [
-    [size, *(str(options[size][name]) for name in ("patch", "dim", "kernel", "depth"))]
-    + [f"{cost.trainable_params:,}", f"{cost.islam_flops / 1e9:.4f}G"]
+    (size, *map(str, options[size].values()), f"{cost.trainable_params:,}", f"{cost.islam_flops / 1e9:.4f}G")
     for size, cost in costs.items()
 ]
 tables.side_by_side("Table 1: model specifications", list(table1), table1.itertuples(index=False, name=None), built)

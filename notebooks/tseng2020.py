@@ -99,7 +99,7 @@ display(
 )
 table4 = papers.printed(paper, "table4").to_dict("records")
 systems = tidy.systems(paper, found)
-mine = [{"printed": systems[row["property"]]} if row["property"] in systems else {} for row in table4]
+mine = [{"value": systems[row["property"]]} if row["property"] in systems else {} for row in table4]
 tables.columns_beside("Table 4: system", table4, mine)
 
 # %% [markdown]
@@ -109,12 +109,12 @@ tables.columns_beside("Table 4: system", table4, mine)
 # in the claims below. A panel for each budget is shown: only the paper's own decides a claim, and curves of different panels must
 # not be compared, since a smaller budget trains on fewer images for fewer epochs.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "tseng2020-fig-1", "caption": "Fig. 1 of tseng2020: training accuracy of both networks with (DA) and without augmentation. Thin lines are seeds, the thick line is their mean. {download}`CSV <data/tseng2020-curves.csv>`"}, "image": {"alt": "Training accuracy over epochs of Conv, DepthSepConv, DA-Conv and DA-DepthSepConv, one panel for each budget"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "tseng2020-fig-1", "caption": "Training accuracy of both networks with (DA) and without augmentation (Fig. 1 of tseng2020). Thin lines are seeds, the thick line is their mean. {download}`CSV <data/tseng2020-curves.csv>`"}, "image": {"alt": "Training accuracy over epochs of Conv, DepthSepConv, DA-Conv and DA-DepthSepConv, one panel for each budget"}}
 names = {"conv": "Conv", "dsc": "DepthSepConv", "da-conv": "DA-Conv", "da-dsc": "DA-DepthSepConv"}
 history = tidy.save(tidy.history(paper, found, names, budgets), "tseng2020-curves")
 figures.curves(history, "train_accuracy")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "tseng2020-fig-2", "caption": "Fig. 2 of tseng2020: validation accuracy of the same runs. {download}`CSV <data/tseng2020-curves.csv>`"}, "image": {"alt": "Validation accuracy over epochs of Conv, DepthSepConv, DA-Conv and DA-DepthSepConv, one panel for each budget"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "tseng2020-fig-2", "caption": "Validation accuracy of the same runs (Fig. 2 of tseng2020). {download}`CSV <data/tseng2020-curves.csv>`"}, "image": {"alt": "Validation accuracy over epochs of Conv, DepthSepConv, DA-Conv and DA-DepthSepConv, one panel for each budget"}}
 figures.curves(history, "val_accuracy")
 
 # %% [markdown]

@@ -58,7 +58,7 @@ Markdown(f"**{len(judgements)} claims: {', '.join(f'{n} {verdict}' for verdict, 
 # The two networks have the same first and last layers and the same channels between them. Their blocks are of the three kinds of the
 # paper's first figure. Here they are drawn from the first blocks of the built networks.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-1", "caption": "Fig. 1 of yu2021: the three kinds of layers, drawn from the built networks. The number after an arrow is that of the channels that come out. {download}`Layers as CSV <data/yu2021-layers.csv>`"}, "image": {"alt": "Three columns of boxes: depthwise separable, a depthwise and a pointwise convolution, each with batch norm and ReLU; ordinary, one convolution with batch norm and ReLU; transposed, one transposed convolution with batch norm and ReLU"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-1", "caption": "The three kinds of layers, drawn from the built networks (Fig. 1 of yu2021). The number after an arrow is that of the channels that come out. {download}`Layers as CSV <data/yu2021-layers.csv>`"}, "image": {"alt": "Three columns of boxes: depthwise separable, a depthwise and a pointwise convolution, each with batch norm and ReLU; ordinary, one convolution with batch norm and ReLU; transposed, one transposed convolution with batch norm and ReLU"}}
 conv, dw = (found.cost_of(paper.key, f"cifar100-{name}") for name in ("conv", "dw"))
 tidy.save(tidy.layers(conv, dw), "yu2021-layers")
 kinds = {"depthwise\nseparable": (dw, "block1_"), "ordinary": (conv, "block1_"), "transposed": (conv, "stem_")}
@@ -99,16 +99,16 @@ history = tidy.save(tidy.history(paper, found, labels, budgets), "yu2021-curves"
 log = tidy.save(papers.training_log(paper), "yu2021-log")
 
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-4", "caption": "Figs. 4 and 5 of yu2021: DepthwiseConvNet on CIFAR-10, training loss and test accuracy. {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "DepthwiseConvNet on CIFAR-10: training loss and test accuracy over epochs, our runs over the authors' log"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-4", "caption": "DepthwiseConvNet on CIFAR-10, training loss and test accuracy (Figs. 4 and 5 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "DepthwiseConvNet on CIFAR-10: training loss and test accuracy over epochs, our runs over the authors' log"}}
 figures.over_log(history[history["experiment"] == "cifar10-dw"], tidy.log(paper, "cifar10-dw"))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-6", "caption": "Figs. 6 and 7 of yu2021: ConvNet on CIFAR-10, training loss and test accuracy. {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-10: training loss and test accuracy over epochs, our runs over the authors' log"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-6", "caption": "ConvNet on CIFAR-10, training loss and test accuracy (Figs. 6 and 7 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-10: training loss and test accuracy over epochs, our runs over the authors' log"}}
 figures.over_log(history[history["experiment"] == "cifar10-conv"], tidy.log(paper, "cifar10-conv"))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-8", "caption": "Figs. 8 and 9 of yu2021: DepthwiseConvNet on CIFAR-100, training loss and test accuracy. {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "DepthwiseConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-8", "caption": "DepthwiseConvNet on CIFAR-100, training loss and test accuracy (Figs. 8 and 9 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "DepthwiseConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
 figures.over_log(history[history["experiment"] == "cifar100-dw"], tidy.log(paper, "cifar100-dw"))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-10", "caption": "Figs. 10 and 11 of yu2021: ConvNet on CIFAR-100, training loss and test accuracy. {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-10", "caption": "ConvNet on CIFAR-100, training loss and test accuracy (Figs. 10 and 11 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
 figures.over_log(history[history["experiment"] == "cifar100-conv"], tidy.log(paper, "cifar100-conv"))
 
 # %% [markdown]

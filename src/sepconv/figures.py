@@ -298,7 +298,7 @@ class Box:
 def layer_boxes(layers: Iterable[Layer], after: Sequence[str]) -> list[Box]:
     """Convolutions one below the other, each with what comes ``after`` it in boxes of their own."""
     convolutions = [layer for layer in layers if layer.type in _CONVOLUTIONS]
-    return [box for layer in convolutions for box in (Box(_in_words(layer), layer.type), *map(Box, after))]
+    return [box for layer in convolutions for box in (Box(_in_words(layer, "\n"), layer.type), *map(Box, after))]
 
 
 def network_boxes(cost: CostResult, after: str, skips: Mapping[str, int]) -> list[Box]:
@@ -324,13 +324,14 @@ def _network_box(layer: Layer, after: str, skips: Mapping[str, int], times: str)
     return Box(text, layer.type if layer.type in _CONVOLUTIONS else "", skip, times)
 
 
-def _in_words(layer: Layer) -> str:
+def _in_words(layer: Layer, gap: str = " ") -> str:
+    """Kind, kernel, stride and channels that come out; ``gap`` stands after the kind."""
     if layer.type not in _CONVOLUTIONS:
         name = {"Dense": "dense", "GlobalAveragePooling2D": "global average pooling"}.get(layer.type, layer.type)
         return f"{name} → {layer.output_shape[-1]}"
     size = " × ".join(map(str, layer.filter_shape[:2]))
     stride = f", stride {layer.stride}" if (layer.stride or 1) > 1 else ""
-    return f"{size} {_CONVOLUTIONS[layer.type]}{stride} → {layer.output_shape[-1]}"
+    return f"{_CONVOLUTIONS[layer.type]}{gap}{size}{stride} → {layer.output_shape[-1]}"
 
 
 @rc_context(_STYLE)

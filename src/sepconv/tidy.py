@@ -185,7 +185,8 @@ def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Itera
         rows.append((line["what"], "reported", float(line[first]) / float(line[second])))
         if line["metric"]:
             terms = tuple(Measure(line["metric"], f"{line['dataset']}-{name}") for name in (first, second))
-            rows += [(line["what"], *row) for b in budgets for row in _measured(paper, results, terms, b)]
+            comparable = [b for b in budgets if b is Budget.PAPER or line["metric"] != "total_seconds"]  # equal epochs
+            rows += [(line["what"], *row) for b in comparable for row in _measured(paper, results, terms, b)]
     return pd.DataFrame(rows, columns=["what", "source", "ratio"])
 
 

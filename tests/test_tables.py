@@ -170,6 +170,7 @@ def test_holms_verdict_is_shown_where_it_is_another():
         (part_of(0.17, 0.0828527, 0.2571473, unit="s", sides=(1.3, 1.13)), "+0.17 ± 0.087 s"),
         (part_of(1.88, 1.7, 2.07, unit="×", sides=(33.2, 17.7)), "1.88 × (1.7 to 2.07)"),
         (part_of(2201674, unit="parameters", exact=True, sides=(2201674,)), "2,201,674 parameters"),
+        (part_of(8, unit="FLOPs as islam2022 counts them", exact=True, sides=(8,)), "8 FLOPs"),
         (part_of(5, unit="layers", exact=True, sides=(8, 3)), "8 against 3 layers"),
         (part_of(16, unit="", exact=True, sides=(32, 16)), "32 against 16"),
     ],

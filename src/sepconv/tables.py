@@ -1,10 +1,12 @@
 """Tables and claim cards of the book: judgements, specs and results in, HTML out. No files, no statistics."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from difflib import SequenceMatcher
+from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 
 from sepconv.attribution import Gap
@@ -90,18 +92,19 @@ def found(part: Part) -> str:
     """What the results say to one number of a claim: the two counts, or the mean with its 95 % interval."""
     if part.estimate is None:
         return NOTHING
+    unit = part.unit.partition(" as ")[0]  # whose FLOPs they are stands in the claim
     if part.exact:
-        return f"{' against '.join(number(side, part.unit) for side in part.sides)} {part.unit}".rstrip()
+        return f"{' against '.join(number(side, part.unit) for side in part.sides)} {unit}".rstrip()
     sign = "+" if part.unit != "×" and len(part.sides) == 2 and part.estimate > 0 else ""
     text = f"{sign}{number(part.estimate, part.unit)}"
     if part.low is None or part.high is None:
-        return f"{text} {part.unit}".rstrip()
+        return f"{text} {unit}".rstrip()
     if part.unit == "×":  # not symmetric
         return f"{text} × ({number(part.low, '×')} to {number(part.high, '×')})"
-    half = (
-        float(f"{(part.high - part.low) / 2:.2g}") if part.unit not in ("%", "points") else (part.high - part.low) / 2
-    )
-    return f"{text} ± {number(half, part.unit)} {part.unit}".rstrip()
+    half = (part.high - part.low) / 2
+    if part.unit not in ("%", "points"):  # they have two decimals anyway
+        half = float(f"{half:.2g}")
+    return f"{text} ± {number(half, part.unit)} {unit}".rstrip()
 
 
 def _gap_row(gap: Gap) -> Row:
@@ -187,6 +190,54 @@ def _listed(texts: Sequence[str]) -> str:
 def _folded(summary: str, texts: Sequence[str], most: int = 2) -> str:
     """A list that is folded where it is long."""
     return _listed(texts) if len(texts) <= most else folded(summary, listing(texts))
+
+
+# --- calibration -----------------------------------------------------------------------------------------------------
+
+
+def calibration_table(cells: pd.DataFrame) -> Html:
+    """How often each verdict is given, grouped by check: one row a margin and number of seeds.
+
+    Args:
+        cells: as :func:`sepconv.calibration.calibrate` makes it, of one shape and size of noise.
+    """
+    rates = ("reproduced", "inconclusive", "not_reproduced", "wrong")
+    groups = [
+        Group(str(check), tuple(_calibration_row(cell, rates) for cell in part.to_dict("records")))
+        for check, part in cells.groupby("check", sort=False)
+    ]
+    columns = ("truth within the limit by (points)", "seeds", *(f"{rate.replace('_', ' ')} %" for rate in rates))
+    caption = f"Verdicts in {cells['simulations'].iloc[0]:,} simulated reproductions of each row"
+    return Html(table(caption, columns, groups, numeric=columns))
+
+
+def wrong_rates_table(worst: pd.DataFrame) -> Html:
+    """How often a verdict is wrong, by check, shape of the noise and number of seeds.
+
+    Args:
+        worst: as :func:`sepconv.calibration.worst` makes it.
+    """
+    seeds = sorted(set(worst["seeds"]))
+    groups = [
+        Group(str(check), tuple(_wrong_row(str(shape), cells) for shape, cells in part.groupby("shape", sort=False)))
+        for check, part in worst.groupby("check", sort=False)
+    ]
+    columns = ("noise", *(f"{n} seeds" for n in seeds))
+    return Html(table("Highest rate of wrong verdicts, in %", columns, groups, numeric=columns[1:]))
+
+
+def _calibration_row(cell: Mapping[Hashable, Any], rates: Sequence[str]) -> Row:
+    return Row(
+        (f"{cell['margin']:+g}".replace("-", "−"), str(cell["seeds"]), *(_percent(cell[rate]) for rate in rates))
+    )
+
+
+def _wrong_row(shape: str, cells: pd.DataFrame) -> Row:
+    return Row((shape, *map(_percent, cells.sort_values("seeds")["wrong"])))
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.1f}"
 
 
 # --- specs -----------------------------------------------------------------------------------------------------------
@@ -312,7 +363,7 @@ def side_by_side(
     for tag, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
         rows += _pairs(theirs[a:b], ours[c:d], len(columns), same=tag == "equal")
     headings = ("", *(f"{column}, paper" for column in columns), *(f"{column}, built" for column in columns))
-    return Html(table(caption, headings, [Group("", tuple(rows))]))
+    return Html(table(caption, headings, [Group("", tuple(rows))], one_line=True))
 
 
 def columns_beside(caption: str, printed: Sequence[Mapping[str, str]], ours: Sequence[Mapping[str, str]]) -> Html:

@@ -66,6 +66,16 @@ def calibrate(
     return pd.DataFrame([_simulate(cell, simulations, [random_state, i]) for i, cell in enumerate(cells)])
 
 
+def worst(cells: pd.DataFrame) -> pd.DataFrame:
+    """The line with the highest ``wrong`` for each ``check``, ``shape`` and number of ``seeds``.
+
+    ``error`` is the standard error that the number of simulations leaves.
+    """
+    highest = cells.loc[cells.groupby(["check", "shape", "seeds"], sort=False)["wrong"].idxmax()]
+    error = np.sqrt(highest["wrong"] * (1 - highest["wrong"]) / highest["simulations"])
+    return highest[["check", "shape", "seeds", "margin", "noise", "wrong"]].assign(error=error)
+
+
 def _simulate(cell: Cell, simulations: int, random_state: list[int]) -> dict[str, object]:
     random = np.random.default_rng(random_state)
     asked = questions(CHECKS[cell.check])

@@ -6,11 +6,12 @@ style or the marker does too; the colours are Okabe and Ito's, made for colour-b
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO, StringIO
 from itertools import groupby
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -18,7 +19,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
 
 from sepconv.results import CostResult, Layer
 from sepconv.stats import mean_interval
@@ -61,7 +63,7 @@ class Picture(Figure):
     def __init__(self, height: float) -> None:
         super().__init__(figsize=(WIDTH, height), layout="constrained")
 
-    def _repr_svg_(self) -> str:
+    def _repr_svg_(self) -> str | None:
         text = StringIO()
         with rc_context(_STYLE):
             self.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
@@ -69,6 +71,19 @@ class Picture(Figure):
 
     def __repr__(self) -> str:
         return f"Picture of {len(self.axes)} panel{'s' * (len(self.axes) != 1)}"
+
+
+class Photographs(Picture):
+    """Shown as PNG: computed pixels may differ in the last bit from machine to machine, and nbval compares no PNG."""
+
+    def _repr_svg_(self) -> None:
+        return None
+
+    def _repr_png_(self) -> bytes:
+        image = BytesIO()
+        with rc_context(_STYLE):
+            self.savefig(image, format="png", dpi=150, metadata={"Software": None})
+        return image.getvalue()
 
 
 # --- curves ----------------------------------------------------------------------------------------------------------
@@ -159,7 +174,9 @@ def accuracy_against_costs(costs: pd.DataFrame, metrics: Sequence[str]) -> Pictu
         for group, points in costs.groupby("group", sort=False):
             _twins(axes, points, metric, COLOURS[groups.index(group) % len(COLOURS)])
         axes.set(xscale="log", xlabel=LABELS[metric], ylabel="test accuracy (%)")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     picture.legend(handles=_cost_legend(groups), loc="outside lower center", ncols=2)
     return picture
 
@@ -232,26 +249,6 @@ def ratios(frame: pd.DataFrame, label: str, marks: Mapping[str, float]) -> Pictu
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
     _name(axes, "", label, "")
     picture.legend(loc="outside lower center")
-    return picture
-
-
-@rc_context(_STYLE)
-def power(frame: pd.DataFrame) -> Picture:
-    """How often a true order is found over the number of seeds, a curve for each margin.
-
-    Args:
-        frame: as :func:`sepconv.tidy.power` makes it.
-    """
-    picture = Picture(PANEL + 0.8)
-    axes = picture.add_subplot()
-    for number, (margin, curve) in enumerate(frame.groupby("margin", sort=True)):
-        label = f"{margin:g} point{'s' * (margin != 1)} apart"
-        style = _look(number) | {"linestyle": LINES[number], "markersize": 4}
-        axes.plot(curve["seeds"], 100 * curve["decided"], label=label, **style)
-    axes.set_ylim(0, 103)
-    _name(axes, "", "seeds of each network", "found in % of reproductions")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend_below(axes, columns=3)
     return picture
 
 
@@ -389,6 +386,119 @@ def _frames(axes: Axes, boxes: Sequence[Box]) -> None:
             axes.add_patch(frame)
             axes.text(0.09, 0.5 - row - count / 2, times, va="center")
         row += count
+
+
+# --- calibration -----------------------------------------------------------------------------------------------------
+
+_RATES = {"reproduced": (COLOURS[2], ""), "inconclusive": ("#dddddd", ""), "not_reproduced": (COLOURS[1], "///")}
+
+
+@rc_context(_STYLE)
+def power(frame: pd.DataFrame) -> Picture:
+    """How often a true order is found over the number of seeds, a panel for each noise, a curve for each margin.
+
+    Args:
+        frame: as :func:`sepconv.tidy.power` makes it.
+    """
+    noises = sorted(set(frame["noise"]))
+    picture = Picture(PANEL * len(noises) + 0.8)
+    for place, noise in enumerate(noises, 1):
+        axes = picture.add_subplot(len(noises), 1, place)
+        part = frame[frame["noise"] == noise]
+        for number, (margin, curve) in enumerate(part.groupby("margin", sort=True)):
+            style = _look(number) | {"linestyle": LINES[number], "markersize": 4}
+            axes.plot(curve["seeds"], 100 * curve["decided"], label=f"{_points(margin)} apart", **style)
+        axes.set_ylim(0, 103)
+        title = f"standard deviation over seeds: {_points(noise)}"
+        _name(axes, title, "seeds of each network", "found in % of reproductions")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend_below(axes, columns=2)
+    return picture
+
+
+@rc_context(_STYLE)
+def verdict_rates(frame: pd.DataFrame) -> Picture:
+    """How often each verdict is given, a panel for each check, a bar for each margin and number of seeds.
+
+    Args:
+        frame: as :func:`sepconv.calibration.calibrate` makes it, of one shape and size of noise.
+    """
+    panels = list(frame.groupby("check", sort=False))
+    picture = Picture((PANEL + 0.2) * len(panels) + 0.6)
+    for number, (check, part) in enumerate(panels, 1):
+        axes = picture.add_subplot(len(panels), 1, number)
+        below = pd.Series(0.0, part.index)
+        for rate, (colour, hatch) in _RATES.items():
+            bars = axes.bar(range(len(part)), 100 * part[rate], 0.9, below, color=colour, label=rate.replace("_", " "))
+            for bar in bars:
+                bar.set(hatch=hatch, edgecolor="white", linewidth=0)
+            below += 100 * part[rate]
+        _name(axes, str(check), "", "% of reproductions")
+        axes.grid(visible=False)
+        _margin_ticks(axes, part)
+    picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return picture
+
+
+def _margin_ticks(axes: Axes, cells: pd.DataFrame) -> None:
+    """The number of seeds below each bar, and below those the margin that they share."""
+    axes.set_xticks(range(len(cells)), [str(seeds) for seeds in cells["seeds"]])
+    axes.tick_params("x", length=0)
+    places = cells.assign(place=range(len(cells))).groupby("margin", sort=False)["place"].mean()
+    groups = axes.secondary_xaxis(-0.14)
+    groups.set_xticks(list(places), [_margin(margin) for margin in places.index])
+    groups.tick_params(length=0)
+    groups.spines["bottom"].set_visible(False)
+
+
+def _points(number: float) -> str:
+    return f"{number:g} point{'s' * (number != 1)}"
+
+
+def _margin(margin: float) -> str:
+    return "on the limit" if margin == 0 else f"{'true' if margin > 0 else 'false'} by {abs(margin):g}"
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+
+@rc_context(_STYLE)
+def learning_rates(frame: pd.DataFrame) -> Picture:
+    """Learning rates over epochs, a panel for each paper, a curve for each schedule, with its named points.
+
+    Args:
+        frame: as :func:`sepconv.tidy.learning_rates` makes it.
+    """
+    panels = list(frame.groupby("paper", sort=False))
+    picture = Picture((PANEL + 0.7) * len(panels))
+    for place, (paper, part) in enumerate(panels, 1):
+        axes = picture.add_subplot(len(panels), 1, place)
+        for number, (label, curve) in enumerate(part.groupby("schedule", sort=False)):
+            style = _look(number) | {"linestyle": LINES[number], "markersize": 5}
+            axes.plot(
+                curve["epoch"], curve["learning_rate"], label=label, markevery=np.flatnonzero(curve["named"]), **style
+            )
+        for at in sorted(set(part.loc[part["named"], ["epoch", "learning_rate"]].itertuples(index=False, name=None))):
+            axes.annotate(f"{at[1]:.3g}", at, (4, 3), textcoords="offset points", fontsize=8.5)
+        axes.set(yscale="log", xlim=(-0.04 * part["epoch"].max(), 1.2 * part["epoch"].max()))
+        axes.margins(y=0.25)
+        _name(axes, str(paper), "epochs trained", "learning rate")
+        _legend_below(axes, columns=1)
+    return picture
+
+
+@rc_context(_STYLE)
+def photographs(rows: Mapping[str, NDArray[np.float32]]) -> Photographs:
+    """Images side by side, a row for each name: each ``(count, height, width, 3)`` in [0, 1]."""
+    picture = Photographs(0.62 * len(rows))
+    for number, (name, images) in enumerate(rows.items(), 1):
+        axes = picture.add_subplot(len(rows), 1, number)
+        axes.imshow(np.concatenate(list(images), axis=1), interpolation="nearest")
+        axes.set(xticks=[], yticks=[])
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        axes.set_ylabel(name, rotation=0, ha="right", va="center")
+    return picture
 
 
 # --- common ----------------------------------------------------------------------------------------------------------

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from math import inf
+from math import ceil, inf
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 
+import numpy as np
 import pandas as pd
 
 from sepconv import calibration, papers, roofline, stats
 from sepconv.claims import Question, answer
 from sepconv.measures import MIN_SEEDS, Selection
 from sepconv.results import CostResult, LatencyResult, Layer, Results, RunResult
-from sepconv.spec import Budget, Experiment, Measure, Paper, Run, SpecError
+from sepconv.schedule import learning_rates as step_rates
+from sepconv.sentences import listed
+from sepconv.spec import Budget, Experiment, Measure, Paper, Run, Schedule, SpecError
 
 WHOLE_BUDGETS = (Budget.PAPER, Budget.REDUCED)  # from the most telling on; smoke only shows that the code works
 HISTORY = ("network", "experiment", "budget", "schedule", "seed", "epoch",
@@ -170,6 +173,32 @@ def power(margins: Sequence[float], noise: float, seeds: Sequence[int], simulati
     return table.loc[table["check"] == "one order", ["check", "margin", "noise", "seeds", "decided"]]
 
 
+def learning_rates(paper: Paper) -> pd.DataFrame:
+    """The schedules of a paper's recipes: the learning rate at the start of each epoch, and at the last step.
+
+    Columns: ``paper``, ``schedule`` (whose, and for how many epochs), ``epoch`` (trained so far), ``learning_rate`` and
+    ``named``: the first, the highest and the last, which are what a schedule is stated by.
+    """
+    sharing: dict[tuple[Schedule, int], list[str]] = {}
+    for name, recipe in ((e.name, e.recipe) for e in paper.experiments if e.recipe):
+        sharing.setdefault((recipe.schedule, recipe.epochs), []).append(name)
+    return pd.concat([_learning_rates(paper, names) for names in sharing.values()], ignore_index=True)
+
+
+def seed_noise(paper: Paper, results: Results, budgets: Iterable[Budget]) -> pd.DataFrame:
+    """Standard deviation of the test accuracy over seeds, in points, where there are enough of them for a verdict.
+
+    Columns: ``paper``, ``experiment``, ``budget``, ``seeds`` and ``deviation``.
+    """
+    samples = {(e.name, b): runs(paper, results, e.name, b) for b in budgets for e in paper.experiments}
+    rows = [
+        (paper.key, name, str(budget), len(sample), stdev(run.final.test_accuracy for run in sample if run.final))
+        for (name, budget), sample in samples.items()
+        if len(sample) >= MIN_SEEDS
+    ]
+    return pd.DataFrame(rows, columns=["paper", "experiment", "budget", "seeds", "deviation"])
+
+
 def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Iterable[Budget]) -> pd.DataFrame:
     """Ratios of two networks' seconds, as printed and as we measured them on whatever machine: one row each.
 
@@ -196,6 +225,22 @@ def save(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     path.parent.mkdir(exist_ok=True)
     frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
     return frame
+
+
+def _learning_rates(paper: Paper, names: list[str]) -> pd.DataFrame:
+    """The schedule that these experiments share."""
+    recipe = paper.experiment(names[0]).recipe
+    assert recipe is not None
+    steps = ceil(recipe.train_images / recipe.batch_size)
+    by_step = step_rates(recipe, recipe.epochs, steps)
+    rates = np.append(by_step[:, 0], by_step[-1, -1])
+    epochs = np.append(np.arange(recipe.epochs), recipe.epochs - 1 / steps)
+    step = np.arange(len(rates))
+    named = (step == 0) | (step == rates.argmax()) | (step == step[-1])
+    label = f"{listed(names)}: {recipe.epochs} epochs"
+    return pd.DataFrame(
+        {"paper": paper.key, "schedule": label, "epoch": epochs, "learning_rate": rates, "named": named}
+    )
 
 
 def _blocks(cost: CostResult) -> list[list[Layer]]:

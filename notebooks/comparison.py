@@ -34,11 +34,10 @@ found, budgets = results.read_all(Path(results_dir)), tidy.shown(budget)
 # ## Accuracy against cost
 #
 # A line joins networks that see the same images, with or without the same augmentation. **Filled** points are runs of a paper's
-# whole schedule, **hollow** ones of the reduced budget: a few epochs on a part of the images. Compare filled with filled and hollow
-# with hollow, and only along a line. Across lines recipes, epochs and images differ, and at the reduced budget so does how much
-# of its schedule each network has seen. There the
-# networks without batch norm look better than they are beside the others, whose running averages have not settled. The controlled
-# comparison, one recipe for all, is still to be run.
+# whole schedule, **hollow** ones of the reduced budget: a few epochs on a part of the images. Compare filled with filled and
+# hollow with hollow, and only along a line. Across lines recipes, epochs and images differ, and at the reduced budget so does
+# how much of its schedule each network has seen. There the networks without batch norm look better than they are beside the
+# others, whose running averages have not settled. The controlled comparison, one recipe for all, is still to be run.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-costs", "caption": "Test accuracy (mean over seeds) against parameters, mult-adds for one image, and bytes that one training step holds at the recipe's batch size. {download}`CSV <data/comparison-costs.csv>`"}, "image": {"alt": "Three scatter plots of test accuracy against parameters, mult-adds and bytes of a training step, on logarithmic axes"}}
 costs = tidy.save(tidy.costs(papers.all_papers(), found, budgets), "comparison-costs")

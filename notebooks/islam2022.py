@@ -45,7 +45,10 @@ wanted = campaign.runs([paper], Budget(budget), range(MIN_SEEDS))
 
 # %% tags=["hide-input"]
 if train:
-    print(*campaign.work_off(campaign.missing(wanted, folder), campaign.Place(folder, Path("checkpoints"))), sep="\n")
+    print(
+        *campaign.work_off(campaign.missing(wanted, folder), campaign.Place(folder, folder.parent / "checkpoints")),
+        sep="\n",
+    )
 found = results.read_all(folder)
 judgements = claims.judge(paper, found)
 counts = Counter(judgement.verdict for judgement in judgements)

@@ -1,0 +1,144 @@
+"""Throughput: all loops do the same work from the same start. How fast they are is measured, never asserted."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from pydantic import ValidationError
+
+from factories import ENVIRONMENT
+from sepconv import bench, results
+from sepconv.papers import paper
+from sepconv.results import LoopTiming, ThroughputResult
+from sepconv.spec import Budget, Experiment, Network, Optimizer, Run, Scale, SpecError
+
+LOOPS = ("engine", "fit", "fit_steps_per_execution", "train_on_batch")
+
+
+def throughput(seconds=(2.0, 1.0, 4.0), experiment="conv"):
+    fit = LoopTiming(compile=3, seconds=tuple(2 * s for s in seconds), losses=(2.25,) * 3)
+    engine = LoopTiming(compile=1.5, seconds=seconds, losses=(2.25,) * 3)
+    return ThroughputResult(
+        paper="tseng2020",
+        experiment=experiment,
+        budget=Budget.SMOKE,
+        images=256,
+        batch_size=64,
+        steps_per_execution=32,
+        loops={"engine": engine, "fit": fit},
+        environment=ENVIRONMENT,
+    )
+
+
+def mixing():
+    """A small network with dropout and batch norm that mixes images and labels; its last batch is not whole."""
+    experiment = paper("tseng2020").experiment("conv")
+    recipe = replace(
+        experiment.recipe,
+        batch_size=32,
+        augment=(("flip",), ("mixup", "cutmix")),
+        label_smoothing=0.1,
+        optimizer=Optimizer("sgd", momentum=0.9),
+    )
+    network = Network("islam.patch_network", {"dim": 16, "depth": 1})
+    scale = Scale(epochs=1, train_images=80, evaluate_images=10)
+    return replace(experiment, recipe=recipe, network=network, reduced=scale)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", [paper("tseng2020").experiment("conv"), mixing()], ids=["dropout", "mixing"])
+def test_all_loops_train_the_same_and_every_epoch_starts_anew(experiment, cifar10, monkeypatch):
+    monkeypatch.setattr(bench, "EPOCHS", 2)
+    scale = Scale(epochs=1, train_images=80, evaluate_images=10)
+    result = bench.measure(Run("tseng2020", replace(experiment, reduced=scale), Budget.REDUCED, 0))
+    assert tuple(result.loops) == LOOPS
+    assert result.images == 80
+    expected = result.loops["engine"].losses[0]
+    for loop in result.loops.values():
+        assert loop.losses == pytest.approx([expected] * 2, rel=1e-4)
+        assert len(loop.seconds) == 2
+
+
+def test_rounds_alternate(cifar10, monkeypatch):
+    log = []
+    monkeypatch.setattr(bench, "EPOCHS", 3)
+    monkeypatch.setattr(bench, "_LOOPS", {name: fake_loop(name, log) for name in ("engine", "fit")})
+    bench.measure(Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, 0))
+    first, rounds = log[:2], log[2:]
+    assert first == ["engine", "fit"]  # compiles
+    assert rounds == ["engine", "fit", "fit", "engine", "engine", "fit"]
+
+
+def fake_loop(name, log):
+    return lambda run, images: (lambda: log.append(name) or 1.0, [])
+
+
+def test_compiling_is_the_first_epoch_less_a_later_one():
+    loop = bench._Loop(lambda: 0.0, [], first_seconds=5.0, seconds=[1.0, 3.0, 2.0], losses=[0.0] * 3)
+    assert loop.timing().compile == 3.0
+
+
+def test_an_experiment_that_is_not_trained_is_refused():
+    counted = Experiment("vgg19", Network("reference.vgg19"), "imagenet")
+    with pytest.raises(SpecError, match="only counted"):
+        bench.measure(Run("islam2022", counted, Budget.SMOKE, 0))
+
+
+def test_a_result_is_read_as_written_and_not_measured_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "measure", lambda run: throughput())
+    run = Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, 0)
+    assert bench.ensure_throughput(tmp_path, run) == throughput()
+    monkeypatch.delattr(bench, "measure")
+    assert bench.ensure_throughput(tmp_path, run) == throughput()
+    assert results.read_all(tmp_path).throughputs == (throughput(),)
+    assert (tmp_path / "tseng2020" / "conv" / "throughput-smoke.json").exists()
+
+
+def test_merging_brings_throughput_along(tmp_path):
+    results.write(tmp_path / "theirs", throughput())
+    assert results.merge(tmp_path / "theirs", tmp_path / "ours") == 1
+    assert results.read_all(tmp_path / "ours").throughputs == (throughput(),)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"seconds": (1.0, 2.0)}, {"seconds": (), "losses": ()}, {"seconds": (0.0, 1.0, 1.0)}]
+)
+def test_a_timing_that_cannot_be_is_refused(changes):
+    with pytest.raises(ValidationError):
+        LoopTiming.model_validate({"compile": 1, "seconds": (1.0, 2.0, 3.0), "losses": (1.0, 1.0, 1.0)} | changes)
+
+
+def test_the_table_holds_everything_against_fit():
+    title, header, engine, fit = bench.throughput_lines(throughput())
+    assert "Epochs of 256 images in batches of 64 on cpu (tensorflow)" in title
+    assert header.split() == ["loop", "images/s", "of", "fit", "compile", "s", "loss"]
+    assert engine.split() == ["engine", "128", "(64", "to", "256)", "2.00", "1.5", "2.25000"]
+    assert fit.split() == ["fit", "64", "(32", "to", "128)", "1.00", "3.0", "2.25000"]
+
+
+_ON_JAX = """
+from dataclasses import replace
+from sepconv import bench, latency
+from sepconv.papers import paper
+from sepconv.spec import Budget, Network, Run, Scale
+bench.EPOCHS = 1
+scale = Scale(epochs=1, train_images=80, evaluate_images=10)
+experiment = replace(paper("tseng2020").experiment("conv"), reduced=scale)
+loops = bench.measure(Run("tseng2020", experiment, Budget.REDUCED, 0)).loops
+print(*(loop.losses[0] for loop in loops.values()))
+(result,) = latency.measure("tseng2020", [experiment], Budget.SMOKE, "training", "host")
+print(result.environment.backend, *sorted(result.seconds))
+"""
+
+
+@pytest.mark.slow
+def test_both_measure_on_jax_too(cifar10, cifar_folder):
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run([sys.executable, "-c", _ON_JAX], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    losses, sizes = done.stdout.splitlines()[-2:]
+    engine, *others = map(float, losses.split())
+    assert others == pytest.approx([engine] * 3, rel=1e-4)
+    assert sizes == "jax 1 4 16"

@@ -1,0 +1,157 @@
+"""Latency: every image once a pass, networks in turns, and the forward call that was asked for. No time is asserted."""
+
+import keras
+import numpy as np
+import pytest
+
+from factories import ENVIRONMENT
+from sepconv import latency, results
+from sepconv.measures import LATENCY_PROTOCOL, Selection
+from sepconv.papers import paper
+from sepconv.results import LatencyResult, ResultError
+from sepconv.spec import LATENCY_METRICS, TEST_IMAGES, Budget, Experiment, Measure, Network, SpecError
+
+PAPER = paper("tseng2020")
+
+
+def latency_of(experiment, seconds=((1, (0.3, 0.1, 0.2)), (16, (0.04, 0.05, 0.06))), key="tseng2020"):
+    return LatencyResult(
+        paper=key,
+        experiment=experiment,
+        budget=Budget.SMOKE,
+        images=16,
+        batch_norm=LATENCY_PROTOCOL[0],
+        transfer=LATENCY_PROTOCOL[1],
+        seconds=dict(seconds),
+        environment=ENVIRONMENT,
+    )
+
+
+def small_network():
+    """With batch norm, whose moving statistics show what mode it ran in, and quick to compile."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    return keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.BatchNormalization(), layers.GlobalAveragePooling2D()]
+    )
+
+
+def images(count):
+    return np.random.default_rng(0).normal(1, 2, (count, 8, 8, 3)).astype(np.float32)
+
+
+def network(forward, count, transfer):
+    return latency._Network(forward, images(count), transfer)
+
+
+def compiled(model, training):
+    return latency._COMPILE[keras.backend.backend()](model, training)
+
+
+@pytest.mark.parametrize("transfer", ["device", "host"])
+def test_a_pass_takes_every_image_once_and_the_last_batch_is_what_is_left(transfer):
+    seen = []
+    those = network(lambda batch: seen.append(keras.ops.convert_to_numpy(batch)) or batch, 10, transfer)
+    assert those.time(those.batches(4)) > 0
+    assert [len(batch) for batch in seen] == [4, 4, 2]
+    assert np.array_equal(np.concatenate(seen), images(10))
+
+
+@pytest.mark.parametrize(("transfer", "copied"), [("device", False), ("host", True)])
+def test_images_lie_on_the_device_before_or_are_copied(transfer, copied):
+    batches = network(None, 4, transfer).batches(2)
+    assert all(isinstance(batch, np.ndarray) == copied for batch in batches)
+
+
+def test_inference_mode_gives_the_networks_predictions_and_moves_nothing():
+    model = small_network()
+    before = [keras.ops.convert_to_numpy(v) for v in model.weights]
+    logits = compiled(model, False)(keras.ops.convert_to_tensor(images(5)))
+    assert keras.ops.convert_to_numpy(logits) == pytest.approx(model.predict(images(5), verbose=0), abs=1e-5)
+    for ours, theirs in zip(before, model.weights, strict=True):
+        assert np.array_equal(ours, keras.ops.convert_to_numpy(theirs))
+
+
+def test_training_mode_normalises_by_each_batch():
+    logits = compiled(small_network(), True)(keras.ops.convert_to_tensor(images(5)))
+    assert keras.ops.convert_to_numpy(logits).mean(0) == pytest.approx(np.zeros(4), abs=1e-5)
+
+
+class Recorded:
+    """A network that notes when it is timed."""
+
+    def __init__(self, name, log):
+        self.name, self.log = name, log
+
+    def batches(self, size):
+        return ["first", "middle", "last"]
+
+    def time(self, batches):
+        self.log.append((self.name, *batches))
+        return float(len(self.log))
+
+
+def test_networks_take_turns_and_every_other_round_goes_backwards():
+    log = []
+    seconds = latency._in_turns([Recorded("a", log), Recorded("b", log)], size=1, passes=3)
+    assert log[:2] == [("a", "first", "last"), ("b", "first", "last")]  # compiles and warms up
+    assert "".join(name for name, *_ in log[2:]) == "abbaab"
+    assert seconds == [(3.0, 6.0, 7.0), (4.0, 5.0, 8.0)]
+
+
+def test_every_budget_measures_what_it_says():
+    for budget, sweep in latency.SWEEPS.items():
+        assert max(sweep.batch_sizes) <= sweep.images <= TEST_IMAGES, budget
+    claimed = {int(metric.removeprefix("latency_")) for metric in LATENCY_METRICS}
+    assert claimed <= set(latency.SWEEPS[Budget.PAPER].batch_sizes)
+    assert latency.SWEEPS[Budget.PAPER].images == TEST_IMAGES
+
+
+def test_a_measured_pair_is_written_read_and_not_measured_again(tmp_path, cifar10, monkeypatch):
+    arguments = (tmp_path, PAPER, ["conv", "da-conv"], Budget.SMOKE, "inference", "device")
+    measured = latency.ensure_latencies(*arguments)
+    sweep = latency.SWEEPS[Budget.SMOKE]
+    for result, name in zip(measured, ["conv", "da-conv"], strict=True):
+        assert result.key == f"tseng2020/{name}/latency-smoke-inference-device"
+        assert result.images == sweep.images
+        assert {size: len(passes) for size, passes in result.seconds.items()} == dict.fromkeys(sweep.batch_sizes, 2)
+        assert all(s > 0 for passes in result.seconds.values() for s in passes)
+    monkeypatch.delattr(latency, "measure")
+    assert latency.ensure_latencies(*arguments) == measured
+    assert sorted(r.key for r in results.read_all(tmp_path).latencies) == sorted(r.key for r in measured)
+
+
+def test_the_images_are_the_normalised_test_images(cifar10):
+    experiment = paper("yu2021").experiment("cifar10-dw")
+    mean, deviation = latency.data.NORMALISATIONS[experiment.recipe.normalisation]
+    expected = (cifar10.test.pixels[:3] / 255 - mean) / deviation
+    assert latency._test_images(experiment, 3) == pytest.approx(expected, abs=1e-5)
+
+
+def test_half_a_pair_is_refused(tmp_path):
+    results.write(tmp_path, latency_of("conv"))
+    with pytest.raises(ResultError, match="expected all of these networks or none"):
+        latency.ensure_latencies(tmp_path, PAPER, ["conv", "dsc"], Budget.SMOKE, *LATENCY_PROTOCOL)
+
+
+def test_a_network_that_is_only_counted_is_refused():
+    counted = Experiment("vgg19", Network("reference.vgg19"), "imagenet")
+    with pytest.raises(SpecError, match="only counted"):
+        latency.measure("islam2022", [counted], Budget.SMOKE, *LATENCY_PROTOCOL)
+
+
+def test_what_the_claims_read_is_measured_by_the_commands_defaults(tmp_path):
+    """The claims of yu2021 find the passes, one value a pass."""
+    seconds = {4: (4.0, 5.0), 256: (1.0, 2.0)}
+    results.write(tmp_path, latency_of("cifar10-dw", seconds.items(), "yu2021"))
+    selection = Selection(paper("yu2021"), results.read_all(tmp_path), Budget.SMOKE, any_machine=True)
+    assert list(selection.sample(Measure("latency_4", of="cifar10-dw")).values.values()) == [4.0, 5.0]
+
+
+def test_the_table_shows_medians_in_the_order_of_sizes(tmp_path):
+    result = results.read(results.write(tmp_path, latency_of("conv")))
+    lines = latency.latency_lines([result, latency_of("dsc", ((1, (1.0,)), (16, (2.0,))))])
+    assert "Seconds for 16 images on cpu (tensorflow), batch norm in training mode, images from the host" in lines[0]
+    assert lines[1].split() == ["batch", "size", "conv", "dsc"]
+    assert lines[2].split() == ["1", "0.200", "(0.100", "to", "0.300)", "1.000", "(1.000", "to", "1.000)"]
+    assert lines[3].split()[0] == "16"

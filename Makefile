@@ -7,6 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BUDGET ?= smoke
 PAPER ?= all
+SEEDS ?= 0
 PORT ?= 8000
 
 VENV := .venv
@@ -20,7 +21,7 @@ or-else = || { echo "make: $(1)" >&2; exit 1; }
 help:
 	@echo "make report      create the environment, execute the notebooks, build the book"
 	@echo "make test        lint, types, tests, and every notebook's output against the committed one"
-	@echo "make reproduce   train what is missing, then report: BUDGET=smoke|reduced|paper PAPER=all|tseng2020|..."
+	@echo "make reproduce   train what is missing, then report: BUDGET=smoke|reduced|paper PAPER=all|tseng2020|... SEEDS='0 1 2'"
 	@echo "make serve       show the book at http://127.0.0.1:$(PORT)"
 	@echo "make env         only create the environment ($(VENV), from requirements.txt)"
 	@echo "make clean       remove the built book and caches; the environment and results stay"
@@ -51,7 +52,7 @@ test: $(INSTALLED)
 	  $(call or-else,the tests above fail. Where only a notebook's output differs: make report$(comma) look at the difference in git$(comma) commit it)
 
 reproduce: $(INSTALLED)
-	@$(BIN)/sepconv run $(PAPER) --budget $(BUDGET) $(call or-else,not everything was trained; run the same command again to continue)
+	@$(BIN)/sepconv run $(PAPER) --budget $(BUDGET) $(addprefix --seed ,$(SEEDS)) $(call or-else,not everything was trained; run the same command again to continue)
 	@$(MAKE) --no-print-directory report
 
 serve: book/_build/html/index.html

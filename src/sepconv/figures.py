@@ -1,6 +1,6 @@
 """Tidy data in, figures out: no files, no statistics but the means and intervals of :mod:`sepconv.stats`.
 
-Figures are 5.5 inches wide with 10.5 point letters, which a phone can still show. What colour tells apart, the line
+Figures are 5 inches wide with 10.5 point letters, which a phone can still show. What colour tells apart, the line
 style or the marker does too; the colours are Okabe and Ito's, made for colour-blind readers.
 """
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from sepconv.results import CostResult, Layer
 from sepconv.stats import mean_interval
 
-WIDTH = 5.5  # inches
+WIDTH = 5.0  # inches
 PANEL = 2.6  # height of a panel, inches
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "#666666"
@@ -49,6 +49,7 @@ _STYLE: dict[Any, Any] = {  # matplotlib types each key as a literal
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
+    "legend.columnspacing": 1.0,
     "figure.facecolor": "white",
     "svg.fonttype": "path",
     "svg.hashsalt": "sepconv",  # else the names of paths differ at each rendering
@@ -188,7 +189,7 @@ def intensities(layers: pd.DataFrame) -> Picture:
     Args:
         layers: as :func:`sepconv.tidy.intensity` makes it.
     """
-    picture = Picture(PANEL + 1.0)
+    picture = Picture(PANEL + 1.4)
     axes = picture.add_subplot()
     for number, ((network, kind), points) in enumerate(layers.groupby(["network", "convolution"], sort=False)):
         size = 8 - number  # so that equal points are all seen
@@ -198,7 +199,7 @@ def intensities(layers: pd.DataFrame) -> Picture:
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(FuncFormatter(_engineering))
     _name(axes, "", "place in the network", "operations per byte")
-    _legend_below(axes)
+    _legend_below(axes, columns=1)
     return picture
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from sepconv import cost, results
+from sepconv import cost, results, roofline
 from sepconv.networks import build
 from sepconv.papers import all_papers
 from sepconv.papers import paper as paper_of
@@ -215,18 +215,11 @@ def test_rows_of_table_1():
     assert (rows["block2_pool"].stride, rows["block2_pool"].filter_shape) == (2, (2, 2))
 
 
-def test_arithmetic_intensity():
-    row = next(row for row in counted("tseng.conv").layers if row.name == "logits")
-    moved = 4 * (8 * (1024 + 10) + 1024 * 10 + 10)
-    assert cost.arithmetic_intensity(row, 8) == pytest.approx(2 * 8 * 1024 * 10 / moved)
-    assert cost.arithmetic_intensity(row, 8, bytes_per_value=2) == pytest.approx(2 * 8 * 1024 * 10 / (moved / 2))
-
-
 def test_depthwise_moves_more_per_operation():
     rows = {row.name: row for row in counted("yu.depthwise_conv_net").layers}
     standard = {row.name: row for row in counted("yu.conv_net").layers}
     depthwise, conv = rows["block7_depthwise_conv"], standard["block7_conv"]
-    assert cost.arithmetic_intensity(depthwise, 256) < 3 < 100 < cost.arithmetic_intensity(conv, 256)
+    assert roofline.arithmetic_intensity(depthwise, 256) < 3 < 100 < roofline.arithmetic_intensity(conv, 256)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, mult-adds, bytes of a training step, arithmetic intensity. Counted, not measured.
+"""What a network costs: parameters, mult-adds, bytes of a training step. Counted, not measured.
 
 Conventions:
 
@@ -88,12 +88,6 @@ def ensure_costs(folder: Path, papers: tuple[Paper, ...]) -> None:
             if path.exists() and results.read(path) != result:
                 path.unlink()
             results.write(folder, result)
-
-
-def arithmetic_intensity(layer: Layer, batch_size: int, bytes_per_value: int = FLOAT32_BYTES) -> float:
-    """Floating-point operations (two a mult-add) per byte moved: a layer's input, output and weights once each."""
-    values = batch_size * (_values(layer.input_shape) + _values(layer.output_shape)) + layer.params
-    return 2 * batch_size * layer.mult_adds / (bytes_per_value * values)
 
 
 def standard_connections(kernel: int, in_channels: int, out_channels: int, size: int) -> int:

@@ -42,6 +42,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 
 report: $(INSTALLED)
 	@$(BIN)/sepconv report $(call or-else,the report was not made; the lines above name the notebook or page)
+	@$(BIN)/sepconv export >/dev/null $(call or-else,the claims were not exported; the line above says why)
 	@echo "The book is at book/_build/html/index.html; make serve shows it."
 
 test: $(INSTALLED)

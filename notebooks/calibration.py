@@ -93,6 +93,8 @@ Markdown(
 # Student's interval supposes that noise is normal. Accuracies over seeds need not be: some have *heavy tails*, and some are *skewed*, with
 # now and then a bad run and never a run as good. Here is the hardest case, the truth on the limit, again, with noise of these shapes and
 # the same standard deviations.
+#
+# How often each verdict is given with the truth on the limit, for each shape of noise. {download}`CSV <data/calibration-shapes.csv>`
 
 # %% tags=["hide-input"]
 shapes = calibration.calibrate(simulations, shapes=calibration.SHAPES, margins=[0])

@@ -159,12 +159,10 @@ def compare(
 
 @app.command()
 def export(results: ResultsFolder = RESULTS) -> None:
-    """Write results/claims.json: every claim with its verdict, for other tools."""
-    from sepconv.claims import export
-    from sepconv.results import read_all, write_atomically
+    """Write what other tools read: claims.json with its schema into the results, codecheck.yml beside them."""
+    from sepconv import exports
 
-    text = json.dumps(export(_papers(None), read_all(results)), indent=1, sort_keys=True) + "\n"
-    write_atomically(results / "claims.json", text.encode())
+    print("\n".join(map(str, exports.write(results))))
 
 
 @app.command()

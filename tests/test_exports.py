@@ -1,0 +1,118 @@
+"""What other tools read is fresh, says what the engine says, and fits the schema and the form that it names."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from factories import result_of
+from sepconv import claims, exports, papers, results
+from sepconv.spec import Budget, Run
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOK = """\
+# %% [markdown]
+# # A title
+# Some prose.
+
+# %% [markdown]
+# The rates. {download}`CSV <data/rates.csv>`
+
+# %% mystnb={"figure": {"name": "a", "caption": "The `a`. {download}`Ours <data/a.csv>`, {download}`theirs <data/b.csv>`"}}
+figure
+
+# %% mystnb={"figure": {"name": "b", "caption": "The same, later. {download}`Ours <data/a.csv>`"}}
+figure
+"""
+
+
+@pytest.fixture
+def repository(tmp_path):
+    for place, text in {
+        "notebooks/page.py": NOTEBOOK,
+        "CITATION.cff": "title: 'The book: a title'\\nauthors: [{name: Somebody}]".replace("\\n", "\n"),
+    }.items():
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_text(text)
+    (tmp_path / "results").mkdir()
+    return tmp_path
+
+
+def validate(exported):
+    jsonschema.Draft202012Validator(exports.schema()).validate(exported)
+
+
+@pytest.mark.parametrize("path", ["results/claims.json", "results/claims.schema.json", "codecheck.yml"])
+def test_committed_exports_are_fresh(path):
+    assert (ROOT / path).read_text() == exports.files(ROOT / "results")[ROOT / path], "run sepconv export"
+
+
+def test_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(exports.schema())
+
+
+def test_what_is_exported_fits_the_schema(tmp_path):
+    experiment = papers.paper("tseng2020").experiment("dsc")
+    for seed in range(4):
+        results.write(tmp_path, result_of(Run("tseng2020", experiment, Budget.PAPER, seed)))
+    found = results.read_all(tmp_path)
+    exported = claims.export(papers.all_papers(), found)
+    assert any(part["bootstrap"] for paper in exported["papers"] for c in paper["claims"] for part in c["parts"])
+    validate(exported)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda e: e.update(schema_version=claims.SCHEMA + 1),
+        lambda e: e.pop("problems"),
+        lambda e: e.update(more=1),
+        lambda e: e["papers"][0].pop("title"),
+        lambda e: e["papers"][0]["claims"][0].update(verdict="probably"),
+        lambda e: e["papers"][0]["claims"][0].pop("quote"),
+        lambda e: e["papers"][0]["claims"][0].update(claim={}),
+        lambda e: e["papers"][0]["claims"][0]["parts"][0].update(n="3"),
+        lambda e: e["papers"][0]["claims"][0]["check"].update(type="guess"),
+    ],
+)
+def test_the_schema_refuses_anything_else(damage):
+    exported = json.loads((ROOT / "results" / "claims.json").read_text())
+    validate(exported)
+    damage(exported)
+    with pytest.raises(jsonschema.ValidationError):
+        validate(exported)
+
+
+def test_manifest_has_the_form_that_codecheck_asks_of_authors(repository):
+    text = exports.files(repository / "results")[repository / "codecheck.yml"]
+    assert "%YAML 1.1\n---\n" in text
+    assert yaml.safe_load(text) == {
+        "version": "https://codecheck.org.uk/spec/config/1.0/",
+        "manifest": [
+            {"file": "results/claims.json", "comment": "every claim with its verdict, reported and reproduced"},
+            {"file": "book/papers/page.ipynb", "comment": "executed notebook: A title"},
+            {"file": "book/papers/data/rates.csv", "comment": "The rates."},
+            {"file": "book/papers/data/a.csv", "comment": "The `a`. The same, later."},
+            {"file": "book/papers/data/b.csv", "comment": "The `a`."},
+        ],
+        "paper": {"title": "The book: a title", "authors": [{"name": "Somebody"}]},
+    }
+
+
+def test_manifest_names_every_file_that_a_page_offers_and_all_of_them_are_there():
+    named = {entry["file"] for entry in yaml.safe_load((ROOT / "codecheck.yml").read_text())["manifest"]}
+    assert not [file for file in named if not (ROOT / file).is_file()]
+    written = {path.relative_to(ROOT).as_posix() for path in (ROOT / "book" / "papers").glob("data/*.csv")}
+    assert written <= named
+
+
+def test_every_export_is_written(repository):
+    made = exports.files(repository / "results")
+    assert exports.write(repository / "results") == tuple(made)
+    assert {path.name: path.read_text() for path in made} == {path.name: text for path, text in made.items()}
+
+
+def test_results_outside_of_a_repository_have_no_manifest(tmp_path):
+    assert {path.name for path in exports.files(tmp_path)} == {"claims.json", "claims.schema.json"}

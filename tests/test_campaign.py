@@ -228,7 +228,7 @@ def test_nothing_is_started_after_the_deadline(place, monkeypatch):
 def test_sigterm_reaches_the_run_and_ends_the_queue(place, tmp_path, monkeypatch):
     log, program = tmp_path / "started", tmp_path / "program"
     program.write_text(
-        f"#!/bin/sh\ntrap 'exit {campaign.STOPPED}' TERM\necho $$ >>{log}\nwhile :; do sleep 0.05; done\n"
+        f"#!/bin/sh\ntrap 'exit {campaign.STOPPED}' TERM\necho $$ >>{log}\nfor i in $(seq 100); do sleep 0.05; done\n"
     )
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))

@@ -244,11 +244,27 @@ def test_autoaugment_draws_each_sub_policy_with_its_probabilities():
         assert shares.get(tuple(map(str, key)), 0) == pytest.approx(share, abs=0.002)
 
 
-def test_the_policy_is_of_25_pairs():
-    assert len(module.AUTOAUGMENT_POLICY) == 25
-    for pair in module.AUTOAUGMENT_POLICY:
-        assert len(pair) == module.POLICY_STAGES
-        assert all(name in module._NAMES and 0 <= p <= 1 and 0 <= level <= 9 for name, p, level in pair)
+# The policy for CIFAR-10 in the appendix of arXiv:1805.09501, written a second time and shorter: operation,
+# probability in tenths, level where the operation has a strength.
+POLICY = """
+invert 1, contrast 2 6; rotate 7 2, translate-x 3 9; sharpness 8 1, sharpness 9 3; shear-y 5 8, translate-y 7 9
+autocontrast 5, equalize 9; shear-y 2 7, posterize 3 7; color 4 3, brightness 6 7; sharpness 3 9, brightness 7 9
+equalize 6, equalize 5; contrast 6 7, sharpness 6 5; color 7 7, translate-x 5 8; equalize 3, autocontrast 4
+translate-y 4 3, sharpness 2 6; brightness 9 6, color 2 8; solarize 5 2, invert 0; equalize 2, autocontrast 6
+equalize 2, equalize 6; color 9 9, equalize 6; autocontrast 8, solarize 2 8; brightness 1 3, color 7 0
+solarize 4 5, autocontrast 9; translate-y 9 9, translate-y 7 9; autocontrast 9, solarize 8 3; equalize 8, invert 1
+translate-y 7 9, autocontrast 9
+"""
+
+
+def test_the_policy_is_copied_right():
+    pairs = [pair.split(",") for line in POLICY.strip().splitlines() for pair in line.split(";")]
+    expected = []
+    for pair in pairs:
+        words = [operation.split() for operation in pair]
+        expected.append(tuple((w[0], int(w[1]) / 10, int(w[2]) if len(w) > 2 else 0) for w in words))
+    assert len(expected) == 25
+    assert tuple(expected) == module.AUTOAUGMENT_POLICY
 
 
 def test_alternatives_come_equally_often():
@@ -257,6 +273,15 @@ def test_alternatives_come_equally_often():
     result, _ = _augment([["flip", "brightness"]], pixels)
     flipped_or_kept = np.isin(np.round(result[:, 0, 0, 0], 6), (0.25, 0.5))
     assert 900 < flipped_or_kept.sum() < 1100  # brightness hits these two values with probability 0
+
+
+def test_alternatives_among_warps_come_equally_often():
+    images = _pixels(2000)[:-1].astype(np.float32) / 255
+    result, _ = _augment([["flip", "rotate"]], images)
+    mirrored = np.abs(result - images[:, :, ::-1]).max(axis=(1, 2, 3)) < 1e-6
+    kept = np.abs(result - images).max(axis=(1, 2, 3)) < 1e-6
+    assert 420 < mirrored.sum() < 580  # a quarter; four standard deviations are 78
+    assert 420 < kept.sum() < 580
 
 
 @pytest.mark.parametrize("step", [["randaugment", "autoaugment"], ["randaugment", "crop"], ["mixup", "cutmix"]])

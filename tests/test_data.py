@@ -253,6 +253,16 @@ def test_flipped_bit_in_archive(mini_archive, share):
     assert ": expected " in _error()
 
 
+def test_archive_on_a_failing_disk(mini_archive, monkeypatch):
+    mini_archive.write_bytes(_archive(FILES))
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("tarfile.open", fail)
+    assert "got: [Errno 5] Input/output error" in _error()
+
+
 def test_archive_that_climbs_out(mini_archive, tmp_path):
     """Members under other names, and links under the right ones, are neither read nor written."""
     members = {name: content for name, content in FILES.items() if name != "mini/two"}

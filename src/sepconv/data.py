@@ -12,7 +12,6 @@ import os
 import pickle
 import sys
 import tarfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,7 +194,7 @@ def _read_archive(path: Path, source: Source) -> dict[str, bytes]:
                 stream = archive.extractfile(member) if member.isfile() and member.name in source.files else None
                 if stream:
                     found[member.name] = stream.read()
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+    except (OSError, tarfile.TarError) as error:
         raise DataError(
             f"{path}: expected a whole tar.gz archive, got: {error}; delete it and fetch it again"
         ) from None

@@ -20,7 +20,7 @@ NOTEBOOK = """\
 # %% [markdown]
 # The rates. {download}`CSV <data/rates.csv>`
 
-# %% mystnb={"figure": {"name": "a", "caption": "The `a`. {download}`Ours <data/a.csv>`, {download}`theirs <data/b.csv>`"}}
+# %% mystnb={"figure": {"name": "a", "caption": "The `a`: {download}`Ours <data/a.csv>`, {download}`b <data/b.csv>`"}}
 figure
 
 # %% mystnb={"figure": {"name": "b", "caption": "The same, later. {download}`Ours <data/a.csv>`"}}
@@ -94,8 +94,8 @@ def test_manifest_has_the_form_that_codecheck_asks_of_authors(repository):
             {"file": "results/claims.json", "comment": "every claim with its verdict, reported and reproduced"},
             {"file": "book/papers/page.ipynb", "comment": "executed notebook: A title"},
             {"file": "book/papers/data/rates.csv", "comment": "The rates."},
-            {"file": "book/papers/data/a.csv", "comment": "The `a`. The same, later."},
-            {"file": "book/papers/data/b.csv", "comment": "The `a`."},
+            {"file": "book/papers/data/a.csv", "comment": "The `a`: The same, later."},
+            {"file": "book/papers/data/b.csv", "comment": "The `a`:"},
         ],
         "paper": {"title": "The book: a title", "authors": [{"name": "Somebody"}]},
     }

@@ -19,7 +19,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from sepconv.results import CostResult, Layer
@@ -54,6 +54,7 @@ _STYLE: dict[Any, Any] = {  # matplotlib types each key as a literal
     "svg.fonttype": "path",
     "svg.hashsalt": "sepconv",  # else the names of paths differ at each rendering
 }
+_COST_TICKS = [digit * 10**power for power in range(13) for digit in (1, 3)]
 _BAND_FROM = 3  # seeds; two give an interval that hides the curves
 _MOST_MARKED = 12  # epochs; longer curves need no markers
 
@@ -175,7 +176,7 @@ def accuracy_against_costs(costs: pd.DataFrame, metrics: Sequence[str]) -> Pictu
         for group, points in costs.groupby("group", sort=False):
             _twins(axes, points, metric, COLOURS[groups.index(group) % len(COLOURS)])
         axes.set(xscale="log", xlabel=LABELS[metric], ylabel="test accuracy (%)")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.xaxis.set_major_locator(FixedLocator(_COST_TICKS))
         axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
         axes.xaxis.set_minor_formatter(NullFormatter())
     picture.legend(handles=_cost_legend(groups), loc="outside lower center", ncols=2)

@@ -302,7 +302,10 @@ def test_hyperparameters_in_words():
 
 
 def test_plain_optimizer():
-    assert tables._value(Optimizer("sgd", momentum=0.9)) == "SGD, momentum 0.9"
+    plain = replace(A, recipe=replace(A.recipe, optimizer=Optimizer("sgd", momentum=0.9)))
+    assert ["optimizer", "SGD, momentum 0.9", "test"] in cells(
+        tables.recipe_table(paper_of(experiments=(plain,), claims=()))
+    )
 
 
 def test_departures():
@@ -441,10 +444,11 @@ def test_missing_runs_and_what_they_would_cost():
         for e in (A, B, Experiment("c", A.network, "cifar10", A.recipe))
         for seed in (0, 1)
     ]
+    wanted.append(Run("p", A, Budget.PAPER, 2))
     html = tables.missing_table(wanted, {wanted[1].key: 3600.0, wanted[2].key: 1800.0, wanted[3].key: None}, "a GPU")
     _, _, *rows = cells(html)
-    assert rows == [["a", "1", "1", "1.0"], ["b", "0", "2", "unknown"], ["c", "2", "0", "–"]]
-    assert soup(html).caption.text == "3 of 6 runs are there. Hours on a GPU"
+    assert rows == [["a", "2", "1", "1.0"], ["b", "0", "2", "unknown"], ["c", "2", "0", "–"]]
+    assert soup(html).caption.text == "4 of 7 runs are there. Hours on a GPU"
 
 
 def test_gaps():

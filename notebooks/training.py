@@ -25,7 +25,6 @@ import os
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
 from matplotlib.image import imread
 
 os.environ["KERAS_BACKEND"] = "numpy"  # the code is the same on every backend; this one starts at once
@@ -54,14 +53,11 @@ figures.learning_rates(tidy.save(rates, "training-learning-rates"))
 #
 # Each image draws its own operation and its own strength, anew in every epoch. The pictures show the operations one by one, then all
 # steps of the recipe together, on one training image of each class of CIFAR-10 {cite:p}`krizhevsky2009`: the first of each in the official
-# files. They are made by the code that trains, here with NumPy as its backend.
+# files. They are made by the code that trains, here with NumPy as its backend. {download}`The images <../_static/cifar10-examples.png>`
 
 # %% tags=["hide-input"]
 images = np.stack(np.split(imread("../_static/cifar10-examples.png"), 10, axis=1))
 pixels = np.uint8(np.round(255 * images))
-Markdown(
-    f"Shown are {len(pixels)} images, with the random seed {seed}. {{download}}`The images <../_static/cifar10-examples.png>`"
-)
 
 # %% [markdown]
 # ### tseng2020

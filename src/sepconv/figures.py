@@ -448,7 +448,7 @@ def _margin_ticks(axes: Axes, cells: pd.DataFrame) -> None:
     axes.tick_params("x", length=0)
     places = cells.assign(place=range(len(cells))).groupby("margin", sort=False)["place"].mean()
     groups = axes.secondary_xaxis(-0.14)
-    groups.set_xticks(list(places), [_margin(margin) for margin in places.index])
+    groups.set_xticks(list(places), [_margin(margin) for margin in places.index], fontsize=8.5)
     groups.tick_params(length=0)
     groups.spines["bottom"].set_visible(False)
 

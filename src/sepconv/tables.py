@@ -126,9 +126,9 @@ def _counts(judged: Judged) -> Markup:
 
 def _claims(paper: Paper, judgements: Sequence[Judgement]) -> Markup:
     rows = tuple(
-        Row((claim_link(j), j.claim.reported, _found_in_short(j), verdicts(j), _n_in_short(j))) for j in judgements
+        Row((claim_link(j), verdicts(j), j.claim.reported, _found_in_short(j), _n_in_short(j))) for j in judgements
     )
-    columns = ("claim", "the paper reports", "reproduced (mean ± 95 % interval)", "verdict", "n")
+    columns = ("claim", "verdict", "the paper reports", "reproduced (mean ± 95 % interval)", "n")
     caption = f"{paper.key}: {paper.authors} ({paper.year}), {paper.title}"
     return table(caption, columns, [Group("", rows)], numeric=("n",))
 
@@ -145,7 +145,7 @@ def _found_in_short(judgement: Judgement) -> str:
 
 def _missing_in_short(judgement: Judgement) -> str:
     missing = len(judgement.missing)
-    return f"{missing} {'run' if missing == 1 else 'runs'} missing" if missing else NOTHING
+    return f"{missing} {'result' if missing == 1 else 'results'} missing" if missing else NOTHING
 
 
 def _n_in_short(judgement: Judgement) -> str:
@@ -167,7 +167,7 @@ def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
     if judgement.runs:
         yield "Runs", _folded(f"{len(judgement.runs)} used", [run_link(key) for key in judgement.runs])
     if judgement.missing:
-        yield "Missing", _folded(f"{len(judgement.missing)} needed for three seeds", judgement.missing)
+        yield "Missing", _folded(f"{len(judgement.missing)} still needed", judgement.missing)
     if judgement.set_aside:
         yield "Not counted", _folded(f"{len(judgement.set_aside)} set aside", judgement.set_aside)
 
@@ -227,9 +227,7 @@ def wrong_rates_table(worst: pd.DataFrame) -> Html:
 
 
 def _calibration_row(cell: Mapping[Hashable, Any], rates: Sequence[str]) -> Row:
-    return Row(
-        (f"{cell['margin']:+g}".replace("-", "−"), str(cell["seeds"]), *(_percent(cell[rate]) for rate in rates))
-    )
+    return Row((number(cell["margin"], ""), str(cell["seeds"]), *(_percent(cell[rate]) for rate in rates)))
 
 
 def _wrong_row(shape: str, cells: pd.DataFrame) -> Row:

@@ -199,9 +199,9 @@ def test_scoreboard_row():
         judgement_of(part_of(100, exact=True, unit="parameters", sides=(100,))),
     ]
     _, *rows = cells(tables.scoreboard([(paper_of(), judged)]), "p: A (2020)")
-    assert [row[2] for row in rows] == ["93.00 ± 0.50 %", "2 runs missing", "1 of 2 reproduced", "100 parameters"]
+    assert [row[3] for row in rows] == ["93.00 ± 0.50 %", "2 results missing", "1 of 2 reproduced", "100 parameters"]
     assert [row[4] for row in rows] == ["3", "0", "0", "–"]
-    assert rows[0][:2] == ["x", "93 %"]
+    assert rows[0][:3] == ["x", "✓ reproduced", "93 %"]
 
 
 def test_every_claim_of_the_scoreboard_leads_to_its_card():
@@ -245,7 +245,7 @@ def test_card_names_every_missing_run():
     missing = tuple(f"p/a/paper-seed-{seed}" for seed in range(9))
     card = soup(tables.claim_cards([judgement_of(verdict=Verdict.NOT_TESTED, missing=missing)]))
     assert [item.text for item in card.select("details li")] == list(missing)
-    assert "9 needed for three seeds" in card.summary.text
+    assert "9 still needed" in card.summary.text
 
 
 def test_parts_have_verdicts_of_their_own_where_there_are_several():
@@ -435,7 +435,7 @@ def test_times_are_those_of_claims_on_time():
     _, ratio, latency = cells(tables.times_table(claims.judge(paper, found), found))
     assert ratio[2:4] == ["time per epoch, a ÷ b: 1 × (1 to 1)", "H200"]
     assert latency[0] == "claim-2"
-    assert latency[2:4] == ["2 runs missing", "–"]
+    assert latency[2:4] == ["2 results missing", "–"]
 
 
 def test_missing_runs_and_what_they_would_cost():

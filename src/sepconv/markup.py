@@ -36,7 +36,7 @@ _TABLE = _TEMPLATES.from_string("""\
 {% for group in groups %}
 <tbody>
 {% if group.title %}
-<tr class="sc-group"><th scope="rowgroup" colspan="{{ columns | length }}">{{ group.title }}</th></tr>
+<tr class="sc-group"><th scope="rowgroup" colspan="{{ columns | length }}"><span>{{ group.title }}</span></th></tr>
 {% endif %}
 {% for row in group.rows %}
 <tr{% if row.anchor %} id="{{ row.anchor }}"{% endif %}{% if row.mark %} class="sc-{{ row.mark }}"{% endif %}>

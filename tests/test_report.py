@@ -230,3 +230,22 @@ def test_a_parameter_without_a_name_or_value_is_refused(text):
 
 def test_the_committed_notebooks_pass_the_gates():
     assert faults(ROOT) == ""
+
+
+TRAINING = """\
+# %% tags=["parameters"]
+results_dir = "../../results"
+train = False
+
+# %%
+from pathlib import Path
+if train:
+    Path(results_dir, "paper", "experiment", "run.json").write_text("{}")
+"""
+
+
+def test_a_notebook_that_trains_leaves_no_other_stale(root):
+    write(root / "notebooks" / "training.py", TRAINING)  # after "page", which counts the results
+    report.execute(root, {"train": True})
+    assert faults(root) == ""
+    assert "train = False" in (root / "book" / "papers" / "training.ipynb").read_text()

@@ -71,25 +71,32 @@ def execute(root: Path, parameters: Parameters | None = None) -> tuple[Path, ...
     """Execute every notebook of ``root/notebooks`` and write it to ``root/book/papers``; return what was written.
 
     ``parameters`` replaces defaults of the notebooks' ``parameters`` cells; each notebook takes those that it declares.
-    Nothing is written for a notebook that fails.
+    With ``train`` the notebooks that declare it train first, one after another; then all are made from the results that
+    there are then, so that none shows less than another. Nothing is written for a notebook that fails.
 
     Raises:
         ReportError: there is no notebook, no notebook declares one of the parameters, or a cell fails.
     """
     given = dict(parameters or {})
-    sources = _sources(root)
-    if not sources:
+    declared = {source: _declared(source) for source in _sources(root)}
+    if not declared:
         raise ReportError(f"{root / 'notebooks'}: expected notebooks (*.py), found none; run from the repository")
-    declared = {source: _declared(source) for source in sources}
     known = set().union(*declared.values())
     if unknown := sorted(given.keys() - known):
         raise ReportError(f"unknown parameter {', '.join(unknown)}; the notebooks declare {', '.join(sorted(known))}")
     _executed_folder(root).mkdir(parents=True, exist_ok=True)
-    each = [{k: v for k, v in given.items() if k in declared[source]} for source in sources]
-    workers = 1 if given.get("train") else min(len(sources), os.cpu_count() or 1)  # one training at a time
+    each = {source: {k: v for k, v in given.items() if k in names} for source, names in declared.items()}
+    if given.get("train"):
+        training = {source: parameters for source, parameters in each.items() if "train" in parameters}
+        _execute_all(root, training, workers=1)
+        each |= {source: parameters | {"train": False} for source, parameters in training.items()}
+    return _execute_all(root, each, workers=min(len(each), os.cpu_count() or 1))
+
+
+def _execute_all(root: Path, notebooks: Mapping[Path, dict[str, Parameter]], workers: int) -> tuple[Path, ...]:
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _use_own_kernel) as pool:
-        executed = pool.map(_execute_one, [root] * len(sources), sources, each)
-        return tuple(tqdm(executed, "notebooks", len(sources), disable=None))
+        executed = pool.map(_execute_one, [root] * len(notebooks), notebooks.keys(), notebooks.values())
+        return tuple(tqdm(executed, "notebooks", len(notebooks), disable=None))
 
 
 def _use_own_kernel() -> None:

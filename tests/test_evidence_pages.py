@@ -78,7 +78,9 @@ def test_bars_are_the_rates_and_fill_the_hundred(cells):
         part = shown[shown["check"] == check]
         heights = np.array([[bar.get_height() for bar in bars] for bars in axes.containers])
         assert np.allclose(heights, 100 * part[["reproduced", "inconclusive", "not_reproduced"]].to_numpy().T)
-        assert np.allclose(heights.sum(axis=0), 100)
+        tops = np.array([[bar.get_y() + bar.get_height() for bar in bars] for bars in axes.containers])
+        assert np.allclose(tops, heights.cumsum(axis=0))
+        assert np.allclose(tops[-1], 100)
         assert [tick.get_text() for tick in axes.get_xticklabels()] == ["3", "5"] * 3
         (groups,) = axes.child_axes
         assert [tick.get_text() for tick in groups.get_xticklabels()] == ["true by 1", "on the limit", "false by 2"]

@@ -15,7 +15,7 @@ PAGE = """\
 # %% mystnb={"figure": {"name": "fig-1", "caption": "CAPTION"}, "image": {"alt": "ALT"}}
 from IPython.display import Markdown
 share = 12.345
-Markdown(f"SHOWN {share:.2f}" + " and {:.3f}".format(share))
+Markdown(f"SHOWN {share:8}" + " and {:.3f}".format(share))
 """
 
 

@@ -110,11 +110,12 @@ cases = [
 Markdown(
     f"Of these {len(worst)} cases, {len(above)} go beyond {100 * ALPHA:.0f} % by more than the simulation's own error:\n\n"
     + ("\n".join(cases) or "- none")
-    + "\n\nSo the promise is one for noise that is about normal, or symmetric. A verdict on a value that lies close to a limit, from "
-    "networks that now and then fail badly, is wrong a little more often. Differences of two networks are symmetric by themselves, "
-    "and orders therefore keep it. The bootstrap interval on each claim card supposes no shape; where it reaches another verdict, "
-    "take care."
 )
+
+# %% [markdown]
+# The promise is one for noise that is about normal, or symmetric. A verdict on a value close to a limit, from networks that now and then
+# fail badly, is wrong more often than the table of normal noise says. Differences of two networks are symmetric by themselves, so orders
+# keep the promise. The bootstrap interval on each claim card supposes no shape; where it tells another story than Student's, take care.
 
 # %% [markdown]
 # ## How many seeds it takes

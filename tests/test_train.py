@@ -148,6 +148,19 @@ def test_momentum_is_reset_at_every_epoch_of_yu2021():
     assert all(not keras.ops.convert_to_numpy(slot).any() for slot in trainer.optimizer.variables[2:])
 
 
+def test_every_epoch_draws_its_own_random_numbers():
+    trainer = train.Trainer(smoke("da-conv"))
+    generators = [trainer.engine.seeds, *train._seed_generators(trainer.model)]
+    states = []
+    for epoch in (1, 2, 1):
+        trainer._start_epoch(epoch)
+        states.append([keras.ops.convert_to_numpy(g.state).tolist() for g in generators])
+    assert len(generators) == 2  # augmentation and dropout
+    assert all(first != second for first, second in zip(states[0], states[1], strict=True))
+    assert states[2] == states[0]  # from (seed, epoch) alone
+    assert states[0][0] != states[0][1]
+
+
 def test_a_loss_that_is_no_number_ends_the_run_and_is_kept(caplog):
     run = smoke()
     recipe = replace(run.experiment.recipe, schedule=Constant(1e30))

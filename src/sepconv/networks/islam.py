@@ -6,12 +6,13 @@ from typing import Literal
 import keras
 from keras import KerasTensor, layers
 
+from sepconv.networks.batch_norm import BatchNormalization
 from sepconv.networks.layers import classifier
 from sepconv.spec import SpecError
 
 Norm = Literal["batch", "layer"]
 _NORMS: dict[str, Callable[..., keras.layers.Layer]] = {
-    "batch": layers.BatchNormalization,
+    "batch": BatchNormalization,
     "layer": layers.LayerNormalization,
 }
 

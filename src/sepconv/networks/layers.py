@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from keras import KerasTensor, initializers, layers
 
+from sepconv.networks.batch_norm import BatchNormalization
+
 
 @dataclass(frozen=True)
 class Convention:
@@ -97,7 +99,7 @@ def mobilenet_blocks(x: KerasTensor, block: Block, convention: Convention, block
 
 def bn_relu(x: KerasTensor, name: str, convention: Convention = KERAS) -> KerasTensor:
     """Batch norm and ReLU."""
-    norm = layers.BatchNormalization(momentum=convention.bn_momentum, epsilon=convention.bn_epsilon, name=f"{name}_bn")
+    norm = BatchNormalization(momentum=convention.bn_momentum, epsilon=convention.bn_epsilon, name=f"{name}_bn")
     return layers.Activation("relu", name=f"{name}_relu")(norm(x))
 
 

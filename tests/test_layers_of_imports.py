@@ -16,7 +16,7 @@ LAYERS = (
     {"results"},  # the store: what trains and counts writes with it, what judges reads with it
     {"roofline"},
     {"environment", "schedule", "data", "augment", "networks", "objective"},
-    {"checkpoint", "engine_tensorflow", "engine_jax", "train", "cost", "latency", "bench"},
+    {"checkpoint", "engine_tensorflow", "engine_jax", "train", "cost", "latency", "bench", "depthwise"},
     {"stats"},
     {"measures"},
     {"verdicts"},

@@ -10,10 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from factories import (
+    COUNTED,
+    A,
+    B,
+    C,
+    claim,
+    cost_of,
+    environment,
+    full_results,
+    latency_of,
+    paper_of,
+    run_of,
+    runs_of,
+    timed,
+)
 from sepconv import calibration, claims, measures, papers, stats, verdicts
 from sepconv.claims import Verdict, judge
 from sepconv.compare import compare
-from sepconv.results import CostResult, LatencyResult, Results, RunResult
+from sepconv.results import Results
 from sepconv.spec import (
     COST_METRICS,
     LATENCY_METRICS,
@@ -21,156 +36,20 @@ from sepconv.spec import (
     RUN_METRICS,
     Agreement,
     Budget,
-    Claim,
     Consistent,
-    Constant,
     DifferenceWithin,
     Equal,
-    Experiment,
     Measure,
     Network,
     Number,
-    Optimizer,
     Ordered,
     Pair,
-    Paper,
     RatioWithin,
-    Recipe,
-    Run,
-    Scale,
     Within,
     higher,
-    to_json,
 )
-
-HYPERPARAMETERS = {field for field in Recipe.__dataclass_fields__ if field != "sources"}
-RECIPE = Recipe(
-    epochs=3,
-    batch_size=8,
-    optimizer=Optimizer("adam"),
-    schedule=Constant(1e-3),
-    normalisation="unit",
-    train_images=40_000,
-    sources=dict.fromkeys(HYPERPARAMETERS, "test"),
-)
-REDUCED = Scale(epochs=2, train_images=100, evaluate_images=100)
-A, B, C = (Experiment(name, Network(f"nets.{name}"), "cifar10", RECIPE, REDUCED) for name in "abc")
-COUNTED = Experiment("counted", Network("nets.counted"), "cifar10")
 
 INSIDE, OUTSIDE, ACROSS = (93.0, 93.1, 92.9), (90.0, 90.1, 89.9), (93.0, 94.5, 93.2)  # against 93 ± 1
-
-
-def claim(check, kind, name="x"):
-    return Claim(
-        id=f"p.{name}", kind=kind, quote="q", where="Sec. 1", check=check, reported="93 %", criterion="as it says"
-    )
-
-
-def paper_of(*asked, **changes):
-    named = [replace(c, id=f"p.claim-{i}") for i, c in enumerate(asked)]
-    paper = Paper(
-        key="p",
-        title="T",
-        authors="A",
-        year=2020,
-        venue="V",
-        link="https://example.org",
-        hardware="none",
-        experiments=(A, B, C, COUNTED),
-        claims=tuple(named),
-    )
-    return replace(paper, **changes)
-
-
-def run_of(experiment, seed, accuracy=90.0, *, budget=Budget.PAPER, paper="p", **changes):
-    """A run whose accuracies are all ``accuracy`` and whose times are 10 s an epoch on a GPU, unless changed."""
-    run = Run(paper, experiment, budget, seed)
-    epochs = run.spec["scale"]["epochs"]
-    percent = dict.fromkeys(("train_accuracy", "val_accuracy"), accuracy)
-    history = [
-        {"epoch": n, "learning_rate": 1e-3, "train_loss": 1.0, "val_loss": 1.0, "train_seconds": 10.0}
-        | {"evaluate_seconds": 1.0}
-        | percent
-        for n in range(1, epochs + 1)
-    ]
-    content = {
-        "paper": paper,
-        "experiment": experiment.name,
-        "budget": budget,
-        "seed": seed,
-        "run_id": run.id,
-        "spec": run.spec,
-        "status": "complete",
-        "history": history,
-        "final": percent | {"test_accuracy": accuracy, "test_loss": 1.0, "batch_stats_accuracy": accuracy},
-        "seconds": {"compile": 1.0, "train": 10.0 * epochs, "evaluate": 1.0},
-        "peak_bytes": None,
-        "data_sha256": "ab" * 32,
-        "environment": environment(),
-    }
-    return RunResult.model_validate_json(json.dumps(content | changes))
-
-
-def environment(device="H200", accelerator=True):
-    return {
-        "python": "3.11",
-        "keras": "3.15",
-        "backend": "jax",
-        "backend_version": "0.7",
-        "numpy": "2.4",
-        "device": device,
-        "accelerator": accelerator,
-        "cores": 2,
-        "system": "Linux",
-        "git_commit": "0123abc",
-    }
-
-
-def runs_of(experiment, accuracies, **changes):
-    return tuple(run_of(experiment, seed, accuracy, **changes) for seed, accuracy in enumerate(accuracies))
-
-
-def timed(experiment, seconds, **changes):
-    """Runs whose epochs take ``seconds``."""
-    return tuple(
-        run_of(
-            experiment,
-            seed,
-            history=[e.model_dump() | {"train_seconds": value} for e in run_of(experiment, seed).history],
-            seconds={"compile": 1.0, "train": 3 * value, "evaluate": 1.0},
-            **changes,
-        )
-        for seed, value in enumerate(seconds)
-    )
-
-
-def cost_of(experiment, paper="p", **counts):
-    every = dict.fromkeys([*COST_METRICS, "activation_bytes"], 100) | counts
-    return CostResult(
-        paper=paper,
-        experiment=experiment.name,
-        network=to_json(experiment.network),
-        batch_size=experiment.recipe.batch_size if experiment.recipe else None,
-        layers=(),
-        **every,
-    )
-
-
-def latency_of(experiment, passes, paper="p", protocol=("training", "host"), **machine):
-    return LatencyResult.model_validate_json(
-        json.dumps(
-            {
-                "paper": paper,
-                "experiment": experiment.name,
-                "budget": "paper",
-                "images": 10_000,
-                "batch_norm": protocol[0],
-                "transfer": protocol[1],
-                "seconds": {size: list(passes) for size in (4, 256)},
-                "environment": environment(**machine),
-            }
-        )
-    )
 
 
 def judge_one(check, kind, **found):
@@ -586,17 +465,6 @@ def test_sentence_of_an_inconclusive_value_says_what_would_decide():
 def test_sentence_of_a_count():
     found = judge_one(higher("mult_adds", of="a", than="b"), "order", costs=(cost_of(A, mult_adds=7000), cost_of(B)))
     assert "mult-adds, a − b: 6,900 mult-adds (7,000 against 100)" in found.sentence
-
-
-def full_results(paper):
-    """Results at the paper's budget of everything that a paper's claims could read."""
-    trained = [e for e in paper.experiments if e.recipe]
-    random = np.random.default_rng(0)
-    return Results(
-        runs=tuple(run_of(e, s, round(random.normal(80, 1), 2), paper=paper.key) for e in trained for s in range(3)),
-        costs=tuple(cost_of(e, paper=paper.key) for e in paper.experiments),
-        latencies=tuple(latency_of(e, random.uniform(1, 2, 3), paper=paper.key) for e in trained),
-    )
 
 
 @pytest.mark.parametrize("paper", papers.all_papers(), ids=lambda paper: paper.key)

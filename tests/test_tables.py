@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
+from factories import A, B, claim, cost_of, environment, latency_of, paper_of, run_of, runs_of
 from sepconv import attribution, claims, markup, papers, results, tables
 from sepconv.attribution import Cause, Gap
 from sepconv.results import Layer, Results
 from sepconv.spec import Budget, Equal, Experiment, Measure, Optimizer, Pair, RatioWithin, Run, Within, higher
 from sepconv.stats import Interval
 from sepconv.verdicts import Judgement, Part, Verdict
-from test_claims import A, B, claim, cost_of, environment, latency_of, paper_of, run_of, runs_of
 
 COMMITTED = results.read_all(Path(__file__).parents[1] / "results")
 EVIL = "<img src=x onerror=alert(1)>&\"'"

@@ -168,6 +168,21 @@ def run_link(key: str) -> Markup:
     return link(f"{RUNS_PAGE}#{key}", key)
 
 
+def recipe_link(paper: str, experiment: str) -> Markup:
+    """An experiment's name, linked to its recipe on the paper's page."""
+    return link(f"{paper}.html#{recipe_anchor(paper, experiment)}", experiment)
+
+
+def recipe_anchor(paper: str, experiment: str) -> str:
+    """Where an experiment's recipe stands on a page."""
+    return f"{paper}/{experiment}/recipe"
+
+
+def target(anchor: str, text: str) -> Markup:
+    """Text that links lead to."""
+    return Markup('<span id="{}">{}</span>').format(anchor, text)
+
+
 def note(text: str) -> Markup:
     """Text in grey."""
     return Markup('<span class="sc-note">{}</span>').format(text)

@@ -18,15 +18,20 @@ def judgement_lines(judgements: Sequence[Judgement]) -> Iterator[str]:
     yield ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
 
 
-def comparison_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Changed verdicts first; then every number that both have, and where one more run of ours was to be expected."""
-    for comparison in comparisons:
+def comparison_lines(comparisons: Sequence[Comparison], set_aside: Sequence[str]) -> Iterator[str]:
+    """Changed verdicts first; then every number that both have, and where one more run of ours was to be expected.
+
+    ``set_aside`` names what they have and ours cannot be compared with.
+    """
+    for comparison in sorted(comparisons, key=lambda c: not c.changed):
         if comparison.changed:
             yield f"{comparison.claim.id}: {comparison.ours.verdict} here, {comparison.theirs.verdict} there"
+            yield from (f"  ours: {describe_part(part)}" for part in comparison.ours.parts)
             yield from (f"  theirs: {describe_part(part)}" for part in comparison.theirs.parts)
-        yield from (_row_line(comparison.claim.id, row) for row in comparison.rows)
-    if not any(comparison.rows for comparison in comparisons):
+        yield from (_row_line(comparison.claim.id, row) for row in comparison.shared)
+    if not any(comparison.shared for comparison in comparisons):
         yield "no claim has numbers in both folders"
+    yield from (f"not compared: {reason}" for reason in set_aside)
 
 
 def _row_line(claim_id: str, row: Row) -> str:

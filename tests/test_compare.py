@@ -113,10 +113,10 @@ def test_against_nobody_it_says_what_to_expect():
 
 
 def test_one_budget_that_cannot_be_read_hides_no_other():
-    zero = {"history": [e.model_dump() | {"train_seconds": 0} for e in run_of(B, 0, budget=Budget.REDUCED).history]}
-    reduced = (run_of(A, 0, budget=Budget.REDUCED), run_of(B, 0, budget=Budget.REDUCED, **zero))
-    ours = Results(runs=(*timed(A, (1, 2, 3)), *timed(B, (1, 1, 1)), *reduced))
-    assert only_row(TIMES, "ratio", ours, ours).budget is Budget.PAPER
+    zero = {"history": [e.model_dump() | {"train_seconds": 0} for e in run_of(B, 0).history]}
+    reduced = (run_of(A, 0, budget=Budget.REDUCED), run_of(B, 0, budget=Budget.REDUCED))
+    ours = Results(runs=(run_of(A, 0), run_of(B, 0, **zero), *reduced))
+    assert only_row(TIMES, "ratio", ours, ours).budget is Budget.REDUCED
 
 
 # --- what is left out ------------------------------------------------------------------------------------------------
@@ -212,6 +212,13 @@ def test_each_number_stands_once_with_its_claims_and_equal_counts_are_folded():
     soup = BeautifulSoup(html.text, "html.parser")
     assert [row.a.text for row in soup.select("tr.sc-differs")] == ["claim-0", "claim-3"]
     assert soup.caption.text == "p: 4 numbers in both"
+
+
+def test_a_row_is_marked_where_one_value_of_several_is_outside():
+    theirs = Results(runs=runs_of(A, (93.0, 89.0)))
+    html = tables.compared_table(VALUE, compare.compare(VALUE, Results(runs=runs_of(A, INSIDE)), theirs))
+    (row,) = BeautifulSoup(html.text, "html.parser").select("tr.sc-differs")
+    assert "1\u00a0of\u00a02\u00a0in\u00a0it" in row.text
 
 
 def test_nothing_in_both_is_said():

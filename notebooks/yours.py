@@ -45,8 +45,8 @@ NOBODY = Markdown("*No other folder is given, so there is nothing here yet.*")
 # %% [markdown]
 # ## Verdicts that changed
 #
-# A claim is listed here if both folders could test it and they disagree. Below three seeds, or at less than the paper's own budget,
-# there is no verdict that could change.
+# A claim is listed here if both folders could test it and they disagree. Training at less than the paper's own budget gives no verdict
+# that could change, and fewer than three seeds are *inconclusive* at most.
 
 # %% tags=["hide-input"]
 tables.changed_table(compared) if theirs_dir else NOBODY

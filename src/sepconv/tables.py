@@ -181,7 +181,7 @@ def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
         yield "Runs", _folded(f"{len(judgement.runs)} used", [run_link(key) for key in judgement.runs])
     recipes = dict.fromkeys(m.of for m in claim.measures if m.metric in RUN_METRICS or m.unit == "bytes")
     if recipes:
-        yield "Recipe", _folded(f"of {len(recipes)} networks", [recipe_link(judgement.paper, of) for of in recipes])
+        yield "Recipe", Markup(", ").join(recipe_link(judgement.paper, of) for of in recipes)
     if judgement.missing:
         yield "Missing", _folded(f"{len(judgement.missing)} still needed", judgement.missing)
     if judgement.set_aside:

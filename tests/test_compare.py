@@ -119,6 +119,21 @@ def test_one_budget_that_cannot_be_read_hides_no_other():
     assert only_row(TIMES, "ratio", ours, ours).budget is Budget.REDUCED
 
 
+def test_who_ran_one_of_two_networks_has_that_one_compared():
+    check = higher("test_accuracy", of="a", than="b")
+    ours, theirs = Results(runs=runs_of(A, INSIDE) + runs_of(B, (80, 82))), Results(runs=(run_of(B, 7, 81.5),))
+    (comparison,) = compare.compare(paper_of(claim(check, "order")), ours, theirs)
+    (row,) = comparison.shared
+    assert (row.label, row.ours, row.theirs, row.as_expected) == ("test accuracy of b", (80, 82), (81.5,), 1)
+    assert [row.label for row in comparison.predicted if not row.theirs] == ["test accuracy, a − b"]
+
+
+def test_seconds_of_one_network_alone_are_not_compared():
+    ours = Results(runs=timed(A, (1, 2, 3)) + timed(B, (1, 1, 2)))
+    (comparison,) = compare.compare(paper_of(claim(TIMES, "ratio")), ours, Results(runs=timed(A, (1, 2, 3))))
+    assert comparison.shared == ()
+
+
 # --- what is left out ------------------------------------------------------------------------------------------------
 
 
@@ -169,7 +184,7 @@ MANY = paper_of(
     claim(Equal(Measure("num_params", "a"), 100), "exact"),
     claim(Equal(Measure("mult_adds", "a"), 100), "exact"),
     claim(Consistent((Agreement(Number("x", 1), Number("y", 1)),)), "internal"),
-    claim(higher("test_accuracy", of="c", than="a"), "order"),
+    claim(Within((Measure("test_accuracy", "c"),), 92, 94), "value"),
 )
 OURS = Results(runs=runs_of(A, INSIDE) + runs_of(B, (60.0, 60.4)), costs=(cost_of(A),))
 THEIRS = Results(runs=runs_of(A, OUTSIDE) + runs_of(B, (56.9,)), costs=(cost_of(A, num_params=101),))
@@ -190,10 +205,16 @@ def test_changed_verdicts_have_the_numbers_of_both():
         ["p"],
         [
             "claim-0",
+            "93 %",
             "✓ reproduced test accuracy of a: 93.00 ± 0.25 % (n = 3; bootstrap 92.90 to 93.10)",
             "✗ not reproduced test accuracy of a: 90.00 ± 0.25 % (n = 3; bootstrap 89.90 to 90.10)",
         ],
-        ["claim-3", "✓ reproduced parameters of a: 100 parameters", "✗ not reproduced parameters of a: 101 parameters"],
+        [
+            "claim-3",
+            "93 %",
+            "✓ reproduced parameters of a: 100 parameters",
+            "✗ not reproduced parameters of a: 101 parameters",
+        ],
     ]
     assert "No verdict changed" in tables.changed_table(both(MANY, OURS, OURS)).text
 
@@ -204,11 +225,21 @@ def test_each_number_stands_once_with_its_claims_and_equal_counts_are_folded():
     assert cells(html, ".sc-scroll:not(details *) table") == [
         ["number", "ours", "theirs", "one more run of ours"],
         ["budget paper"],
-        ["test accuracy of a (%) claim-0", "92.90, 93.00, 93.10", "89.90, 90.00, 90.10", "92.50 to 93.50 0 of 3 in it"],
-        ["parameters of a claim-3", "100", "101", "0 of 1 equal"],
-        ["test accuracy, a − b (points) claim-1 , claim-2", "32.70, 33.00", "33.10", "29.55 to 36.15 1 of 1 in it"],
+        [
+            "test accuracy of a (%) claim-0 (paper: 93 %)",
+            "92.90, 93.00, 93.10",
+            "89.90, 90.00, 90.10",
+            "92.50 to 93.50 0 of 3 in it",
+        ],
+        ["parameters of a claim-3 (paper: 93 %)", "100", "101", "0 of 1 equal"],
+        [
+            "test accuracy, a − b (points) claim-1 (paper: 93 %) claim-2 (paper: 93 %)",
+            "32.70, 33.00",
+            "33.10",
+            "29.55 to 36.15 1 of 1 in it",
+        ],
     ]
-    assert cells(html, "details table")[2:] == [["mult-adds of a claim-4", "100", "100"]]
+    assert cells(html, "details table")[2:] == [["mult-adds of a claim-4 (paper: 93 %)", "100", "100"]]
     soup = BeautifulSoup(html.text, "html.parser")
     assert [row.a.text for row in soup.select("tr.sc-differs")] == ["claim-0", "claim-3"]
     assert soup.caption.text == "p: 4 numbers in both"
@@ -221,6 +252,13 @@ def test_a_row_is_marked_where_one_value_of_several_is_outside():
     assert "1\u00a0of\u00a02\u00a0in\u00a0it" in row.text
 
 
+def test_of_many_claims_on_one_number_the_first_are_named():
+    paper = paper_of(*5 * [claim(ACCURACY, "value")])
+    row = cells(tables.expected_table(paper, compare.compare(paper, Results(runs=runs_of(A, INSIDE)), Results())))[2]
+    shown = " ".join(f"claim-{i} (paper: 93 %)" for i in range(3))
+    assert row[0] == f"test accuracy of a (%) {shown} and 2 other claims"
+
+
 def test_nothing_in_both_is_said():
     assert "p: nothing in both" in tables.compared_table(MANY, compare.compare(MANY, OURS, Results())).text
 
@@ -228,8 +266,8 @@ def test_nothing_in_both_is_said():
 def test_what_to_expect_is_a_row_a_number():
     ((_, compared),) = both(MANY, OURS, Results())
     assert cells(tables.expected_table(MANY, compared))[2:] == [
-        ["test accuracy of a (%) claim-0", "92.90, 93.00, 93.10", "92.50 to 93.50"],
-        ["test accuracy, a − b (points) claim-1 , claim-2", "32.70, 33.00", "29.55 to 36.15"],
+        ["test accuracy of a (%) claim-0 (paper: 93 %)", "92.90, 93.00, 93.10", "92.50 to 93.50"],
+        ["test accuracy, a − b (points) claim-1 (paper: 93 %) claim-2 (paper: 93 %)", "32.70, 33.00", "29.55 to 36.15"],
     ]
     assert "too few runs" in tables.expected_table(MANY, compare.compare(MANY, Results(), Results())).text
 
@@ -270,7 +308,7 @@ def test_the_terminal_lists_a_changed_verdict_first_of_all_papers():
     changed = compare.compare(replace(VALUE, claims=(replace(claim(ACCURACY, "value"), id="p.y"),)), OURS, THEIRS)
     lines = list(terminal.comparison_lines([*same, *changed], ["x (other data)"]))
     assert lines[0] == "p.y: reproduced here, not reproduced there"
-    assert [line.split()[0] for line in lines[1:3]] == ["ours:", "theirs:"]
+    assert [line.split()[0] for line in lines[1:4]] == ["the", "ours:", "theirs:"]
     assert lines[-1] == "not compared: x (other data)"
 
 
@@ -306,7 +344,7 @@ def test_comparing_two_folders_in_the_terminal(folders, monkeypatch, capsys):
     shown = capsys.readouterr()
     assert ended.value.code == 1
     assert shown.out.startswith(f"{CHANGED}: reproduced here, not reproduced there\n")
-    assert "islam2022.acc-small [paper] test accuracy of small in %: ours 90.00, 91.00, 92.00; theirs" in shown.out
+    assert "[paper] test accuracy of small in %: ours 90.00, 91.00, 92.00; theirs 90.00, 91.00, 92.00; one" in shown.out
     assert shown.err.startswith("tseng2020/da-conv/paper-seed-0.json: expected a JSON file")
     assert shown.err.count("\n") == 1
 

@@ -1,7 +1,8 @@
 """A re-runner's results against ours, claim by claim."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 
 from sepconv import stats
 from sepconv.claims import Answer, Question, answer, judge, questions
@@ -69,6 +70,15 @@ def compare(paper: Paper, ours: Results, theirs: Results) -> tuple[Comparison, .
     return tuple(sorted(compared, key=lambda c: (not c.changed, not c.shared)))
 
 
+def by_number(comparisons: Iterable[Comparison]) -> dict[Row, list[Comparison]]:
+    """Each number of one paper once, with the claims that rest on it."""
+    found: dict[Row, list[Comparison]] = {}
+    for comparison in comparisons:
+        for row in dict.fromkeys(comparison.rows):
+            found.setdefault(row, []).append(comparison)
+    return found
+
+
 def set_aside(paper: Paper, ours: Results, theirs: Results) -> tuple[str, ...]:
     """One text for each result of theirs that is compared with none of ours, with the reason, such as other data."""
     comparable = _of_our_data(ours, theirs)
@@ -88,17 +98,28 @@ def _of_our_data(ours: Results, theirs: Results) -> Results:
 
 
 def _rows(claim: Claim, ours: Selection, theirs: Selection) -> Iterator[Row]:
-    asked = [q for q in questions(claim.check) if any(isinstance(term, Measure) for term in q.terms)]
     for budget in reversed(Budget):
-        for question in asked:
-            try:
-                our, their = (answer(question, Selection(s.paper, s.results, budget)) for s in (ours, theirs))
-            except (MeasureError, ValueError):
-                continue  # the judgements say why
-            row = _row(budget, our, their)
-            counted_before = row.exact and budget is not Budget.PAPER
-            if row.ours and (row.theirs or row.expected) and not counted_before:
-                yield row
+        for question in questions(claim.check):
+            yield from _rows_of(question, *(Selection(s.paper, s.results, budget) for s in (ours, theirs)))
+
+
+def _rows_of(question: Question, ours: Selection, theirs: Selection) -> Iterator[Row]:
+    """The number that is asked for; where they have run only one of the two that it compares, that one.
+
+    Not of seconds: alone, they say more about the machine than about the network.
+    """
+    if not any(isinstance(term, Measure) for term in question.terms):
+        return
+    try:
+        row = _row(ours.budget, answer(question, ours), answer(question, theirs))
+    except (MeasureError, ValueError):
+        return  # the judgements say why
+    if row.ours and (row.theirs or row.expected) and (row.budget is Budget.PAPER or not row.exact):
+        yield row
+    if len(question.terms) == 2 and not row.theirs:
+        alone = (Question((term,), -inf, inf) for term in question.terms)
+        found = (row for one in alone if one.unit != "s" for row in _rows_of(one, ours, theirs))
+        yield from (row for row in found if row.theirs)
 
 
 def _row(budget: Budget, our: Answer, their: Answer) -> Row:

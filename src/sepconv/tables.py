@@ -53,7 +53,7 @@ from sepconv.verdicts import Judgement, Part, Verdict
 
 Judged = Sequence[tuple[Paper, Sequence[Judgement]]]
 Compared = Sequence[tuple[Paper, Sequence[Comparison]]]
-Numbers = Mapping[compare.Row, Sequence[Markup]]  # with the links of the claims that rest on each
+Numbers = Mapping[compare.Row, Sequence[Comparison]]  # with the claims that rest on each
 LayerRow = tuple[str, ...]
 
 NOTHING = "–"
@@ -216,12 +216,12 @@ def changed_table(compared: Compared) -> Html:
     groups = [Group(paper.key, tuple(_changed_row(c) for c in found if c.changed)) for paper, found in compared]
     changed = sum(len(group.rows) for group in groups)
     caption = f"{_several(changed, 'verdict')} changed" if changed else "No verdict changed"
-    return Html(table(caption, ("claim", "ours", "theirs"), groups))
+    return Html(table(caption, ("claim", "the paper reports", "ours", "theirs"), groups))
 
 
 def compared_table(paper: Paper, comparisons: Sequence[Comparison]) -> Html:
     """Every number of a paper's claims that both folders have; equal counts are folded below the others."""
-    numbers = _by_number(paper, comparisons, [row for c in comparisons for row in c.shared])
+    numbers = {row: claims for row, claims in compare.by_number(comparisons).items() if row.theirs}
     equal = {row: claims for row, claims in numbers.items() if row.exact and row.as_expected == len(row.theirs)}
     rest = {row: claims for row, claims in numbers.items() if row not in equal}
     caption = f"{paper.key}: {_several(len(numbers), 'number')} in both" if numbers else f"{paper.key}: nothing in both"
@@ -234,7 +234,7 @@ def compared_table(paper: Paper, comparisons: Sequence[Comparison]) -> Html:
 
 def expected_table(paper: Paper, comparisons: Sequence[Comparison]) -> Html:
     """Every number of a paper's claims at every budget from which one more run of ours can be predicted."""
-    numbers = _by_number(paper, comparisons, [row for c in comparisons for row in c.predicted])
+    numbers = {row: claims for row, claims in compare.by_number(comparisons).items() if row.expected}
     caption = f"{paper.key}: what to expect of one more run" if numbers else f"{paper.key}: too few runs to expect one"
     columns = ("number", "ours", "one more run")
     return Html(table(caption, columns, _by_budget(numbers, _expected_cells), numeric=columns[1:]))
@@ -257,13 +257,22 @@ def left_out_table(reasons: Sequence[str]) -> Html:
 def _changed_row(comparison: Comparison) -> Row:
     sides = (comparison.ours, comparison.theirs)
     cells = (lines([verdicts(side), *(_part_line(part, several=False) for part in side.parts)]) for side in sides)
-    return Row((claim_link(comparison.ours), *cells))
+    return Row((claim_link(comparison.ours), comparison.claim.reported, *cells))
 
 
-def _by_number(paper: Paper, comparisons: Sequence[Comparison], rows: Iterable[compare.Row]) -> Numbers:
-    """Each number once, with the claims that rest on it in the order of the paper."""
-    in_order = sorted(comparisons, key=lambda c: paper.claims.index(c.claim))
-    return {row: [claim_link(c.ours) for c in in_order if row in c.rows] for row in rows}
+def _heading(row: compare.Row, claims: Sequence[Comparison], most: int = 3) -> Markup:
+    """What the number is, its unit where the words do not say it, and the first of the claims that rest on it."""
+    label = f"{row.label} ({row.unit})" if row.unit in ("%", "points", "s", "×") else row.label
+    rest = [note(f"and {_several(len(claims) - most, 'other claim')}")] if len(claims) > most else []
+    return lines([label, *(_claim_and_reported(claim, row) for claim in claims[:most]), *rest])
+
+
+def _claim_and_reported(comparison: Comparison, row: compare.Row) -> Markup:
+    """The claim's link, and what the paper reports where the number is one of the paper's budget."""
+    claim = claim_link(comparison.ours)
+    if row.budget is not Budget.PAPER:
+        return claim
+    return Markup("{} {}").format(claim, note(f"(paper: {comparison.claim.reported})"))
 
 
 def _by_budget(numbers: Numbers, cells: Callable[[compare.Row], tuple[str, ...]]) -> list[Group]:
@@ -271,18 +280,13 @@ def _by_budget(numbers: Numbers, cells: Callable[[compare.Row], tuple[str, ...]]
         Group(
             f"budget {budget}",
             tuple(
-                Row((lines([_label(row), Markup(", ").join(claims)]), *cells(row)), mark=_mark(row))
+                Row((_heading(row, claims), *cells(row)), mark=_mark(row))
                 for row, claims in numbers.items()
                 if row.budget is budget
             ),
         )
         for budget in reversed(Budget)
     ]
-
-
-def _label(row: compare.Row) -> str:
-    """What the number is; its unit where the words do not say it."""
-    return f"{row.label} ({row.unit})" if row.unit in ("%", "points", "s", "×") else row.label
 
 
 def _compared_cells(row: compare.Row) -> tuple[str, ...]:

@@ -204,14 +204,12 @@ def test_changed_verdicts_have_the_numbers_of_both():
     assert cells(tables.changed_table(both(MANY, OURS, THEIRS)))[1:] == [
         ["p"],
         [
-            "claim-0",
-            "93 %",
+            "claim-0 (paper: 93 %)",
             "✓ reproduced test accuracy of a: 93.00 ± 0.25 % (n = 3; bootstrap 92.90 to 93.10)",
             "✗ not reproduced test accuracy of a: 90.00 ± 0.25 % (n = 3; bootstrap 89.90 to 90.10)",
         ],
         [
-            "claim-3",
-            "93 %",
+            "claim-3 (paper: 93 %)",
             "✓ reproduced parameters of a: 100 parameters",
             "✗ not reproduced parameters of a: 101 parameters",
         ],
@@ -249,7 +247,7 @@ def test_a_row_is_marked_where_one_value_of_several_is_outside():
     theirs = Results(runs=runs_of(A, (93.0, 89.0)))
     html = tables.compared_table(VALUE, compare.compare(VALUE, Results(runs=runs_of(A, INSIDE)), theirs))
     (row,) = BeautifulSoup(html.text, "html.parser").select("tr.sc-differs")
-    assert "1\u00a0of\u00a02\u00a0in\u00a0it" in row.text
+    assert "1\u00a0of\u00a02 in\u00a0it" in row.text
 
 
 def test_of_many_claims_on_one_number_the_first_are_named():
@@ -260,7 +258,8 @@ def test_of_many_claims_on_one_number_the_first_are_named():
 
 
 def test_nothing_in_both_is_said():
-    assert "p: nothing in both" in tables.compared_table(MANY, compare.compare(MANY, OURS, Results())).text
+    html = tables.compared_table(MANY, compare.compare(MANY, OURS, Results()))
+    assert BeautifulSoup(html.text, "html.parser").get_text(strip=True) == "p: nothing in both"
 
 
 def test_what_to_expect_is_a_row_a_number():
@@ -359,7 +358,8 @@ def test_the_page_of_two_folders(folders, tmp_path):
     outputs = [o for cell in nbformat.read(page, as_version=4).cells for o in cell.get("outputs", ())]
     html = [tables.Html(output.data["text/html"]) for output in outputs if "text/html" in output.get("data", {})]
     _, paper, first, *_ = cells(html[0])
-    assert (paper, first[0]) == (["tseng2020"], CHANGED.removeprefix("tseng2020."))
+    assert paper == ["tseng2020"]
+    assert first[0].startswith(CHANGED.removeprefix("tseng2020.") + " (paper: ")
     assert cells(html[-1])[1][0].startswith("tseng2020/da-conv/paper-seed-0.json: expected a JSON file")
     results.write(folders[1], result_of(Run("tseng2020", papers.paper("tseng2020").experiment("dsc"), Budget.PAPER, 3)))
     assert "stale" in "\n".join(report.notebook_faults(tmp_path))

@@ -216,7 +216,7 @@ def changed_table(compared: Compared) -> Html:
     groups = [Group(paper.key, tuple(_changed_row(c) for c in found if c.changed)) for paper, found in compared]
     changed = sum(len(group.rows) for group in groups)
     caption = f"{_several(changed, 'verdict')} changed" if changed else "No verdict changed"
-    return Html(table(caption, ("claim", "the paper reports", "ours", "theirs"), groups))
+    return Html(table(caption, ("claim", "ours", "theirs"), groups))
 
 
 def compared_table(paper: Paper, comparisons: Sequence[Comparison]) -> Html:
@@ -257,22 +257,22 @@ def left_out_table(reasons: Sequence[str]) -> Html:
 def _changed_row(comparison: Comparison) -> Row:
     sides = (comparison.ours, comparison.theirs)
     cells = (lines([verdicts(side), *(_part_line(part, several=False) for part in side.parts)]) for side in sides)
-    return Row((claim_link(comparison.ours), comparison.claim.reported, *cells))
+    return Row((_claim_and_reported(comparison), *cells))
 
 
 def _heading(row: compare.Row, claims: Sequence[Comparison], most: int = 3) -> Markup:
-    """What the number is, its unit where the words do not say it, and the first of the claims that rest on it."""
+    """What the number is, its unit where the words do not say it, and the first of the claims that rest on it.
+
+    What the paper reports stands beside them where the number is one of the paper's budget.
+    """
     label = f"{row.label} ({row.unit})" if row.unit in ("%", "points", "s", "×") else row.label
     rest = [note(f"and {_several(len(claims) - most, 'other claim')}")] if len(claims) > most else []
-    return lines([label, *(_claim_and_reported(claim, row) for claim in claims[:most]), *rest])
+    named = (_claim_and_reported(c) if row.budget is Budget.PAPER else claim_link(c.ours) for c in claims[:most])
+    return lines([label, *named, *rest])
 
 
-def _claim_and_reported(comparison: Comparison, row: compare.Row) -> Markup:
-    """The claim's link, and what the paper reports where the number is one of the paper's budget."""
-    claim = claim_link(comparison.ours)
-    if row.budget is not Budget.PAPER:
-        return claim
-    return Markup("{} {}").format(claim, note(f"(paper: {comparison.claim.reported})"))
+def _claim_and_reported(comparison: Comparison) -> Markup:
+    return Markup("{} {}").format(claim_link(comparison.ours), note(f"(paper: {comparison.claim.reported})"))
 
 
 def _by_budget(numbers: Numbers, cells: Callable[[compare.Row], tuple[str, ...]]) -> list[Group]:
@@ -292,8 +292,9 @@ def _by_budget(numbers: Numbers, cells: Callable[[compare.Row], tuple[str, ...]]
 def _compared_cells(row: compare.Row) -> tuple[str, ...]:
     if row.as_expected is None:
         return (*_count_cells(row), note("too few of ours" if len(row.ours) < 2 else "ours are all equal"))
-    inside = note(f"{row.as_expected} of {len(row.theirs)} {'equal' if row.exact else 'in it'}".replace(" ", "\u00a0"))
-    return (*_count_cells(row), inside if row.exact else lines([_range(row), inside]))
+    inside = f"{row.as_expected}\u00a0of\u00a0{len(row.theirs)}"
+    said = note(f"{inside} equal") if row.exact else lines([_range(row), note(f"{inside} in\u00a0it")])
+    return (*_count_cells(row), said)
 
 
 def _count_cells(row: compare.Row) -> tuple[str, ...]:

@@ -1,8 +1,26 @@
-"""Runs and results made up for tests that are not about what is in them."""
+"""Papers, runs and results made up for tests: of the real papers where what is in them does not matter, else of p."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
 
 from sepconv.papers import paper
-from sepconv.results import Environment, Epoch, Final, RunResult, Seconds
-from sepconv.spec import Budget, Run
+from sepconv.results import CostResult, Environment, Epoch, Final, LatencyResult, Results, RunResult, Seconds
+from sepconv.spec import (
+    COST_METRICS,
+    Budget,
+    Claim,
+    Constant,
+    Experiment,
+    Network,
+    Optimizer,
+    Paper,
+    Recipe,
+    Run,
+    Scale,
+    to_json,
+)
 
 ENVIRONMENT = Environment(
     python="3.11.7",
@@ -17,20 +35,34 @@ ENVIRONMENT = Environment(
     git_commit="0" * 40,
 )
 
+HYPERPARAMETERS = {field for field in Recipe.__dataclass_fields__ if field != "sources"}
+RECIPE = Recipe(
+    epochs=3,
+    batch_size=8,
+    optimizer=Optimizer("adam"),
+    schedule=Constant(1e-3),
+    normalisation="unit",
+    train_images=40_000,
+    sources=dict.fromkeys(HYPERPARAMETERS, "test"),
+)
+REDUCED = Scale(epochs=2, train_images=100, evaluate_images=100)
+A, B, C = (Experiment(name, Network(f"nets.{name}"), "cifar10", RECIPE, REDUCED) for name in "abc")
+COUNTED = Experiment("counted", Network("nets.counted"), "cifar10")
+
 
 def smoke(seed=0, experiment="conv"):
     return Run("tseng2020", paper("tseng2020").experiment(experiment), Budget.SMOKE, seed)
 
 
-def result_of(run, train_seconds=2.0, device="cpu"):
+def result_of(run, train_seconds=2.0, device="cpu", accuracy=50.0):
     epochs = [
         Epoch(
             epoch=number + 1,
             learning_rate=1e-3,
             train_loss=1.5,
-            train_accuracy=50,
+            train_accuracy=accuracy,
             val_loss=1.6,
-            val_accuracy=50,
+            val_accuracy=accuracy,
             train_seconds=train_seconds,
             evaluate_seconds=1,
         )
@@ -45,9 +77,136 @@ def result_of(run, train_seconds=2.0, device="cpu"):
         spec=run.spec,
         status="complete",
         history=tuple(epochs),
-        final=Final(train_accuracy=50, val_accuracy=50, test_accuracy=50, test_loss=1.6),
+        final=Final(train_accuracy=accuracy, val_accuracy=accuracy, test_accuracy=accuracy, test_loss=1.6),
         seconds=Seconds(compile=1, train=sum(e.train_seconds for e in epochs), evaluate=1),
         peak_bytes=None,
         data_sha256="0" * 64,
         environment=ENVIRONMENT.model_copy(update={"device": device}),
+    )
+
+
+# --- of the paper p, which has the experiments A, B, C and COUNTED ---------------------------------------------------
+
+
+def claim(check, kind, name="x"):
+    return Claim(
+        id=f"p.{name}", kind=kind, quote="q", where="Sec. 1", check=check, reported="93 %", criterion="as it says"
+    )
+
+
+def paper_of(*asked, **changes):
+    named = [replace(c, id=f"p.claim-{i}") for i, c in enumerate(asked)]
+    paper = Paper(
+        key="p",
+        title="T",
+        authors="A",
+        year=2020,
+        venue="V",
+        link="https://example.org",
+        hardware="none",
+        experiments=(A, B, C, COUNTED),
+        claims=tuple(named),
+    )
+    return replace(paper, **changes)
+
+
+def run_of(experiment, seed, accuracy=90.0, *, budget=Budget.PAPER, paper="p", **changes):
+    """A run whose accuracies are all ``accuracy`` and whose times are 10 s an epoch on a GPU, unless changed."""
+    run = Run(paper, experiment, budget, seed)
+    epochs = run.spec["scale"]["epochs"]
+    percent = dict.fromkeys(("train_accuracy", "val_accuracy"), accuracy)
+    history = [
+        {"epoch": n, "learning_rate": 1e-3, "train_loss": 1.0, "val_loss": 1.0, "train_seconds": 10.0}
+        | {"evaluate_seconds": 1.0}
+        | percent
+        for n in range(1, epochs + 1)
+    ]
+    content = {
+        "paper": paper,
+        "experiment": experiment.name,
+        "budget": budget,
+        "seed": seed,
+        "run_id": run.id,
+        "spec": run.spec,
+        "status": "complete",
+        "history": history,
+        "final": percent | {"test_accuracy": accuracy, "test_loss": 1.0, "batch_stats_accuracy": accuracy},
+        "seconds": {"compile": 1.0, "train": 10.0 * epochs, "evaluate": 1.0},
+        "peak_bytes": None,
+        "data_sha256": "ab" * 32,
+        "environment": environment(),
+    }
+    return RunResult.model_validate_json(json.dumps(content | changes))
+
+
+def environment(device="H200", accelerator=True):
+    return {
+        "python": "3.11",
+        "keras": "3.15",
+        "backend": "jax",
+        "backend_version": "0.7",
+        "numpy": "2.4",
+        "device": device,
+        "accelerator": accelerator,
+        "cores": 2,
+        "system": "Linux",
+        "git_commit": "0123abc",
+    }
+
+
+def runs_of(experiment, accuracies, **changes):
+    return tuple(run_of(experiment, seed, accuracy, **changes) for seed, accuracy in enumerate(accuracies))
+
+
+def timed(experiment, seconds, **changes):
+    """Runs whose epochs take ``seconds``."""
+    return tuple(
+        run_of(
+            experiment,
+            seed,
+            history=[e.model_dump() | {"train_seconds": value} for e in run_of(experiment, seed).history],
+            seconds={"compile": 1.0, "train": 3 * value, "evaluate": 1.0},
+            **changes,
+        )
+        for seed, value in enumerate(seconds)
+    )
+
+
+def cost_of(experiment, paper="p", **counts):
+    every = dict.fromkeys([*COST_METRICS, "activation_bytes"], 100) | counts
+    return CostResult(
+        paper=paper,
+        experiment=experiment.name,
+        network=to_json(experiment.network),
+        batch_size=experiment.recipe.batch_size if experiment.recipe else None,
+        layers=(),
+        **every,
+    )
+
+
+def latency_of(experiment, passes, paper="p", protocol=("training", "host"), **machine):
+    return LatencyResult.model_validate_json(
+        json.dumps(
+            {
+                "paper": paper,
+                "experiment": experiment.name,
+                "budget": "paper",
+                "images": 10_000,
+                "batch_norm": protocol[0],
+                "transfer": protocol[1],
+                "seconds": {size: list(passes) for size in (4, 256)},
+                "environment": environment(**machine),
+            }
+        )
+    )
+
+
+def full_results(paper):
+    """Results at the paper's budget of everything that a paper's claims could read."""
+    trained = [e for e in paper.experiments if e.recipe]
+    random = np.random.default_rng(0)
+    return Results(
+        runs=tuple(run_of(e, s, round(random.normal(80, 1), 2), paper=paper.key) for e in trained for s in range(3)),
+        costs=tuple(cost_of(e, paper=paper.key) for e in paper.experiments),
+        latencies=tuple(latency_of(e, random.uniform(1, 2, 3), paper=paper.key) for e in trained),
     )

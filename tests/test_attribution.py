@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from factories import A, B, claim, cost_of, paper_of, run_of, runs_of, timed
 from sepconv import attribution, papers
 from sepconv.attribution import Cause
 from sepconv.claims import judge
 from sepconv.results import Results
 from sepconv.spec import Departure, Equal, Measure, Pair, RatioWithin, SpecError, Within, higher
-from test_claims import A, B, claim, cost_of, paper_of, run_of, runs_of, timed
 
 CLAIMED = Within((Measure("test_accuracy", "a"),), 92, 94)
 OUTSIDE = (90.0, 90.1, 89.9)

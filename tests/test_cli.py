@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from factories import result_of, smoke
-from sepconv import campaign, cli, results
+from sepconv import campaign, cli, papers, results
 from sepconv.papers import all_papers, paper
 from sepconv.spec import Budget, Run, to_json
 
@@ -104,6 +105,47 @@ def test_arguments_out_of_range(sepconv, arguments, words):
     assert (code, out) == (2, "")
     assert words in err
     assert "Traceback" not in err
+
+
+BROKEN = """
+from sepconv.spec import Claim, Scale, Within, Measure
+{}
+"""
+
+
+@pytest.fixture
+def broken(monkeypatch, tmp_path):
+    """Put a module among the papers whose spec cannot be."""
+
+    def put(statement):
+        (tmp_path / "zeta2099.py").write_text(BROKEN.format(statement))
+        monkeypatch.setattr(papers, "__path__", [*papers.__path__, str(tmp_path)])
+        papers.load.cache_clear()
+
+    yield put
+    papers.load.cache_clear()
+    sys.modules.pop("sepconv.papers.zeta2099", None)
+
+
+@pytest.mark.parametrize(
+    ("statement", "line"),
+    [
+        ('Measure("accuracy", "a")', "unknown metric: expected "),
+        ("Scale(epochs=1, train_images=1, evaluate_images=1, images=1)", "Scale.images: Unexpected keyword argument"),
+        ('Within((Measure("test_accuracy", "a"),), "much", 1)', "Within.1: Input should be a valid number"),
+    ],
+)
+def test_a_paper_that_cannot_be_is_one_line_and_the_others_are_judged(sepconv, broken, tmp_path, statement, line):
+    whole = all_papers()
+    broken(statement)
+    code, out, err = sepconv("judge", "--results", tmp_path)
+    assert code == 1
+    assert err.startswith(f"papers/zeta2099.py: {line}")
+    assert err.count("\n") == 1
+    assert all(claim.id in out for p in whole for claim in p.claims)
+    assert sepconv("judge", "--paper", "tseng2020", "--results", tmp_path)[0] == 0
+    assert_one_line(sepconv("judge", "--paper", "zeta2099", "--results", tmp_path), "papers/zeta2099.py: ", line)
+    assert_one_line(sepconv("list"), "papers/zeta2099.py: ", line)
 
 
 # --- list ------------------------------------------------------------------------------------------------------------
@@ -212,6 +254,29 @@ def test_export_is_what_judge_prints_as_json(sepconv, tmp_path):
     printed = json.loads(sepconv("judge", "--json", "--results", tmp_path)[1])
     assert sepconv("export", "--results", tmp_path)[0] == 0
     assert json.loads((tmp_path / "claims.json").read_text()) == printed
+
+
+def test_a_result_of_no_experiment_is_named_and_the_rest_is_judged(sepconv, tmp_path):
+    results.write(tmp_path, result_of(replace(smoke(), paper="tseng2021")))
+    code, out, err = sepconv("judge", "--results", tmp_path)
+    assert code == 1
+    assert all(claim.id in out for p in all_papers() for claim in p.claims)
+    assert err.startswith("tseng2021/conv/smoke-seed-0.json: expected an experiment of a paper here")
+    assert err.count("\n") == 1
+
+
+def test_merge_says_how_many_were_new_and_adds_nothing_where_one_differs(sepconv, tmp_path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for seed in (0, 1):
+        results.write(theirs, result_of(smoke(seed)))
+    assert sepconv("merge", theirs, "--results", ours) == (0, "2 results were new\n", "")
+    assert sepconv("merge", theirs, "--results", ours) == (0, "0 results were new\n", "")
+    other = tmp_path / "other"
+    results.write(other, result_of(smoke(2)))
+    results.write(other, result_of(smoke(1), accuracy=51))
+    assert_one_line(sepconv("merge", other, "--results", ours), "smoke-seed-1.json: differs", "nothing was merged")
+    assert len(results.read_all(ours).runs) == 2
+    assert_one_line(sepconv("merge", tmp_path / "none", "--results", ours), "expected a folder of results")
 
 
 def test_compare_with_ourselves(sepconv, tmp_path):

@@ -162,11 +162,11 @@ def test_another_paper_is_one_new_module(tmp_path, monkeypatch):
     """
     (tmp_path / "nova2030.py").write_text("\n".join(line.strip() for line in module.splitlines()))
     monkeypatch.setattr(papers, "__path__", [*papers.__path__, str(tmp_path)])
-    all_papers.cache_clear()
+    papers.load.cache_clear()
     try:
         assert [p.key for p in all_papers()] == ["islam2022", "nova2030", "tseng2020", "yu2021"]
     finally:
-        all_papers.cache_clear()
+        papers.load.cache_clear()
         sys.modules.pop("sepconv.papers.nova2030", None)
 
 

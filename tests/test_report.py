@@ -159,6 +159,16 @@ def test_a_new_result_makes_it_stale_and_a_lock_does_not(root):
     assert "stale" in faults(root)
 
 
+@pytest.mark.parametrize("where", ["theirs", "results"])
+def test_every_folder_of_results_that_a_notebook_is_made_from_is_watched(root, where):
+    write(root / "notebooks" / "page.py", SOURCE.replace("results_dir =", 'theirs_dir = ""\nresults_dir ='))
+    write(root / "theirs" / "paper" / "experiment" / "cost.json", "{}")
+    report.execute(root, {"theirs_dir": "../../theirs"})
+    assert faults(root) == ""
+    write(root / where / "paper" / "experiment" / "cost.json", "[]")
+    assert "page.ipynb: stale" in faults(root)
+
+
 def test_a_source_that_was_never_executed_is_found(root):
     write(root / "notebooks" / "new.py", SOURCE)
     assert faults(root) == "notebooks/new.py: not executed; run make report"

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from pydantic import ValidationError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from sepconv.papers import paper
 from sepconv.spec import (
@@ -56,6 +58,7 @@ RECIPE = Recipe(
 EXPERIMENT = Experiment("a", Network("tseng.conv"), "cifar10", RECIPE, Scale(2, 1_000, 500), note="Table 1")
 COUNTED = Experiment("counted", Network("reference.vgg19"), "imagenet")
 A, B = Measure("test_accuracy", "a"), Measure("test_accuracy", "b")
+COUNT = Measure("num_params", "a")
 
 
 def claim(kind="order", check=None, of="a"):
@@ -170,6 +173,84 @@ def test_wrong_check_for_a_kind(kind, check):
 def test_interval_the_wrong_way_round(kind, check):
     with pytest.raises(SpecError, match=r"p.x: expected low <= high, got \[2.0, 1.0\]"):
         claim(kind, check)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "circle"),
+    [
+        ((Pair(A, A),), "test_accuracy of a > test_accuracy of a"),
+        (
+            (Pair(A, B), Pair(B, COUNT), Pair(COUNT, A)),
+            "test_accuracy of a > test_accuracy of b > num_params of a > test_accuracy of a",
+        ),
+    ],
+)
+def test_order_that_goes_round(pairs, circle):
+    with pytest.raises(SpecError, match=f"expected an order that can hold, got {circle}$"):
+        Ordered(pairs)
+
+
+@pytest.mark.parametrize("check", [lambda: Within((), 0, 1), lambda: Ordered(()), lambda: Consistent(())])
+def test_check_of_nothing(check):
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        check()
+
+
+def test_ratio_that_no_time_can_have():
+    with pytest.raises(ValidationError, match="greater than 0"):
+        RatioWithin(Pair(A, B), 0, 0)
+
+
+def test_epochs_begin_with_1():
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        Measure("val_accuracy", "a", epoch=0)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(value, path=()):
+    """Where every part of a JSON value stands in it."""
+    yield path
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield from places(part, (*path, key))
+
+
+def changed(value, path, new):
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = changed(copy[path[0]], path[1:], new)
+    return copy
+
+
+EXPORTED = to_json(make_paper(claims=[claim(), replace(claim("value", Within((A, B), 0, 1), of="a"), id="p.y")],
+                              experiments=[EXPERIMENT, COUNTED, replace(EXPERIMENT, name="b")]))  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(sorted(places(EXPORTED), key=str)), json_values)
+def test_whatever_is_changed_in_a_paper_it_is_refused_or_can_be_exported(path, new):
+    """Read as a paper module is: in Python, so that types are checked and nothing is taken on trust."""
+    read = read_or_refuse(changed(EXPORTED, path, new))
+    assert read is None or canonical_json(to_json(read))
+
+
+def read_or_refuse(content):
+    """The paper, or None where it is refused; what we refuse ourselves is one line."""
+    try:
+        return TypeAdapter(Paper).validate_python(content)
+    except ValidationError:
+        return None
+    except SpecError as error:
+        message = str(error)
+    assert "\n" not in message
+    return None
 
 
 # --- values derived --------------------------------------------------------------------------------------------------

@@ -49,9 +49,9 @@ def test_prediction_interval_by_hand():
     assert (interval.low, interval.high) == pytest.approx((-1.33825, 4.49825), abs=1e-4)
 
 
-def test_ratio_interval_is_geometric():
+def test_interval_of_ratios_is_geometric():
     # ratios 2, 4, 8: logs have mean log 4 and standard deviation log 2; t(0.975, 2) = 4.302653
-    interval = stats.ratio_interval([math.log(r) for r in (2, 4, 8)])
+    interval = stats.from_logs(stats.mean_interval([math.log(r) for r in (2, 4, 8)]))
     factor = 2 ** (4.302653 / math.sqrt(3))
     assert (interval.estimate, interval.low, interval.high) == pytest.approx((4, 4 / factor, 4 * factor), rel=1e-6)
 
@@ -122,7 +122,7 @@ def test_bootstrap_of_equal_values_has_no_width():
     assert stats.bootstrap_interval([70.0] * 4, random_state=0) == stats.Interval(70, 70, 70, 4)
 
 
-@pytest.mark.parametrize("statistic", [stats.mean_interval, stats.prediction_interval, stats.ratio_interval])
+@pytest.mark.parametrize("statistic", [stats.mean_interval, stats.prediction_interval])
 def test_one_value_gives_no_interval(statistic):
     assert statistic([93.0]) is None
     assert statistic([]) is None
@@ -205,6 +205,36 @@ def test_p_values_and_effects_do_not_hang_on_the_unit(values, shift, scale):
     assert stats.paired_effect([scale * v for v in values]) == pytest.approx(stats.paired_effect(values), rel=1e-6)
 
 
+@settings(max_examples=20)
+@given(accuracies, st.floats(-50, 50), st.floats(0.1, 10))
+def test_the_bootstrap_shifts_and_scales_with_the_values(values, shift, scale):
+    spread(values)
+    plain = stats.bootstrap_interval(values, 3, resamples=500)
+    moved = stats.bootstrap_interval([scale * v + shift for v in values], 3, resamples=500)
+    expected = [scale * v + shift for v in (plain.estimate, plain.low, plain.high)]
+    near = 0.05 * scale * (plain.high - plain.low)  # resamples whose mean is the sample's own fall to either side
+    assert [moved.estimate, moved.low, moved.high] == pytest.approx(expected, abs=near)
+
+
+@given(st.dictionaries(st.integers(0, 9), st.tuples(st.floats(1, 100), st.floats(1, 100)), min_size=1))
+def test_ratios_do_not_hang_on_the_unit_and_turn_with_their_terms(pairs):
+    first, second = ({seed: pair[side] for seed, pair in pairs.items()} for side in (0, 1))
+    plain = stats.log_ratios(first, second)
+    minutes = stats.log_ratios({k: v / 60 for k, v in first.items()}, {k: v / 60 for k, v in second.items()})
+    assert minutes == pytest.approx(plain, abs=1e-9)
+    assert stats.log_ratios(second, first) == pytest.approx({k: -v for k, v in plain.items()})
+
+
+@given(accuracies, st.randoms(), st.floats(-50, 50), st.floats(0.1, 10))
+def test_seeds_to_decide_do_not_hang_on_order_or_unit(values, random, shift, scale):
+    spread(values)
+    moved = [scale * v + shift for v in random.sample(values, len(values))]
+    plain = stats.seeds_to_decide(values, 40, 60)
+    found = stats.seeds_to_decide(moved, scale * 40 + shift, scale * 60 + shift)
+    assert (plain is None) == (found is None)
+    assert abs((plain or 0) - (found or 0)) <= 1  # rounding may move the first sample size that decides by one
+
+
 @given(accuracies)
 def test_mirrored_values_have_the_mirrored_interval(values):
     plain, mirrored = stats.mean_interval(values), stats.mean_interval([-v for v in values])
@@ -238,6 +268,13 @@ def test_prediction_interval_covers_its_share():
     intervals = [stats.prediction_interval(sample[:4]) for sample in samples]
     covered = np.mean([i.low <= sample[4] <= i.high for i, sample in zip(intervals, samples, strict=True)])
     assert covered == pytest.approx(0.95, abs=0.015)
+
+
+def test_bootstrap_interval_covers_about_its_share():
+    samples = np.random.default_rng(4).normal(93, 0.5, (600, 25))
+    intervals = [stats.bootstrap_interval(sample, 0, resamples=400) for sample in samples]
+    covered = np.mean([i.low <= 93 <= i.high for i in intervals])
+    assert 0.9 < covered < 0.97  # a little less than 95 %, as is known of small samples
 
 
 def test_p_values_of_many_samples_at_once_are_those_of_each():

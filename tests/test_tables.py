@@ -1,18 +1,19 @@
 """Tables and cards: what they say, where their links lead, and that nothing in results or specs becomes HTML."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
+from factories import A, B, claim, cost_of, environment, latency_of, paper_of, run_of, runs_of
 from sepconv import attribution, claims, markup, papers, results, tables
 from sepconv.attribution import Cause, Gap
 from sepconv.results import Layer, Results
 from sepconv.spec import Budget, Equal, Experiment, Measure, Optimizer, Pair, RatioWithin, Run, Within, higher
 from sepconv.stats import Interval
 from sepconv.verdicts import Judgement, Part, Verdict
-from test_claims import A, B, claim, cost_of, environment, latency_of, paper_of, run_of, runs_of
 
 COMMITTED = results.read_all(Path(__file__).parents[1] / "results")
 EVIL = "<img src=x onerror=alert(1)>&\"'"
@@ -63,7 +64,11 @@ def soup(html):
 def cells(html, caption=""):
     """Rows of texts, heading cells included, of all tables whose caption contains ``caption``."""
     found = [table for table in soup(html).find_all("table") if caption in table.caption.text]
-    return [[cell.get_text(" ", strip=True) for cell in row.find_all(["th", "td"])] for t in found for row in t("tr")]
+    return [[text_of(cell) for cell in row.find_all(["th", "td"])] for t in found for row in t("tr")]
+
+
+def text_of(tag):
+    return re.sub(" (?=[,;])", "", tag.get_text(" ", strip=True)).replace("\u00a0", " ")
 
 
 def every_table():
@@ -235,6 +240,7 @@ def test_card_says_it_all():
         "Reported": "93 %",
         "Reproduced": "accuracy of a: 93.00 ± 0.50 % (n = 3; bootstrap 92.60 to 93.40)",
         "Runs": "p/a/paper-seed-0",
+        "Recipe": "a",
         "Not counted": "p/a/paper-seed-1 (other epochs)",
     }
     assert card.select_one(".sc-sentence").text == "Reproduced."
@@ -256,20 +262,31 @@ def test_parts_have_verdicts_of_their_own_where_there_are_several():
     assert badges(part_of(93.0), part_of(93.0)) == 2
 
 
-def test_links_of_cards_lead_to_rows_of_the_runs_page():
+def test_links_of_cards_lead_to_runs_and_recipes():
     found = replace(COMMITTED, runs=runs_of(A, (93.0,) * 3), latencies=(latency_of(A, (1, 2)), latency_of(B, (2, 3))))
     timed = claim(higher("latency_4", of="b", than="a"), "order")
     paper = paper_of(claim(Within((Measure("test_accuracy", "a"),), 92, 94), "value"), timed)
-    shown = [tables.runs_table(found), tables.latencies_table(found)]
-    shown += [tables.costs_table(p, found) for p in papers.all_papers()]
-    targets = {row["id"] for html in shown for row in soup(html).select("tr[id]")}
+    runs = [tables.runs_table(found), tables.latencies_table(found)]
+    runs += [tables.costs_table(p, found) for p in papers.all_papers()]
+    targets = {f"{markup.RUNS_PAGE}#{row['id']}" for html in runs for row in soup(html).select("tr[id]")}
     for p in (paper, *papers.all_papers()):
+        recipes = {f"{p.key}.html#{name['id']}" for name in soup(tables.recipe_table(p)).select(".sc-group [id]")}
         links = [a["href"] for a in soup(tables.claim_cards(claims.judge(p, found))).select("dd a")]
         assert links
-        for address in links:
-            page, _, target = address.partition("#")
-            assert page == markup.RUNS_PAGE
-            assert target in targets
+        assert set(links) <= targets | recipes
+        assert recipes & set(links)
+
+
+def test_a_claim_that_rests_on_training_leads_to_each_recipe():
+    trained, counted, timed = (
+        claim(higher(metric, of="a", than="b"), "order") for metric in ("val_accuracy", "num_params", "latency_4")
+    )
+    cards = soup(tables.claim_cards([judgement_of(claim=c) for c in (trained, counted, timed)])).select("article")
+    assert [[a["href"] for a in card.select("dd a")] for card in cards] == [
+        ["p.html#p/a/recipe", "p.html#p/b/recipe"],
+        [],
+        [],
+    ]
 
 
 # --- specs -----------------------------------------------------------------------------------------------------------
@@ -284,9 +301,10 @@ def test_recipe_says_shared_things_once():
     assert rows[-2:] == [["long"], ["epochs", "5", "Sec. 9"]]
 
 
-def test_recipe_of_one_kind_has_no_groups():
-    rows = cells(tables.recipe_table(paper_of(experiments=(A, B))))
-    assert all(len(row) == 3 for row in rows)
+def test_recipe_of_one_kind_has_one_group():
+    _, *rows = cells(tables.recipe_table(paper_of(experiments=(A, B))))
+    assert rows[0] == ["a, b"]
+    assert all(len(row) == 3 for row in rows[1:])
 
 
 def test_hyperparameters_in_words():
@@ -420,7 +438,7 @@ def test_runs_are_grouped_and_a_diverged_one_has_no_accuracy():
 
 def test_latencies():
     _, first, second = cells(tables.latencies_table(Results(latencies=(latency_of(A, (1.5, 1.25, 2)),))))
-    assert first == ["p/a/latency-paper-training-host", "4", "10,000", "1.25", "2", "3", "H200", "jax"]
+    assert first == ["p/a/latency-paper-training-host", "4", "10,000", "1.25", "2", "3", "H200", "jax", "0123abc"]
     assert second[1] == "256"
 
 

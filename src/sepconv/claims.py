@@ -281,7 +281,10 @@ def _hint(claim: Claim, selection: Selection) -> str:
     """What the most telling of the results that never count suggests, in words."""
     for budget, where in _HINTS:
         smaller = replace(selection, budget=budget, any_machine=True)
-        parts = [_part(answer(q, smaller), claim, 1) for q in questions(claim.check)]
+        try:
+            parts = [_part(answer(q, smaller), claim, 1) for q in questions(claim.check)]
+        except (MeasureError, ValueError):
+            continue  # what never counts cannot spoil the verdict
         if all(part.n for part in parts):
             return sentences.hint([part for part in parts if not part.exact], where)
     return ""

@@ -1,4 +1,4 @@
-"""``sepconv list | run | cost | bench | judge | compare | export | report``: thin functions over the modules."""
+"""``sepconv list | run | cost | bench | judge | compare | merge | export | report``, thin over the modules."""
 
 import json
 import logging
@@ -14,6 +14,7 @@ from sepconv.spec import Budget, InputError, Paper, Run, to_json
 
 if TYPE_CHECKING:
     from sepconv.campaign import Place
+    from sepconv.results import Results
 
 app = typer.Typer(help="Depthwise Separable Convolution, Reproduced.", no_args_is_help=True, add_completion=False)
 
@@ -126,18 +127,19 @@ def latency(
 
 @app.command()
 def judge(paper: Papers = None, results: ResultsFolder = RESULTS, as_json: AsJson = False) -> None:
-    """Judge every claim from the results. Exits with 1 if a result could not be read; the others are still judged."""
+    """Judge every claim from the results. Exits with 1 if a file could not be read; all else is still judged."""
     from sepconv.claims import export, judge
     from sepconv.results import read_all
     from sepconv.terminal import judgement_lines
 
-    papers, found = _papers(paper), read_all(results)
+    papers, broken = _readable(paper)
+    found = read_all(results)
     if as_json:
         print(json.dumps(export(papers, found), indent=1))
     else:
         for p in papers:
             print("\n".join(judgement_lines(judge(p, found))))
-    _report_problems(found.problems)
+    _report_problems(broken, found)
 
 
 @app.command()
@@ -146,15 +148,31 @@ def compare(
     paper: Papers = None,
     results: ResultsFolder = RESULTS,
 ) -> None:
-    """Hold another folder of results against ours, claim by claim: changed verdicts first."""
-    from sepconv.compare import compare
+    """Hold another folder of results against ours, claim by claim: changed verdicts first.
+
+    What they have and we cannot compare is named after it. Exits with 1 if a file could not be read.
+    """
+    from sepconv.compare import compare, set_aside
     from sepconv.results import read_all
     from sepconv.terminal import comparison_lines
 
     ours, others = read_all(results), read_all(theirs)
-    for p in _papers(paper):
-        print("\n".join(comparison_lines(compare(p, ours, others))))
-    _report_problems(ours.problems + others.problems)
+    papers, broken = _readable(paper)
+    compared = [comparison for p in papers for comparison in compare(p, ours, others)]
+    aside = [reason for p in papers for reason in set_aside(p, ours, others)]
+    print("\n".join(comparison_lines(compared, aside)))
+    _report_problems(broken, ours, others)
+
+
+@app.command()
+def merge(
+    source: Annotated[Path, typer.Argument(help="The folder of results to take them from.")],
+    results: ResultsFolder = RESULTS,
+) -> None:
+    """Add every result of another folder to ours. Nothing at all is added where one differs or is damaged."""
+    from sepconv.results import merge
+
+    print(f"{merge(source, results)} results were new")
 
 
 @app.command()
@@ -202,7 +220,21 @@ def _run_one(wanted: Run, place: "Place", until: float | None) -> None:
         print(f"{wanted.key}: test accuracy {result.final.test_accuracy:.2f} %")
 
 
-def _report_problems(problems: tuple[str, ...]) -> None:
-    if problems:
+def _readable(keys: list[str] | None) -> tuple[tuple[Paper, ...], tuple[str, ...]]:
+    """The papers asked for, and one line for each whose module states something that cannot be."""
+    from sepconv.papers import load
+
+    return (_papers(keys), ()) if keys else load()
+
+
+def _report_problems(broken: tuple[str, ...], *found: "Results") -> None:
+    """Exit with 1 where a paper or a result could not be read, or a result belongs to no paper, naming each."""
+    from sepconv.measures import strangers
+    from sepconv.papers import load
+
+    known, _ = load()
+    unread = [problem for results in found for problem in results.problems]
+    unknown = [] if broken else [line for results in found for line in strangers(known, results)]
+    if problems := [*broken, *unread, *unknown]:
         print("\n".join(problems), file=sys.stderr)
         raise typer.Exit(1)

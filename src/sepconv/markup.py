@@ -28,11 +28,13 @@ _TABLE = _TEMPLATES.from_string("""\
 <div class="sc-scroll" role="region" tabindex="0" aria-label="{{ caption }}">
 <table class="sc-table{% if one_line %} sc-one-line{% endif %}">
 <caption><span>{{ caption }}</span></caption>
+{% if groups %}
 <thead><tr>
 {% for column in columns %}
 <th scope="col"{% if column in numeric %} class="sc-number"{% endif %}>{{ column }}</th>
 {% endfor %}
 </tr></thead>
+{% endif %}
 {% for group in groups %}
 <tbody>
 {% if group.title %}
@@ -115,7 +117,8 @@ def table(
 ) -> Markup:
     """A table in a box that scrolls by itself; columns named in ``numeric`` are right-aligned.
 
-    With ``one_line`` no cell is broken, for tables that are looked up rather than read.
+    With ``one_line`` no cell is broken, for tables that are looked up rather than read. Without rows there is only the
+    caption, which says so.
     """
     shown = [group for group in groups if group.rows]
     return Markup(
@@ -166,6 +169,21 @@ def claim_link(judgement: Judgement) -> Markup:
 def run_link(key: str) -> Markup:
     """A result's key, linked to its row on the page of runs."""
     return link(f"{RUNS_PAGE}#{key}", key)
+
+
+def recipe_link(paper: str, experiment: str) -> Markup:
+    """An experiment's name, linked to its recipe on the paper's page."""
+    return link(f"{paper}.html#{recipe_anchor(paper, experiment)}", experiment)
+
+
+def recipe_anchor(paper: str, experiment: str) -> str:
+    """Where an experiment's recipe stands on a page."""
+    return f"{paper}/{experiment}/recipe"
+
+
+def target(anchor: str, text: str) -> Markup:
+    """Text that links lead to."""
+    return Markup('<span id="{}">{}</span>').format(anchor, text)
 
 
 def note(text: str) -> Markup:

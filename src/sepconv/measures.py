@@ -192,11 +192,25 @@ class Selection:
 
     @cached_property
     def _checksums(self) -> dict[str, str]:
-        """The data that most results of each dataset were made from; between equals, the smaller checksum."""
-        counts: dict[str, Counter[str]] = {}
-        for run in self.results.runs:
-            counts.setdefault(run.spec["dataset"], Counter())[run.data_sha256] += 1
-        return {name: min(found, key=lambda sha256: (-found[sha256], sha256)) for name, found in counts.items()}
+        return data_of(self.results)
+
+
+def data_of(results: Results) -> dict[str, str]:
+    """The checksum of the images that most runs of each dataset were made from; between equals, the smaller one."""
+    counts: dict[str, Counter[str]] = {}
+    for run in results.runs:
+        counts.setdefault(run.spec["dataset"], Counter())[run.data_sha256] += 1
+    return {name: min(found, key=lambda sha256: (-found[sha256], sha256)) for name, found in counts.items()}
+
+
+def strangers(known: Iterable[Paper], results: Results) -> tuple[str, ...]:
+    """One line for each result whose paper or experiment is none of those known: no claim reads it."""
+    names = {(paper.key, experiment.name) for paper in known for experiment in paper.experiments}
+    return tuple(
+        f"{r.key}.json: expected an experiment of a paper here, got {r.experiment} of {r.paper}; it counts for nothing"
+        for r in results.everything
+        if (r.paper, r.experiment) not in names
+    )
 
 
 def read(run: RunResult, measure: Measure) -> float | None:

@@ -148,13 +148,18 @@ def normalise(notebook: Any, name: str) -> None:  # noqa: ANN401 - nbformat has 
 
 
 def fingerprint(root: Path, source: Path, parameters: Parameters) -> str:
-    """SHA-256 of all that an executed notebook is made from: package, results, its own source, parameters."""
+    """SHA-256 of all that an executed notebook is made from: package, results, its own source, parameters.
+
+    Every parameter whose name ends in ``_dir`` is a folder of results, where it is not empty.
+    """
     package = root / "src" / "sepconv"
-    results = _executed_folder(root) / str((_declared(source) | dict(parameters)).get("results_dir", "../../results"))
+    given = {"results_dir": "../../results"} | _declared(source) | dict(parameters)
+    names = sorted(name for name in given if name.endswith("_dir") and given[name])
+    folders = [_executed_folder(root) / str(given[name]) for name in names]
     made_from = [
         *((source.parent, source),),
         *((package, path) for pattern in ("**/*.py", "**/*.csv") for path in sorted(package.glob(pattern))),
-        *((results, path) for path in sorted(results.glob("*/*/*.json"))),
+        *((folder, path) for folder in folders for path in sorted(folder.glob("*/*/*.json"))),
     ]
     digest = hashlib.sha256(canonical_json(dict(parameters)))
     for base, path in made_from:

@@ -249,6 +249,11 @@ class Results:
     throughputs: tuple[ThroughputResult, ...] = ()
     problems: tuple[str, ...] = field(default=())
 
+    @property
+    def everything(self) -> tuple[Result, ...]:
+        """All results of every kind."""
+        return (*self.runs, *self.costs, *self.latencies, *self.throughputs)
+
     def runs_of(self, paper: str, experiment: str, budget: Budget) -> tuple[RunResult, ...]:
         """Complete runs of one experiment at one budget, by seed."""
         found = [r for r in self.runs if (r.paper, r.experiment, r.budget) == (paper, experiment, budget)]
@@ -367,9 +372,8 @@ def merge(source: Path, target: Path) -> int:
     results = read_all(source)
     if results.problems:
         raise ResultError(results.problems[0])
-    everything: list[Result] = [*results.runs, *results.costs, *results.latencies, *results.throughputs]
     fresh = []
-    for result in everything:
+    for result in results.everything:
         path = path_of(target, result.key)
         if not path.exists():
             fresh.append(result)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
+from graphlib import CycleError, TopologicalSorter
 from itertools import chain, pairwise
 from typing import Annotated, Any, Literal
 
@@ -269,7 +270,7 @@ class Measure:
 
     metric: str
     of: str
-    epoch: int | None = None
+    epoch: Annotated[int, Field(ge=1)] | None = None
 
     def __post_init__(self) -> None:
         """The metric is one that results hold."""
@@ -303,7 +304,7 @@ class Equal:
 class Within:
     """The mean over seeds lies in ``[low, high]``, for each of the measures."""
 
-    measures: tuple[Measure, ...]
+    measures: Annotated[tuple[Measure, ...], Field(min_length=1)]
     low: float
     high: float
     type: Literal["within"] = "within"
@@ -321,8 +322,19 @@ class Pair:
 class Ordered:
     """``first`` is greater than ``second`` in each pair."""
 
-    pairs: tuple[Pair, ...]
+    pairs: Annotated[tuple[Pair, ...], Field(min_length=1)]
     type: Literal["ordered"] = "ordered"
+
+    def __post_init__(self) -> None:
+        """No measure has to be greater than itself, be it by way of others."""
+        below: dict[Measure, list[Measure]] = {}
+        for pair in self.pairs:
+            below.setdefault(pair.first, []).append(pair.second)
+        try:
+            TopologicalSorter(below).prepare()
+        except CycleError as error:
+            circle = " > ".join(f"{measure.metric} of {measure.of}" for measure in reversed(error.args[1]))
+            raise SpecError(f"expected an order that can hold, got {circle}") from None
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -341,7 +353,7 @@ class RatioWithin:
 
     pair: Pair
     low: Annotated[float, Field(ge=0)]
-    high: float
+    high: Annotated[float, Field(gt=0)]
     type: Literal["ratio_within"] = "ratio_within"
 
 
@@ -358,7 +370,7 @@ class Agreement:
 class Consistent:
     """Every agreement holds."""
 
-    agreements: tuple[Agreement, ...]
+    agreements: Annotated[tuple[Agreement, ...], Field(min_length=1)]
     type: Literal["consistent"] = "consistent"
 
 

@@ -67,11 +67,6 @@ def bootstrap_interval(
     return Interval(mean, float(limits.low), float(limits.high), sample.size, confidence)
 
 
-def ratio_interval(log_ratios: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
-    """Geometric mean of ratios with its Student-t interval, from their natural logarithms; None for fewer than two."""
-    return from_logs(mean_interval(log_ratios, confidence))
-
-
 def from_logs(interval: Interval | None) -> Interval | None:
     """An interval of logarithms as one of the numbers themselves."""
     if interval is None:

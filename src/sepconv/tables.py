@@ -1,7 +1,7 @@
 """Tables and claim cards of the book: judgements, specs and results in, HTML out. No files, no statistics."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from difflib import SequenceMatcher
 from typing import Any
@@ -9,7 +9,9 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from sepconv import compare
 from sepconv.attribution import Gap
+from sepconv.compare import Comparison
 from sepconv.markup import (
     Group,
     Html,
@@ -22,16 +24,21 @@ from sepconv.markup import (
     link,
     listing,
     note,
+    recipe_anchor,
+    recipe_link,
     run_link,
     table,
+    target,
     verdicts,
 )
 from sepconv.measures import TIMES
-from sepconv.results import CostResult, LatencyResult, Layer, Results, RunResult
+from sepconv.results import CostResult, Environment, LatencyResult, Layer, Results, RunResult
 from sepconv.sentences import number
 from sepconv.spec import (
     LATENCY_METRICS,
+    RUN_METRICS,
     Augmentation,
+    Budget,
     Constant,
     EpochDecay,
     Experiment,
@@ -45,6 +52,8 @@ from sepconv.spec import (
 from sepconv.verdicts import Judgement, Part, Verdict
 
 Judged = Sequence[tuple[Paper, Sequence[Judgement]]]
+Compared = Sequence[tuple[Paper, Sequence[Comparison]]]
+Numbers = Mapping[compare.Row, Sequence[Comparison]]  # with the claims that rest on each
 LayerRow = tuple[str, ...]
 
 NOTHING = "–"
@@ -92,7 +101,7 @@ def found(part: Part) -> str:
     """What the results say to one number of a claim: the two counts, or the mean with its 95 % interval."""
     if part.estimate is None:
         return NOTHING
-    unit = part.unit.partition(" as ")[0]  # whose FLOPs they are stands in the claim
+    unit = _short(part.unit)
     if part.exact:
         return f"{' against '.join(number(side, part.unit) for side in part.sides)} {unit}".rstrip()
     sign = "+" if part.unit != "×" and len(part.sides) == 2 and part.estimate > 0 else ""
@@ -105,6 +114,11 @@ def found(part: Part) -> str:
     if part.unit not in ("%", "points"):  # they have two decimals anyway
         half = float(f"{half:.2g}")
     return f"{text} ± {number(half, part.unit)} {unit}".rstrip()
+
+
+def _short(unit: str) -> str:
+    """A unit without whose FLOPs they are, which stands in the claim."""
+    return unit.partition(" as ")[0]
 
 
 def _gap_row(gap: Gap) -> Row:
@@ -144,8 +158,7 @@ def _found_in_short(judgement: Judgement) -> str:
 
 
 def _missing_in_short(judgement: Judgement) -> str:
-    missing = len(judgement.missing)
-    return f"{missing} {'result' if missing == 1 else 'results'} missing" if missing else NOTHING
+    return f"{_several(len(judgement.missing), 'result')} missing" if judgement.missing else NOTHING
 
 
 def _n_in_short(judgement: Judgement) -> str:
@@ -166,6 +179,9 @@ def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
         yield "Correction", "The first verdict stands alone; the second is corrected for the number of claims (Holm)."
     if judgement.runs:
         yield "Runs", _folded(f"{len(judgement.runs)} used", [run_link(key) for key in judgement.runs])
+    recipes = dict.fromkeys(m.of for m in claim.measures if m.metric in RUN_METRICS or m.unit == "bytes")
+    if recipes:
+        yield "Recipe", Markup(", ").join(recipe_link(judgement.paper, of) for of in recipes)
     if judgement.missing:
         yield "Missing", _folded(f"{len(judgement.missing)} still needed", judgement.missing)
     if judgement.set_aside:
@@ -190,6 +206,139 @@ def _listed(texts: Sequence[str]) -> str:
 def _folded(summary: str, texts: Sequence[str], most: int = 2) -> str:
     """A list that is folded where it is long."""
     return _listed(texts) if len(texts) <= most else folded(summary, listing(texts))
+
+
+# --- another folder of results ---------------------------------------------------------------------------------------
+
+
+def changed_table(compared: Compared) -> Html:
+    """Each claim on which the other folder gives another verdict than ours, with the numbers on both sides."""
+    groups = [Group(paper.key, tuple(_changed_row(c) for c in found if c.changed)) for paper, found in compared]
+    changed = sum(len(group.rows) for group in groups)
+    caption = f"{_several(changed, 'verdict')} changed" if changed else "No verdict changed"
+    return Html(table(caption, ("claim", "ours", "theirs"), groups))
+
+
+def compared_table(paper: Paper, comparisons: Sequence[Comparison]) -> Html:
+    """Every number of a paper's claims that both folders have; equal counts are folded below the others."""
+    numbers = {row: claims for row, claims in compare.by_number(comparisons).items() if row.theirs}
+    equal = {row: claims for row, claims in numbers.items() if row.exact and row.as_expected == len(row.theirs)}
+    rest = {row: claims for row, claims in numbers.items() if row not in equal}
+    caption = f"{paper.key}: {_several(len(numbers), 'number')} in both" if numbers else f"{paper.key}: nothing in both"
+    columns = ("number", "ours", "theirs", "one more run of ours")
+    shown = table(caption, columns, _by_budget(rest, _compared_cells), numeric=columns[1:]) if rest or not equal else ""
+    counts = table(f"Counts of {paper.key}", columns[:3], _by_budget(equal, _count_cells), numeric=columns[1:3])
+    summary = f"{paper.key}: {_several(len(equal), 'count')} equal in both"
+    return Html(shown + folded(summary, counts) if equal else Markup(shown))
+
+
+def expected_table(paper: Paper, comparisons: Sequence[Comparison]) -> Html:
+    """Every number of a paper's claims at every budget from which one more run of ours can be predicted."""
+    numbers = {row: claims for row, claims in compare.by_number(comparisons).items() if row.expected}
+    caption = f"{paper.key}: what to expect of one more run" if numbers else f"{paper.key}: too few runs to expect one"
+    columns = ("number", "ours", "one more run")
+    return Html(table(caption, columns, _by_budget(numbers, _expected_cells), numeric=columns[1:]))
+
+
+def idle_claims(compared: Compared, given: bool) -> Html:
+    """Claims of which nothing is compared (or, with no folder ``given``, predicted), folded, with what is missing."""
+    idle = [c for _, found in compared for c in found if not (c.shared if given else c.predicted)]
+    reasons = [Markup("{}: {}").format(_claim_of(c), _why_idle(c, given)) for c in idle]
+    return Html(folded(_several(len(idle), "claim"), listing(reasons)))
+
+
+def left_out_table(reasons: Sequence[str]) -> Html:
+    """Files of the other folder that are compared with nothing, each with the reason."""
+    count = f"{_several(len(reasons), 'result')} of the other folder not compared"
+    caption = count if reasons else "Every result of the other folder is compared where ours has the same"
+    return Html(table(caption, ("result and reason",), [Group("", tuple(Row((reason,)) for reason in reasons))]))
+
+
+def _changed_row(comparison: Comparison) -> Row:
+    sides = (comparison.ours, comparison.theirs)
+    cells = (lines([verdicts(side), *(_part_line(part, several=False) for part in side.parts)]) for side in sides)
+    return Row((_claim_and_reported(comparison), *cells))
+
+
+def _heading(row: compare.Row, claims: Sequence[Comparison], most: int = 3) -> Markup:
+    """What the number is, its unit where the words do not say it, and the first of the claims that rest on it.
+
+    What the paper reports stands beside them where the number is one of the paper's budget.
+    """
+    label = f"{row.label} ({row.unit})" if row.unit in ("%", "points", "s", "×") else row.label
+    rest = [note(f"and {_several(len(claims) - most, 'other claim')}")] if len(claims) > most else []
+    named = (_claim_and_reported(c) if row.budget is Budget.PAPER else claim_link(c.ours) for c in claims[:most])
+    return lines([label, *named, *rest])
+
+
+def _claim_and_reported(comparison: Comparison) -> Markup:
+    return Markup("{} {}").format(claim_link(comparison.ours), note(f"(paper: {comparison.claim.reported})"))
+
+
+def _by_budget(numbers: Numbers, cells: Callable[[compare.Row], tuple[str, ...]]) -> list[Group]:
+    return [
+        Group(
+            f"budget {budget}",
+            tuple(
+                Row((_heading(row, claims), *cells(row)), mark=_mark(row))
+                for row, claims in numbers.items()
+                if row.budget is budget
+            ),
+        )
+        for budget in reversed(Budget)
+    ]
+
+
+def _compared_cells(row: compare.Row) -> tuple[str, ...]:
+    if row.as_expected is None:
+        return (*_count_cells(row), note("too few of ours" if len(row.ours) < 2 else "ours are all equal"))
+    inside = f"{row.as_expected}\u00a0of\u00a0{len(row.theirs)}"
+    said = note(f"{inside} equal") if row.exact else lines([_range(row), note(f"{inside} in\u00a0it")])
+    return (*_count_cells(row), said)
+
+
+def _count_cells(row: compare.Row) -> tuple[str, ...]:
+    return _sample(row.ours, row.unit), _sample(row.theirs, row.unit)
+
+
+def _expected_cells(row: compare.Row) -> tuple[str, ...]:
+    return _sample(row.ours, row.unit), _range(row)
+
+
+def _mark(row: compare.Row) -> str:
+    return "differs" if row.as_expected is not None and row.as_expected < len(row.theirs) else ""
+
+
+def _range(row: compare.Row) -> str:
+    if row.expected is None:
+        return NOTHING
+    return f"{number(row.expected.low, row.unit)} to\u00a0{number(row.expected.high, row.unit)}"
+
+
+def _sample(values: Sequence[float], unit: str, most: int = 3) -> str:
+    """A few values each for itself, more as their range."""
+    ordered = [number(value, unit) for value in sorted(values)]
+    return ", ".join(ordered) if len(ordered) <= most else f"{ordered[0]} to {ordered[-1]} (n = {len(ordered)})"
+
+
+def _claim_of(comparison: Comparison) -> Markup:
+    return link(f"{comparison.ours.paper}.html#{comparison.claim.id}", comparison.claim.id)
+
+
+def _why_idle(comparison: Comparison, given: bool) -> str:
+    ours, theirs = comparison.ours, comparison.theirs
+    if not comparison.claim.measures:
+        return "the paper’s own numbers, nothing to run"
+    if given:
+        sides = {"ours": len(ours.missing), "theirs": len(theirs.missing)}
+        missing = [f"{n} in {where}" for where, n in sides.items() if n]
+        return f"results missing: {', '.join(missing)}" if missing else "measured differently"
+    counted = ours.parts and all(part.exact for part in ours.parts)
+    return "counted, has to be equal" if counted else f"{_missing_in_short(ours)} at the paper’s budget"
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 # --- calibration -----------------------------------------------------------------------------------------------------
@@ -242,15 +391,19 @@ def _percent(rate: float) -> str:
 
 
 def recipe_table(paper: Paper) -> Html:
-    """Every hyperparameter with its source: the first experiment's, then what differs in others."""
+    """Every hyperparameter with its source: the first experiment's, then what differs in others.
+
+    Each experiment's name is the target of the links to its recipe.
+    """
     trained = [(e.name, _recipe_rows(e.recipe)) for e in paper.experiments if e.recipe is not None]
     _, base = trained[0]
-    changes: dict[tuple[Row, ...], list[str]] = {}
+    changes: dict[tuple[Row, ...], list[Markup]] = {}
     for name, rows in trained:
-        changes.setdefault(tuple(row for row in rows if row not in base), []).append(name)
-    same = changes.pop(())
-    title = f"{', '.join(same)}; the others too, but for what is said below" if changes else ""
-    groups = [Group(title, base), *(Group(", ".join(names), rows) for rows, names in changes.items())]
+        named = target(recipe_anchor(paper.key, name), name)
+        changes.setdefault(tuple(row for row in rows if row not in base), []).append(named)
+    alike = Markup(", ").join(changes.pop(()))
+    title = alike + Markup("; the others too, but for what is said below") if changes else alike
+    groups = [Group(title, base), *(Group(Markup(", ").join(names), rows) for rows, names in changes.items())]
     return Html(table(f"Training hyperparameters of {paper.key}", ("hyperparameter", "value", "source"), groups))
 
 
@@ -457,10 +610,11 @@ def runs_table(results: Results) -> Html:
 
 def latencies_table(results: Results) -> Html:
     """Every latency measurement: seconds of one pass, the fastest and the slowest of its repeats."""
-    columns = ("measurement", "batch size", "images", "fastest (s)", "slowest (s)", "passes", "device", "backend")
+    numbers = ("batch size", "images", "fastest (s)", "slowest (s)", "passes")
+    columns = ("measurement", *numbers, "device", "backend", "commit")
     rows = tuple(row for result in sorted(results.latencies, key=lambda r: r.key) for row in _latency_rows(result))
     caption = "Latencies" if rows else "No latency has been measured yet"
-    return Html(table(caption, columns, [Group("", rows)], numeric=columns[1:6], one_line=True))
+    return Html(table(caption, columns, [Group("", rows)], numeric=numbers, one_line=True))
 
 
 def times_table(judgements: Sequence[Judgement], results: Results) -> Html:
@@ -521,11 +675,15 @@ def _run_row(run: RunResult) -> Row:
             environment.device,
             f"{environment.backend} {environment.backend_version}",
             str(run.spec["recipe"].get("precision", NOTHING)),
-            environment.git_commit[:8] + ("-dirty" if environment.git_commit.endswith("-dirty") else ""),
+            _commit(environment),
             run.run_id,
         ),
         anchor=run.key,
     )
+
+
+def _commit(environment: Environment) -> str:
+    return environment.git_commit[:8] + ("-dirty" if environment.git_commit.endswith("-dirty") else "")
 
 
 def _latency_rows(result: LatencyResult) -> Iterable[Row]:
@@ -533,7 +691,8 @@ def _latency_rows(result: LatencyResult) -> Iterable[Row]:
     for i, (batch_size, passes) in enumerate(sorted(result.seconds.items())):
         spread = [number(seconds, "s") for seconds in (min(passes), max(passes))] if passes else [NOTHING] * 2
         cells = (result.key, str(batch_size), f"{result.images:,}", *spread, str(len(passes)))
-        yield Row((*cells, environment.device, environment.backend), anchor="" if i else result.key)
+        machine = (environment.device, environment.backend, _commit(environment))
+        yield Row((*cells, *machine), anchor="" if i else result.key)
 
 
 def _times_row(judgement: Judgement, devices: Mapping[str, str]) -> Row:

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from sepconv.compare import Comparison, Row
-from sepconv.sentences import describe_part, number
+from sepconv.compare import Comparison, Row, by_number
+from sepconv.sentences import describe_part, listed, number
 from sepconv.verdicts import Judgement
 
 
@@ -18,20 +18,29 @@ def judgement_lines(judgements: Sequence[Judgement]) -> Iterator[str]:
     yield ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
 
 
-def comparison_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Changed verdicts first; then every number that both have, and where one more run of ours was to be expected."""
+def comparison_lines(comparisons: Sequence[Comparison], set_aside: Sequence[str]) -> Iterator[str]:
+    """Changed verdicts first; then every number that both have, and where one more run of ours was to be expected.
+
+    ``set_aside`` names what they have and ours cannot be compared with.
+    """
     for comparison in comparisons:
         if comparison.changed:
             yield f"{comparison.claim.id}: {comparison.ours.verdict} here, {comparison.theirs.verdict} there"
+            yield f"  the paper reports: {comparison.claim.reported}"
+            yield from (f"  ours: {describe_part(part)}" for part in comparison.ours.parts)
             yield from (f"  theirs: {describe_part(part)}" for part in comparison.theirs.parts)
-        yield from (_row_line(comparison.claim.id, row) for row in comparison.rows)
-    if not any(comparison.rows for comparison in comparisons):
+    for paper in dict.fromkeys(comparison.ours.paper for comparison in comparisons):
+        numbers = by_number(c for c in comparisons if c.ours.paper == paper)
+        yield from (_row_line(row, claims) for row, claims in numbers.items() if row.theirs)
+    if not any(comparison.shared for comparison in comparisons):
         yield "no claim has numbers in both folders"
+    yield from (f"not compared: {reason}" for reason in set_aside)
 
 
-def _row_line(claim_id: str, row: Row) -> str:
+def _row_line(row: Row, claims: Sequence[Comparison]) -> str:
     ours, theirs = (", ".join(number(value, row.unit) for value in values) for values in (row.ours, row.theirs))
-    line = f"{claim_id} [{row.budget}] {row.label} in {row.unit or 'units'}: ours {ours}; theirs {theirs}"
+    ids = listed([comparison.claim.id for comparison in claims])
+    line = f"{ids} [{row.budget}] {row.label} in {row.unit or 'units'}: ours {ours}; theirs {theirs}"
     if row.expected is None:
         return line if row.as_expected is None else f"{line}; {row.as_expected} of {len(row.theirs)} equal"
     low, high = number(row.expected.low, row.unit), number(row.expected.high, row.unit)

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from sepconv.spec import Paper, SpecError
 
 if TYPE_CHECKING:
@@ -13,21 +15,42 @@ if TYPE_CHECKING:
 
 
 @cache
+def load() -> tuple[tuple[Paper, ...], tuple[str, ...]]:
+    """Every paper in the order of the keys, and one line for each module that states something that cannot be."""
+    found, problems = [], []
+    for module in pkgutil.iter_modules(__path__):
+        try:
+            found.append(importlib.import_module(f"{__name__}.{module.name}").PAPER)
+        except SpecError as error:
+            problems.append(f"papers/{module.name}.py: {error}")
+        except ValidationError as error:
+            problems.append(f"papers/{module.name}.py: {_first(error)}")
+    return tuple(sorted(found, key=lambda paper: paper.key)), tuple(problems)
+
+
 def all_papers() -> tuple[Paper, ...]:
-    """Every paper, in the order of the keys."""
-    modules = (importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-    return tuple(sorted((module.PAPER for module in modules), key=lambda paper: paper.key))
+    """Every paper, in the order of the keys.
+
+    Raises:
+        SpecError: a paper's module states something that cannot be.
+    """
+    found, problems = load()
+    if problems:
+        raise SpecError(problems[0])
+    return found
 
 
 def paper(key: str) -> Paper:
     """The paper of that key.
 
     Raises:
-        SpecError: there is none; the message lists those that exist.
+        SpecError: there is none; the message lists those that exist, or says what is wrong with its module.
     """
-    found = {p.key: p for p in all_papers()}
+    papers, problems = load()
+    found = {p.key: p for p in papers}
     if key not in found:
-        raise SpecError(f"unknown paper: expected {', '.join(found)}; got {key}")
+        broken = [problem for problem in problems if problem.startswith(f"papers/{key}.py: ")]
+        raise SpecError(broken[0] if broken else f"unknown paper: expected {', '.join(found)}; got {key}")
     return found[key]
 
 
@@ -55,3 +78,10 @@ def printed(paper: Paper, what: str) -> "pd.DataFrame":
     if what not in found:
         raise SpecError(f"{paper.key}: expected one of {', '.join(sorted(found))}; got {what}")
     return pd.read_csv(found[what], dtype=str, keep_default_na=False)
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that does not fit, in one line."""
+    first = error.errors()[0]
+    place = ".".join(map(str, (error.title, *first["loc"])))
+    return f"{place}: {first['msg']}; got {repr(first['input'])[:80]}"

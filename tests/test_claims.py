@@ -169,6 +169,15 @@ def test_no_accuracy_is_above_100():
     assert found.verdict is Verdict.REPRODUCED
 
 
+def test_effect_size_is_of_differences_only():
+    runs = runs_of(A, (91.0, 92.0, 93.0)) + runs_of(B, (90.0, 90.0, 90.0))
+    found = judge_one(higher("test_accuracy", of="a", than="b"), "order", runs=runs)
+    assert found.parts[0].effect == pytest.approx(2.0)  # mean 2, standard deviation 1
+    assert value(runs=runs_of(A, INSIDE)).parts[0].effect is None
+    two = judge_one(higher("test_accuracy", of="a", than="b"), "order", runs=(*runs[:2], *runs[3:5]))
+    assert two.parts[0].effect is None
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_below_three_seeds_nothing_is_decided(n):
     for accuracies in (INSIDE, OUTSIDE):

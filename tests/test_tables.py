@@ -34,6 +34,7 @@ def part_of(estimate, low=None, high=None, **changes):
         sides=(93.0,),
         values=(92.5, 93.0, 93.5),
         bootstrap=None,
+        effect=None,
     )
     return replace(part, **changes)
 
@@ -219,6 +220,12 @@ def test_every_claim_of_the_scoreboard_leads_to_its_card():
 
 
 # --- cards -----------------------------------------------------------------------------------------------------------
+
+
+def test_effect_size_of_a_difference_stands_on_its_card():
+    judgement = judgement_of(part_of(-1.5, -2.0, -1.0, unit="points", sides=(91.0, 92.5), effect=-7.4123))
+    card = soup(tables.claim_cards([judgement])).article
+    assert "−1.50 ± 0.50 points (n = 3; effect size −7.4 standard deviations)" in card.get_text(" ", strip=True)
 
 
 def test_card_says_it_all():

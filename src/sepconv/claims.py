@@ -15,7 +15,7 @@ from statistics import fmean
 from typing import Any, assert_never
 
 from sepconv import sentences, stats, verdicts
-from sepconv.measures import MIN_SEEDS, Key, MeasureError, Sample, Selection, describe
+from sepconv.measures import MIN_SEEDS, Key, Sample, Selection, describe
 from sepconv.results import Results
 from sepconv.spec import (
     Budget,
@@ -24,6 +24,7 @@ from sepconv.spec import (
     Consistent,
     DifferenceWithin,
     Equal,
+    InputError,
     Measure,
     Number,
     Ordered,
@@ -178,7 +179,7 @@ def _judge(claim: Claim, selection: Selection) -> Judgement:
     try:
         answers = [answer(question, selection) for question in questions(claim.check)]
         missing, set_aside = selection.missing(claim.measures), selection.set_aside(claim.measures)
-    except (MeasureError, ValueError) as error:
+    except (InputError, ValueError) as error:
         return _unjudgeable(claim, selection.paper, str(error))
     comparisons = max(1, sum(not a.exact for a in answers))
     evidence = verdicts.combine([verdicts.correct(a.evidence, comparisons) for a in answers])
@@ -233,6 +234,7 @@ def _part(given: Answer, claim: Claim, comparisons: int) -> Part:
         sides=given.sides,
         values=given.on_its_scale,
         bootstrap=bootstrap,
+        effect=stats.paired_effect(values) if enough and len(question.terms) == 2 else None,
     )
 
 
@@ -283,7 +285,7 @@ def _hint(claim: Claim, selection: Selection) -> str:
         smaller = replace(selection, budget=budget, any_machine=True)
         try:
             parts = [_part(answer(q, smaller), claim, 1) for q in questions(claim.check)]
-        except (MeasureError, ValueError):
+        except (InputError, ValueError):
             continue  # what never counts cannot spoil the verdict
         if all(part.n for part in parts):
             return sentences.hint([part for part in parts if not part.exact], where)

@@ -6,9 +6,9 @@ from math import inf
 
 from sepconv import stats
 from sepconv.claims import Answer, Question, answer, judge, questions
-from sepconv.measures import MeasureError, Selection, data_of
+from sepconv.measures import Selection, data_of
 from sepconv.results import Results
-from sepconv.spec import Budget, Claim, Measure, Paper
+from sepconv.spec import Budget, Claim, InputError, Measure, Paper
 from sepconv.stats import Interval
 from sepconv.verdicts import Judgement, Verdict
 
@@ -112,7 +112,7 @@ def _rows_of(question: Question, ours: Selection, theirs: Selection) -> Iterator
         return
     try:
         row = _row(ours.budget, answer(question, ours), answer(question, theirs))
-    except (MeasureError, ValueError):
+    except (InputError, ValueError):
         return  # the judgements say why
     if row.ours and (row.theirs or row.expected) and (row.budget is Budget.PAPER or not row.exact):
         yield row

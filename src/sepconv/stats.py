@@ -122,19 +122,6 @@ def log_ratios(first: Mapping[Key, float], second: Mapping[Key, float]) -> dict[
     return {key: float(np.log(over) - np.log(under)) for key, (over, under) in shared.items()}
 
 
-def hedges_g(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Standardised difference of two independent means, corrected for small samples (Hedges 1981).
-
-    In pooled standard deviations; None for fewer than two values on either side, or without spread.
-    """
-    a, b = _sample(first), _sample(second)
-    if min(a.size, b.size) < 2:
-        return None
-    freedom = a.size + b.size - 2
-    pooled = np.sqrt(((a.size - 1) * a.var(ddof=1) + (b.size - 1) * b.var(ddof=1)) / freedom)
-    return float((a.mean() - b.mean()) / pooled * (1 - 3 / (4 * freedom - 1))) if pooled > 0 else None
-
-
 def paired_effect(differences: Sequence[float]) -> float | None:
     """Cohen's d_z, the mean paired difference in its own standard deviations; None for fewer than two, or no spread."""
     sample = _sample(differences)

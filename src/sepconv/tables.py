@@ -193,6 +193,8 @@ def _part_line(part: Part, several: bool) -> Markup:
     if part.bootstrap is not None:
         low, high = number(part.bootstrap.low, part.unit), number(part.bootstrap.high, part.unit)
         details.append(f"bootstrap {low} to {high}")
+    if part.effect is not None:
+        details.append(f"effect size {number(round(part.effect, 1), '')} standard deviations")
     line = Markup("{}: <strong>{}</strong>").format(part.label, found(part))
     if details:
         line += Markup(" {}").format(note(f"({'; '.join(details)})"))

@@ -60,6 +60,7 @@ class Part:
     sides: tuple[float, ...]  # what is compared: the mean of each term, over the seeds used
     values: tuple[float, ...]  # one a seed
     bootstrap: Interval | None
+    effect: float | None  # Cohen's d_z of a paired difference; None for all else, and below three seeds
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from factories import ENVIRONMENT
 from sepconv import bench, results
 from sepconv.papers import paper
-from sepconv.results import LoopTiming, ThroughputResult
+from sepconv.results import LoopTiming, ResultError, ThroughputResult
 from sepconv.spec import Budget, Experiment, Network, Optimizer, Run, Scale, SpecError
 
 LOOPS = ("engine", "fit", "fit_steps_per_execution", "train_on_batch")
@@ -71,6 +71,17 @@ def test_rounds_alternate(cifar10, monkeypatch):
     assert rounds == ["engine", "fit", "fit", "engine", "engine", "fit"]
 
 
+def test_an_epoch_can_be_bounded(cifar10, monkeypatch):
+    counts = []
+    monkeypatch.setattr(bench, "_LOOPS", {"fit": lambda run, images: counts.append(len(images)) or (lambda: 1.0, [])})
+    run = Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, 0)
+    assert (bench.measure(run, 100).images, counts) == (100, [100])
+    assert bench.measure(run).images == 256
+    for count in (0, 257):
+        with pytest.raises(SpecError, match=f"expected 1 to 256 images, .* got {count}"):
+            bench.measure(run, count)
+
+
 def fake_loop(name, log):
     return lambda run, images: (lambda: log.append(name) or 1.0, [])
 
@@ -87,11 +98,14 @@ def test_an_experiment_that_is_not_trained_is_refused():
 
 
 def test_a_result_is_read_as_written_and_not_measured_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(bench, "measure", lambda run: throughput())
+    monkeypatch.setattr(bench, "measure", lambda run, images: throughput())
     run = Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, 0)
     assert bench.ensure_throughput(tmp_path, run) == throughput()
     monkeypatch.delattr(bench, "measure")
     assert bench.ensure_throughput(tmp_path, run) == throughput()
+    assert bench.ensure_throughput(tmp_path, run, images=256) == throughput()
+    with pytest.raises(ResultError, match="expected epochs of 128 images, got 256; move it away to measure"):
+        bench.ensure_throughput(tmp_path, run, images=128)
     assert results.read_all(tmp_path).throughputs == (throughput(),)
     assert (tmp_path / "tseng2020" / "conv" / "throughput-smoke.json").exists()
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from pydantic import ValidationError
 
 from factories import ENVIRONMENT
@@ -92,6 +93,17 @@ def test_a_system_that_does_not_tell_is_one_line(monkeypatch):
     monkeypatch.setattr(memory.Path, "write_text", refuse)
     with pytest.raises(memory.MemoryReadError, match="to forget a process's peak, got: Permission denied"):
         memory._forget_peak()
+
+
+def test_on_a_gpu_the_peak_is_of_the_steps_after_the_search_for_kernels(monkeypatch):
+    engine, forgotten = Engine(), []
+    monkeypatch.setattr(
+        tf.config.experimental, "reset_memory_stats", lambda device: forgotten.append((device, list(engine.batches)))
+    )
+    monkeypatch.setattr(memory.environment, "peak_bytes", lambda: 123)
+    assert memory._allocator(engine, 8) == (123, {"peak": 123})
+    assert forgotten == [("GPU:0", [8])]
+    assert engine.batches == [8] * (1 + memory.STEPS)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,10 @@ def test_memory_stands_beside_the_count_of_the_same_step():
 
 def test_the_limit_is_the_rooflines_and_the_fraction_that_of_the_epoch_that_was_timed():
     on = roofline.device(roofline_of(), "float32")
-    frame = limits([roofline_of()], throughputs=(throughput((2.0, 1.0, 4.0)),))
+    here = throughput((2.0, 1.0, 4.0))
+    other = here.environment.model_copy(update={"device": "another"})
+    elsewhere = here.model_copy(update={"environment": other, "images": 512})
+    frame = limits([roofline_of()], throughputs=(here, elsewhere))
     conv, recipe = frame.loc["conv"], TSENG.experiment("conv").recipe
     assert conv["least_step_ms"] == pytest.approx(1000 * roofline.step_seconds(CONV, 64, on))
     whole = roofline.epoch_seconds(CONV, recipe.train_images, 64, on)

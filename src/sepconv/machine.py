@@ -34,7 +34,7 @@ class Sizes:
     precisions: tuple[Precision, ...]
 
 
-ON_CPU = Sizes(2**26, 2048, ("float32",))
+ON_CPU = Sizes(2**26, 4096, ("float32",))
 ON_ACCELERATOR = Sizes(2**28, 8192, ("float32", "bfloat16"))
 
 

@@ -617,7 +617,7 @@ def limits_table(frame: pd.DataFrame) -> Html:
     """
     devices = frame.groupby(["device", "backend"], sort=False)
     groups = [Group(f"{device}, {backend}", tuple(map(_limit_row, _records(p)))) for (device, backend), p in devices]
-    columns = ("network", "least step (ms)", "at most (images/s)", "measured (images/s)", "of the most (%)", "from")
+    columns = ("network", "least step (ms)", "at most (images/s)", "measured (images/s)", "reached (%)", "from")
     caption = "Training against the roofline" if groups else "No device has been measured yet"
     return Html(table(caption, columns, groups, numeric=columns[1:5]))
 

@@ -5,8 +5,23 @@ from dataclasses import replace
 
 import numpy as np
 
+from sepconv.measures import LATENCY_PROTOCOL
 from sepconv.papers import paper
-from sepconv.results import CostResult, Environment, Epoch, Final, LatencyResult, Results, RunResult, Seconds
+from sepconv.results import (
+    CostResult,
+    Environment,
+    Epoch,
+    Final,
+    LatencyResult,
+    LoopTiming,
+    MemoryResult,
+    Product,
+    Results,
+    RooflineResult,
+    RunResult,
+    Seconds,
+    ThroughputResult,
+)
 from sepconv.spec import (
     COST_METRICS,
     Budget,
@@ -209,4 +224,54 @@ def full_results(paper):
         runs=tuple(run_of(e, s, round(random.normal(80, 1), 2), paper=paper.key) for e in trained for s in range(3)),
         costs=tuple(cost_of(e, paper=paper.key) for e in paper.experiments),
         latencies=tuple(latency_of(e, random.uniform(1, 2, 3), paper=paper.key) for e in trained),
+    )
+
+
+def throughput_of(seconds=(2.0, 1.0, 4.0), experiment="conv"):
+    fit = LoopTiming(compile=3, seconds=tuple(2 * s for s in seconds), losses=(2.25,) * 3)
+    engine = LoopTiming(compile=1.5, seconds=seconds, losses=(2.25,) * 3)
+    return ThroughputResult(
+        paper="tseng2020",
+        experiment=experiment,
+        budget=Budget.SMOKE,
+        images=256,
+        batch_size=64,
+        steps_per_execution=32,
+        loops={"engine": engine, "fit": fit},
+        environment=ENVIRONMENT,
+    )
+
+
+def roofline_of(**changes):
+    return RooflineResult(
+        copy_bytes=2_000_000_000,
+        copy_seconds=(0.25, 0.1, 0.2),
+        products={"float32": Product(size=1000, seconds=(0.02, 0.01, 0.04))},
+        environment=ENVIRONMENT.model_copy(update=changes),
+    )
+
+
+def memory_of(experiment="conv", step_bytes=2_000_000, batch_size=64, **environment):
+    return MemoryResult(
+        paper="tseng2020",
+        experiment=experiment,
+        batch_size=batch_size,
+        method="resident",
+        step_bytes=step_bytes,
+        repeats=(step_bytes - 1_000_000, step_bytes, step_bytes + 3_000_000),
+        parts={"weights_and_slots": 500_000, "growth": 1_500_000},
+        environment=ENVIRONMENT.model_copy(update=environment),
+    )
+
+
+def sweep_of(experiment, seconds=((1, (0.3, 0.1, 0.2)), (16, (0.04, 0.05, 0.06))), key="tseng2020"):
+    return LatencyResult(
+        paper=key,
+        experiment=experiment,
+        budget=Budget.SMOKE,
+        images=16,
+        batch_norm=LATENCY_PROTOCOL[0],
+        transfer=LATENCY_PROTOCOL[1],
+        seconds=dict(seconds),
+        environment=ENVIRONMENT,
     )

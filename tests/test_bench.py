@@ -8,28 +8,13 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from factories import ENVIRONMENT
+from factories import throughput_of
 from sepconv import bench, results
 from sepconv.papers import paper
-from sepconv.results import LoopTiming, ThroughputResult
+from sepconv.results import LoopTiming, ResultError
 from sepconv.spec import Budget, Experiment, Network, Optimizer, Run, Scale, SpecError
 
 LOOPS = ("engine", "fit", "fit_steps_per_execution", "train_on_batch")
-
-
-def throughput(seconds=(2.0, 1.0, 4.0), experiment="conv"):
-    fit = LoopTiming(compile=3, seconds=tuple(2 * s for s in seconds), losses=(2.25,) * 3)
-    engine = LoopTiming(compile=1.5, seconds=seconds, losses=(2.25,) * 3)
-    return ThroughputResult(
-        paper="tseng2020",
-        experiment=experiment,
-        budget=Budget.SMOKE,
-        images=256,
-        batch_size=64,
-        steps_per_execution=32,
-        loops={"engine": engine, "fit": fit},
-        environment=ENVIRONMENT,
-    )
 
 
 def mixing():
@@ -71,6 +56,17 @@ def test_rounds_alternate(cifar10, monkeypatch):
     assert rounds == ["engine", "fit", "fit", "engine", "engine", "fit"]
 
 
+def test_an_epoch_can_be_bounded(cifar10, monkeypatch):
+    counts = []
+    monkeypatch.setattr(bench, "_LOOPS", {"fit": lambda run, images: counts.append(len(images)) or (lambda: 1.0, [])})
+    run = Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, 0)
+    assert (bench.measure(run, 100).images, counts) == (100, [100])
+    assert bench.measure(run).images == 256
+    for count in (0, 257):
+        with pytest.raises(SpecError, match=f"expected 1 to 256 images, .* got {count}"):
+            bench.measure(run, count)
+
+
 def fake_loop(name, log):
     return lambda run, images: (lambda: log.append(name) or 1.0, [])
 
@@ -87,19 +83,22 @@ def test_an_experiment_that_is_not_trained_is_refused():
 
 
 def test_a_result_is_read_as_written_and_not_measured_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(bench, "measure", lambda run: throughput())
+    monkeypatch.setattr(bench, "measure", lambda run, images: throughput_of())
     run = Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, 0)
-    assert bench.ensure_throughput(tmp_path, run) == throughput()
+    assert bench.ensure_throughput(tmp_path, run) == throughput_of()
     monkeypatch.delattr(bench, "measure")
-    assert bench.ensure_throughput(tmp_path, run) == throughput()
-    assert results.read_all(tmp_path).throughputs == (throughput(),)
+    assert bench.ensure_throughput(tmp_path, run) == throughput_of()
+    assert bench.ensure_throughput(tmp_path, run, images=256) == throughput_of()
+    with pytest.raises(ResultError, match="expected epochs of 128 images, got 256; move it away to measure"):
+        bench.ensure_throughput(tmp_path, run, images=128)
+    assert results.read_all(tmp_path).throughputs == (throughput_of(),)
     assert (tmp_path / "tseng2020" / "conv" / "throughput-smoke.json").exists()
 
 
 def test_merging_brings_throughput_along(tmp_path):
-    results.write(tmp_path / "theirs", throughput())
+    results.write(tmp_path / "theirs", throughput_of())
     assert results.merge(tmp_path / "theirs", tmp_path / "ours") == 1
-    assert results.read_all(tmp_path / "ours").throughputs == (throughput(),)
+    assert results.read_all(tmp_path / "ours").throughputs == (throughput_of(),)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +110,7 @@ def test_a_timing_that_cannot_be_is_refused(changes):
 
 
 def test_the_table_holds_everything_against_fit():
-    title, header, engine, fit = bench.throughput_lines(throughput())
+    title, header, engine, fit = bench.throughput_lines(throughput_of())
     assert "Epochs of 256 images in batches of 64 on cpu (tensorflow)" in title
     assert header.split() == ["loop", "images/s", "of", "fit", "compile", "s", "loss"]
     assert engine.split() == ["engine", "128", "(64", "to", "256)", "2.00", "1.5", "2.25000"]

@@ -1,16 +1,20 @@
 """The command line: bad input is one line and exit code 2, and what it prints can be relied on."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from factories import result_of, smoke
-from sepconv import campaign, cli, papers, results
+from factories import memory_of, result_of, roofline_of, smoke
+from sepconv import campaign, cli, machine, papers, results
 from sepconv.papers import all_papers, paper
 from sepconv.spec import Budget, Run, to_json
+
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 @pytest.fixture
@@ -49,6 +53,7 @@ def assert_one_line(outcome, *expected):
         ("cost", "--paper", "tseng2021"),
         ("bench", "latency", "tseng2021", "conv"),
         ("bench", "throughput", "tseng2021", "conv"),
+        ("bench", "memory", "tseng2021", "conv"),
     ],
 )
 def test_unknown_paper(sepconv, arguments, tmp_path, monkeypatch):
@@ -56,7 +61,7 @@ def test_unknown_paper(sepconv, arguments, tmp_path, monkeypatch):
     assert_one_line(sepconv(*arguments), "expected islam2022, tseng2020, yu2021; got tseng2021")
 
 
-@pytest.mark.parametrize("command", [("run",), ("bench", "latency"), ("bench", "throughput")])
+@pytest.mark.parametrize("command", [("run",), ("bench", "latency"), ("bench", "throughput"), ("bench", "memory")])
 def test_unknown_experiment(sepconv, command, tmp_path):
     assert_one_line(sepconv(*command, "tseng2020", "cnov", "--results", tmp_path), "cnov", "da-conv")
 
@@ -88,6 +93,11 @@ def test_images_that_are_not_there(sepconv, tmp_path, monkeypatch):
     monkeypatch.setenv("SEPCONV_DATA", str(tmp_path / "nowhere"))
     outcome = sepconv("run", "tseng2020", "conv", "--results", tmp_path / "r", "--checkpoints", tmp_path / "c")
     assert_one_line(outcome, "SEPCONV_DATA", "nowhere", "cifar-10-batches-py")
+
+
+def test_more_images_than_the_budget_has(sepconv, cifar10, tmp_path):
+    outcome = sepconv("bench", "throughput", "tseng2020", "conv", "--images", 257, "--results", tmp_path)
+    assert_one_line(outcome, "expected 1 to 256 images, which is what this budget trains on, got 257")
 
 
 @pytest.mark.parametrize(
@@ -284,3 +294,24 @@ def test_compare_with_ourselves(sepconv, tmp_path):
     code, out, err = sepconv("compare", tmp_path, "--paper", "tseng2020", "--results", tmp_path)
     assert (code, err) == (0, "")
     assert "tseng2020." in out
+
+
+# --- bench -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_roofline_stands_beside_what_was_trained_there(sepconv, tmp_path, monkeypatch):
+    shutil.copytree(RESULTS / "tseng2020" / "conv", tmp_path / "tseng2020" / "conv")
+    monkeypatch.setattr(machine, "ensure_roofline", lambda results: roofline_of())
+    code, out, err = sepconv("bench", "roofline", "--results", tmp_path)
+    assert (code, err) == (0, "")
+    assert "10 GB/s copied" in out.splitlines()[0]
+    assert "tseng2020 conv " in out
+    printed = json.loads(sepconv("bench", "roofline", "--json", "--results", tmp_path)[1])
+    assert printed["device"]["copy_bytes"] == roofline_of().copy_bytes
+    (network,) = printed["networks"]
+    assert (network["experiment"], network["measured"], network["fraction"]) == ("conv", None, None)  # another machine
+
+
+def test_measured_memory_stands_beside_the_count(sepconv, tmp_path):
+    results.write(tmp_path, memory_of())
+    assert sepconv("bench", "memory", "tseng2020", "conv", "--results", tmp_path)[1].split()[-2:] == ["not", "counted"]

@@ -1,30 +1,20 @@
 """Latency: every image once a pass, networks in turns, and the forward call that was asked for. No time is asserted."""
 
+import hashlib
+import json
+
 import keras
 import numpy as np
 import pytest
 
-from factories import ENVIRONMENT
+from factories import sweep_of
 from sepconv import latency, results
 from sepconv.measures import LATENCY_PROTOCOL, Selection
 from sepconv.papers import paper
-from sepconv.results import LatencyResult, ResultError
-from sepconv.spec import LATENCY_METRICS, TEST_IMAGES, Budget, Experiment, Measure, Network, SpecError
+from sepconv.results import BatchTime, ResultError
+from sepconv.spec import LATENCY_METRICS, TEST_IMAGES, Budget, Experiment, Measure, Network, SpecError, canonical_json
 
 PAPER = paper("tseng2020")
-
-
-def latency_of(experiment, seconds=((1, (0.3, 0.1, 0.2)), (16, (0.04, 0.05, 0.06))), key="tseng2020"):
-    return LatencyResult(
-        paper=key,
-        experiment=experiment,
-        budget=Budget.SMOKE,
-        images=16,
-        batch_norm=LATENCY_PROTOCOL[0],
-        transfer=LATENCY_PROTOCOL[1],
-        seconds=dict(seconds),
-        environment=ENVIRONMENT,
-    )
 
 
 def small_network():
@@ -52,7 +42,9 @@ def compiled(model, training):
 def test_a_pass_takes_every_image_once_and_the_last_batch_is_what_is_left(transfer):
     seen = []
     those = network(lambda batch: seen.append(keras.ops.convert_to_numpy(batch)) or batch, 10, transfer)
-    assert those.time(those.batches(4)) > 0
+    times = those.time(those.batches(4))
+    assert len(times) == 3
+    assert all(seconds > 0 for seconds in times)
     assert [len(batch) for batch in seen] == [4, 4, 2]
     assert np.array_equal(np.concatenate(seen), images(10))
 
@@ -88,15 +80,34 @@ class Recorded:
 
     def time(self, batches):
         self.log.append((self.name, *batches))
-        return float(len(self.log))
+        return (float(len(self.log)),)
 
 
 def test_networks_take_turns_and_every_other_round_goes_backwards():
     log = []
-    seconds = latency._in_turns([Recorded("a", log), Recorded("b", log)], size=1, passes=3)
+    passes = latency._in_turns([Recorded("a", log), Recorded("b", log)], size=1, passes=3)
     assert log[:2] == [("a", "first", "last"), ("b", "first", "last")]  # compiles and warms up
     assert "".join(name for name, *_ in log[2:]) == "abbaab"
-    assert seconds == [(3.0, 6.0, 7.0), (4.0, 5.0, 8.0)]
+    assert passes == [[(3.0,), (6.0,), (7.0,)], [(4.0,), (5.0,), (8.0,)]]
+
+
+def test_percentiles_are_over_the_whole_batches_of_all_passes():
+    first, second = [*range(1, 51), 1000], [*range(51, 101), 2000]  # milliseconds; the last batches are smaller
+    batch = latency._batch_time([tuple(ms / 1000 for ms in those) for those in (first, second)], whole=50)
+    assert batch.batches == 100
+    assert batch.p50 == pytest.approx(50.5)
+    assert batch.p95 == pytest.approx(95.05)
+
+
+def test_a_result_of_passes_only_is_still_read(tmp_path):
+    """As the committed ones were written, before batches were timed one by one."""
+    path = results.write(tmp_path, sweep_of("conv"))
+    content = json.loads(path.read_text())
+    del content["batch_times"], content["sha256"]
+    content["sha256"] = hashlib.sha256(canonical_json(content)).hexdigest()
+    path.write_text(json.dumps(content))
+    assert results.read(path).batch_times == {}
+    assert results.write(tmp_path, sweep_of("conv")) == path  # the same result, not another one
 
 
 def test_every_budget_measures_what_it_says():
@@ -104,7 +115,9 @@ def test_every_budget_measures_what_it_says():
         assert max(sweep.batch_sizes) <= sweep.images <= TEST_IMAGES, budget
     claimed = {int(metric.removeprefix("latency_")) for metric in LATENCY_METRICS}
     assert claimed <= set(latency.SWEEPS[Budget.PAPER].batch_sizes)
-    assert latency.SWEEPS[Budget.PAPER].images == TEST_IMAGES
+    paper_scale = latency.SWEEPS[Budget.PAPER]
+    assert paper_scale.images == TEST_IMAGES
+    assert paper_scale.batch_sizes == tuple(4**power for power in range(6))  # 1 to 1024
 
 
 def test_a_measured_pair_is_written_read_and_not_measured_again(tmp_path, cifar10, monkeypatch):
@@ -116,6 +129,9 @@ def test_a_measured_pair_is_written_read_and_not_measured_again(tmp_path, cifar1
         assert result.images == sweep.images
         assert {size: len(passes) for size, passes in result.seconds.items()} == dict.fromkeys(sweep.batch_sizes, 2)
         assert all(s > 0 for passes in result.seconds.values() for s in passes)
+        assert {size: batch.batches for size, batch in result.batch_times.items()} == {1: 32, 4: 8, 16: 2}
+        for size, batch in result.batch_times.items():
+            assert 0 < batch.p50 <= batch.p95 <= 1000 * max(result.seconds[size])
     monkeypatch.delattr(latency, "measure")
     assert latency.ensure_latencies(*arguments) == measured
     assert sorted(r.key for r in results.read_all(tmp_path).latencies) == sorted(r.key for r in measured)
@@ -129,7 +145,7 @@ def test_the_images_are_the_normalised_test_images(cifar10):
 
 
 def test_half_a_pair_is_refused(tmp_path):
-    results.write(tmp_path, latency_of("conv"))
+    results.write(tmp_path, sweep_of("conv"))
     with pytest.raises(ResultError, match="expected all of these networks or none"):
         latency.ensure_latencies(tmp_path, PAPER, ["conv", "dsc"], Budget.SMOKE, *LATENCY_PROTOCOL)
 
@@ -143,15 +159,17 @@ def test_a_network_that_is_only_counted_is_refused():
 def test_what_the_claims_read_is_measured_by_the_commands_defaults(tmp_path):
     """The claims of yu2021 find the passes, one value a pass."""
     seconds = {4: (4.0, 5.0), 256: (1.0, 2.0)}
-    results.write(tmp_path, latency_of("cifar10-dw", seconds.items(), "yu2021"))
+    results.write(tmp_path, sweep_of("cifar10-dw", seconds.items(), "yu2021"))
     selection = Selection(paper("yu2021"), results.read_all(tmp_path), Budget.SMOKE, any_machine=True)
     assert list(selection.sample(Measure("latency_4", of="cifar10-dw")).values.values()) == [4.0, 5.0]
 
 
 def test_the_table_shows_medians_in_the_order_of_sizes(tmp_path):
-    result = results.read(results.write(tmp_path, latency_of("conv")))
-    lines = latency.latency_lines([result, latency_of("dsc", ((1, (1.0,)), (16, (2.0,))))])
+    result = results.read(results.write(tmp_path, sweep_of("conv")))
+    timed = result.model_copy(update={"batch_times": {1: BatchTime(p50=6.25, p95=7.5, batches=48)}})
+    lines = latency.latency_lines([timed, sweep_of("dsc", ((1, (1.0,)), (16, (2.0,))))])
     assert "Seconds for 16 images on cpu (tensorflow), batch norm in training mode, images from the host" in lines[0]
-    assert lines[1].split() == ["batch", "size", "conv", "dsc"]
-    assert lines[2].split() == ["1", "0.200", "(0.100", "to", "0.300)", "1.000", "(1.000", "to", "1.000)"]
+    assert " ".join(lines[1].split()) == "batch size conv batch p50, p95 (ms) dsc batch p50, p95 (ms)"
+    conv, dsc = "0.200 (0.100 to 0.300) 6.25, 7.50", "1.000 (1.000 to 1.000) not timed"
+    assert lines[2].split() == f"1 {conv} {dsc}".split()
     assert lines[3].split()[0] == "16"

@@ -16,7 +16,8 @@ LAYERS = (
     {"results"},  # the store: what trains and counts writes with it, what judges reads with it
     {"roofline"},
     {"environment", "schedule", "data", "augment", "networks", "objective"},
-    {"checkpoint", "engine_tensorflow", "engine_jax", "train", "cost", "latency", "bench", "depthwise"},
+    {"checkpoint", "engine_tensorflow", "engine_jax", "train"},
+    {"cost", "latency", "bench", "depthwise", "memory", "machine"},
     {"stats"},
     {"measures"},
     {"verdicts"},
@@ -25,7 +26,7 @@ LAYERS = (
     {"attribution", "calibration", "compare"},
     {"markup"},
     {"markup", "tidy", "roofline"},  # what figures and tables are made with
-    {"tidy"},
+    {"tidy", "speed"},
     {"figures", "tables", "terminal"},
     {"campaign", "exports", "prose", "report", "cli", "__main__"},  # the program around it all
 )

@@ -20,9 +20,9 @@ from keras import ops
 from sepconv import environment, results
 from sepconv.data import Images
 from sepconv.objective import build_optimizer, losses, training_batch
-from sepconv.results import LoopTiming, ThroughputResult, TrainingLoop
+from sepconv.results import LoopTiming, ResultError, ThroughputResult, TrainingLoop
 from sepconv.schedule import learning_rates
-from sepconv.spec import Recipe, Run
+from sepconv.spec import Recipe, Run, SpecError
 from sepconv.train import Engine, build_model, load_splits, recipe_of
 
 EPOCHS = 5  # timed; one before them compiles
@@ -30,31 +30,37 @@ STEPS_PER_EXECUTION = 32
 Tensor = Any  # a tensor of the backend
 
 
-def ensure_throughput(folder: Path, run: Run) -> ThroughputResult:
+def ensure_throughput(folder: Path, run: Run, images: int | None = None) -> ThroughputResult:
     """The throughput of a run: that below ``folder``, or measured now and written there.
 
     Raises:
-        SpecError: the experiment is not trained, or not at this budget.
-        ResultError: the file there is damaged, or the folder cannot be written.
+        SpecError: the experiment is not trained, or not at this budget, or has not so many images.
+        ResultError: the file there is damaged or of other epochs, or the folder cannot be written.
     """
     path = results.path_of(folder, results.throughput_key(run.paper, run.experiment.name, run.budget))
     if not path.exists():
-        results.write(folder, measure(run))
+        results.write(folder, measure(run, images))
     found = results.read(path)
     assert isinstance(found, ThroughputResult)  # the store holds a result to its place
+    if images not in (None, found.images):
+        raise ResultError(f"{path}: expected epochs of {images} images, got {found.images}; move it away to measure")
     return found
 
 
-def measure(run: Run) -> ThroughputResult:
-    """Time ``EPOCHS`` epochs of every training loop over the training images of ``run``.
+def measure(run: Run, count: int | None = None) -> ThroughputResult:
+    """Time ``EPOCHS`` epochs of every training loop over training images of ``run``.
 
     Each round of epochs goes the other way round than the one before, so that drift hits all loops alike.
 
+    Args:
+        run: whose network, recipe and images.
+        count: images of an epoch, the first ones; None for all that the budget trains on.
+
     Raises:
-        SpecError: the experiment is not trained, or not at this budget.
+        SpecError: the experiment is not trained, or not at this budget, or has not so many images.
         DataError: the images are not there or are damaged.
     """
-    images = load_splits(run).train
+    images = _first(load_splits(run).train, count)
     loops = {name: _Loop.compiled(build, run, images) for name, build in _LOOPS.items()}
     for number in range(EPOCHS):
         names = list(loops) if number % 2 == 0 else list(reversed(loops))
@@ -219,6 +225,12 @@ _LOOPS: dict[TrainingLoop, _Build] = {
     "fit_steps_per_execution": _fit_steps_per_execution,
     "train_on_batch": _train_on_batch,  # one compiled call a step, its loss fetched each time
 }
+
+
+def _first(images: Images, count: int | None) -> Images:
+    if count is not None and not 1 <= count <= len(images):
+        raise SpecError(f"expected 1 to {len(images)} images, which is what this budget trains on, got {count}")
+    return Images(images.pixels[:count], images.labels[:count])
 
 
 def _first_rate(run: Run) -> float:

@@ -99,6 +99,7 @@ def throughput(
     paper: PaperKey,
     experiment: Annotated[str, typer.Argument(help="Whose training is timed.")],
     budget: BudgetOption = Budget.SMOKE,
+    images: Annotated[int | None, typer.Option(help="Images of an epoch; all of the budget if not given.")] = None,
     results: ResultsFolder = RESULTS,
 ) -> None:
     """Time whole training epochs against Keras's own loops. Does nothing but show where a result is there."""
@@ -106,7 +107,7 @@ def throughput(
 
     (found,) = _papers([paper])
     run = Run(paper, found.experiment(experiment), budget, seed=0)
-    print("\n".join(throughput_lines(ensure_throughput(results, run))))
+    print("\n".join(throughput_lines(ensure_throughput(results, run, images))))
 
 
 @bench.command()
@@ -123,6 +124,39 @@ def latency(
 
     (found,) = _papers([paper])
     print("\n".join(latency_lines(ensure_latencies(results, found, experiment, budget, batch_norm, transfer))))
+
+
+@bench.command()
+def memory(
+    paper: PaperKey,
+    experiment: Annotated[list[str], typer.Argument(help="Whose training steps are measured.")],
+    results: ResultsFolder = RESULTS,
+) -> None:
+    """Measure the memory of a training step, in fresh processes, beside what is counted."""
+    from sepconv.memory import ensure_memories, memory_lines
+    from sepconv.results import read_all
+
+    (found,) = _papers([paper])
+    measured = ensure_memories(results, found, experiment)
+    everything = read_all(results)
+    print("\n".join(memory_lines(measured, [everything.cost_of(paper, name) for name in experiment])))
+
+
+@bench.command()
+def roofline(results: ResultsFolder = RESULTS, as_json: AsJson = False) -> None:
+    """Measure what this device can do at most, and say how near to it each network has been trained."""
+    from sepconv.machine import ensure_roofline, roofline_lines
+    from sepconv.results import read_all
+    from sepconv.speed import limits
+    from sepconv.terminal import limit_lines
+
+    measured = ensure_roofline(results)
+    frame = limits(_papers(None), read_all(results), [measured])
+    if as_json:
+        networks = json.loads(frame.to_json(orient="records"))
+        print(json.dumps({"device": measured.model_dump(mode="json"), "networks": networks}, indent=1))
+    else:
+        print("\n".join([*roofline_lines(measured), *limit_lines(frame)]))
 
 
 @app.command()

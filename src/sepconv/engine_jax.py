@@ -54,6 +54,10 @@ class Engine:
         if not self._on_cpu and whole:
             self._scan = scan.lower(self._state(), *_shapes((whole, size), (whole,))).compile()
 
+    def step_memory(self) -> Any:  # noqa: ANN401 - jax has no public name for its type
+        """The compiler's account of one whole step: bytes of arguments, outputs, what both share, and temporaries."""
+        return self._step[self.recipe.batch_size].memory_analysis()
+
     def train_epoch(self, order: NDArray[np.int64], rates: NDArray[np.float64]) -> tuple[float, float]:
         """Train on all images in ``order``, one learning rate a step; return mean loss and accuracy in percent."""
         size = self.recipe.batch_size

@@ -54,7 +54,7 @@ _STYLE: dict[Any, Any] = {  # matplotlib types each key as a literal
     "svg.fonttype": "path",
     "svg.hashsalt": "sepconv",  # else the names of paths differ at each rendering
 }
-_COST_TICKS = [digit * 10**power for power in range(13) for digit in (1, 3)]
+_LOG_TICKS = [digit * 10.0**power for power in range(-2, 13) for digit in (1, 3)]
 _BAND_FROM = 3  # seeds; two give an interval that hides the curves
 _MOST_MARKED = 12  # epochs; longer curves need no markers
 
@@ -176,7 +176,7 @@ def accuracy_against_costs(costs: pd.DataFrame, metrics: Sequence[str]) -> Pictu
         for group, points in costs.groupby("group", sort=False):
             _twins(axes, points, metric, COLOURS[groups.index(group) % len(COLOURS)])
         axes.set(xscale="log", xlabel=LABELS[metric], ylabel="test accuracy (%)")
-        axes.xaxis.set_major_locator(FixedLocator(_COST_TICKS))
+        axes.xaxis.set_major_locator(FixedLocator(_LOG_TICKS))
         axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
         axes.xaxis.set_minor_formatter(NullFormatter())
     picture.legend(handles=_cost_legend(groups), loc="outside lower center", ncols=2)
@@ -238,6 +238,8 @@ def ratios(frame: pd.DataFrame, label: str, marks: Mapping[str, float]) -> Pictu
     """
     rows = list(dict.fromkeys(frame["what"]))[::-1]
     picture = Picture(0.4 * len(rows) + 1.6)
+    if not rows:
+        return _empty(picture, "nothing measured yet")
     axes = picture.add_subplot()
     for number, (source, points) in enumerate(frame.groupby("source", sort=False)):
         heights = [rows.index(what) for what in points["what"]]
@@ -503,6 +505,75 @@ def photographs(rows: Mapping[str, NDArray[np.float32]]) -> Photographs:
     return picture
 
 
+# --- speed -----------------------------------------------------------------------------------------------------------
+
+
+@rc_context(_STYLE)
+def latencies(frame: pd.DataFrame) -> Picture:
+    """Milliseconds of a batch over batch size: p50, with a bar up to p95; a panel a mode, a line a network and machine.
+
+    Args:
+        frame: as :func:`sepconv.speed.latencies` makes it.
+    """
+    labelled = frame.assign(line=frame["experiment"] + ", " + frame["device"] + ", budget " + frame["budget"])
+    panels = list(labelled.groupby(["paper", "batch_norm", "transfer"], sort=False))
+    picture = Picture((PANEL - 0.1) * max(1, len(panels)) + 0.8)
+    names = list(dict.fromkeys(labelled["line"]))
+    shown: dict[str, Any] = {}
+    first: dict[object, Axes] = {}  # of each paper, whose other panels have the same scale
+    for place, ((paper, batch_norm, transfer), part) in enumerate(panels, 1):
+        axes = picture.add_subplot(len(panels), 1, place, sharey=first.get(paper))
+        first.setdefault(paper, axes)
+        for name, line in part.groupby("line", sort=False):
+            shown[str(name)] = _batch_times(axes, line, names.index(name))
+        _name(axes, f"{paper}, batch norm in {batch_norm},\nimages from the {transfer}", "batch size", "ms a batch")
+        _batch_size_axes(axes, sorted(set(part["batch_size"])))
+    if not panels:
+        return _empty(picture, "nothing measured yet")
+    picture.legend(shown.values(), shown.keys(), loc="outside lower center")
+    return picture
+
+
+@rc_context(_STYLE)
+def limits(frame: pd.DataFrame) -> Picture:
+    """Images per second, a row a network: as trained, and what the roofline allows; a panel a device and backend.
+
+    Args:
+        frame: as :func:`sepconv.speed.limits` makes it; networks that were not trained there are left out.
+    """
+    panels = list(frame[frame["measured"].notna()].groupby(["device", "backend"], sort=False))
+    picture = Picture(sum(0.32 * len(part) + 1.0 for _, part in panels) + 0.8)
+    if not panels:
+        return _empty(picture, "nothing measured yet")
+    grid = picture.add_gridspec(len(panels), 1, height_ratios=[len(part) + 2 for _, part in panels])
+    for place, ((device, backend), part) in enumerate(panels):
+        axes, rows = picture.add_subplot(grid[place]), range(len(part))[::-1]
+        axes.hlines(rows, part["measured"], part["limit"], color=GREY, linewidth=1)
+        axes.plot(part["measured"], rows, linestyle="none", label="measured", **_look(0))
+        axes.plot(part["limit"], rows, linestyle="none", label="at most", **_look(1))
+        axes.set(xscale="log", yticks=rows, yticklabels=part["paper"] + " " + part["experiment"])
+        axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
+        _name(axes, f"{device}, {backend}", "images per second", "")
+    picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return picture
+
+
+def _batch_times(axes: Axes, line: pd.DataFrame, number: int) -> Any:  # noqa: ANN401 - matplotlib's ErrorbarContainer
+    """Where no percentiles were taken, p95 is missing and the point has no bar."""
+    above = (line["p95"] - line["p50"]).fillna(0)
+    look = _look(number) | {"linestyle": LINES[number % len(LINES)], "markersize": 5, "capsize": 3}
+    return axes.errorbar(line["batch_size"], line["p50"], yerr=[0 * above, above], **look)
+
+
+def _batch_size_axes(axes: Axes, sizes: Sequence[int]) -> None:
+    axes.set(xscale="log", yscale="log")
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(FixedLocator(_LOG_TICKS))
+    axes.yaxis.set_major_formatter(FuncFormatter(_engineering))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
 # --- common ----------------------------------------------------------------------------------------------------------
 
 
@@ -520,10 +591,10 @@ def _legend_below(axes: Axes, columns: int = 2) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.22), ncols=columns)
 
 
-def _empty(picture: Picture) -> Picture:
+def _empty(picture: Picture, text: str = "no run at these budgets yet") -> Picture:
     axes = picture.add_subplot()
     axes.set_axis_off()
-    axes.text(0.5, 0.5, "no run at these budgets yet", ha="center", va="center", color=GREY)
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY)
     return picture
 
 

@@ -1,12 +1,14 @@
 """Inference time against batch size: one compiled forward call a batch, networks taken in turns.
 
-A pass goes once over the images of the test split and ends when the logits of the last batch have reached the host. The
-networks have their initial weights, on whose values the time does not depend.
+A pass goes once over the images of the test split. A batch ends when its logits have reached the host, a pass with its
+last batch, which may be smaller and then counts for the pass only. The networks have their initial weights, on whose
+values the time does not depend.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,12 +20,13 @@ from numpy.typing import NDArray
 
 from sepconv import data, environment, results
 from sepconv.objective import normalise
-from sepconv.results import BatchNorm, LatencyResult, ResultError, Transfer
+from sepconv.results import BatchNorm, BatchTime, LatencyResult, ResultError, Transfer
 from sepconv.spec import TEST_IMAGES, Budget, Experiment, Paper, Run
 from sepconv.train import build_model
 
 Tensor = Any  # a tensor of the backend
 Forward = Callable[[Tensor], Tensor]
+Pass = tuple[float, ...]  # seconds of each of its batches
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def measure(
     """
     sweep = SWEEPS[budget]
     networks = [_Network.of(Run(paper_key, e, budget, seed=0), sweep.images, batch_norm, transfer) for e in experiments]
-    seconds = {size: _in_turns(networks, size, sweep.passes) for size in sweep.batch_sizes}
+    passes = {size: _in_turns(networks, size, sweep.passes) for size in sweep.batch_sizes}
     described = environment.describe()
     return tuple(
         LatencyResult(
@@ -92,7 +95,8 @@ def measure(
             images=sweep.images,
             batch_norm=batch_norm,
             transfer=transfer,
-            seconds={size: passes[i] for size, passes in seconds.items()},
+            seconds={size: tuple(map(sum, ps[i])) for size, ps in passes.items()},
+            batch_times={size: _batch_time(ps[i], sweep.images // size) for size, ps in passes.items()},
             environment=described,
         )
         for i, experiment in enumerate(experiments)
@@ -100,16 +104,16 @@ def measure(
 
 
 def latency_lines(latencies: Sequence[LatencyResult]) -> list[str]:
-    """A table for the terminal: the median pass at each batch size, with the fastest and the slowest."""
+    """A table for the terminal: the median pass at each batch size, with the fastest and the slowest, and a batch."""
     first = latencies[0]
     lines = [
         f"Seconds for {first.images} images on {first.environment.device} ({first.environment.backend}), batch norm in "
         f"{first.batch_norm} mode, images from the {first.transfer}: median (fastest to slowest)",
-        "batch size" + "".join(f"{latency.experiment:>30}" for latency in latencies),
+        "batch size" + "".join(f"{latency.experiment:>30}{'batch p50, p95 (ms)':>26}" for latency in latencies),
     ]
     for size in sorted(first.seconds):
-        passes = [latency.seconds[size] for latency in latencies]
-        lines.append(f"{size:10}" + "".join(f"{_spread(p):>30}" for p in passes))
+        cells = [f"{_spread(x.seconds[size]):>30}{_percentiles(x.batch_times.get(size)):>26}" for x in latencies]
+        lines.append(f"{size:10}" + "".join(cells))
     return lines
 
 
@@ -132,26 +136,34 @@ class _Network:
         parts = [self.images[start : start + size] for start in range(0, len(self.images), size)]
         return [ops.convert_to_tensor(part) for part in parts] if self.transfer == "device" else parts
 
-    def time(self, batches: Sequence[Tensor]) -> float:
-        """Seconds of one pass."""
-        start = time.perf_counter()
+    def time(self, batches: Sequence[Tensor]) -> Pass:
+        """Seconds of each batch of one pass; nothing is done between one and the next."""
+        times = [time.perf_counter()]
         for batch in batches:
             logits = self.forward(ops.convert_to_tensor(batch))  # does nothing where it is a tensor already
-            ops.convert_to_numpy(logits)  # 40 KB at most, and waits for the device
-        return time.perf_counter() - start
+            ops.convert_to_numpy(logits)  # 400 KB at most, and waits for the device
+            times.append(time.perf_counter())
+        return tuple(after - before for before, after in pairwise(times))
 
 
-def _in_turns(networks: Sequence[_Network], size: int, passes: int) -> list[tuple[float, ...]]:
-    """Seconds of each pass, network by network; each round of passes goes the other way round than the one before."""
+def _in_turns(networks: Sequence[_Network], size: int, passes: int) -> list[list[Pass]]:
+    """The passes of each network, taken in turns; each round goes the other way round than the one before."""
     batches = [network.batches(size) for network in networks]
-    seconds: list[list[float]] = [[] for _ in networks]
+    seconds: list[list[Pass]] = [[] for _ in networks]
     for network, those in zip(networks, batches, strict=True):
         network.time([those[0], those[-1]])  # compiles for both sizes, and warms up
     for number in range(passes):
         order = range(len(networks)) if number % 2 == 0 else reversed(range(len(networks)))
         for i in order:
             seconds[i].append(networks[i].time(batches[i]))
-    return [tuple(s) for s in seconds]
+    return seconds
+
+
+def _batch_time(passes: Sequence[Pass], whole: int) -> BatchTime:
+    """Percentiles over the first ``whole`` batches of each pass: what is left over at its end is a smaller one."""
+    milliseconds = [1000 * seconds for those in passes for seconds in those[:whole]]
+    p50, p95 = np.percentile(milliseconds, [50, 95])
+    return BatchTime(p50=float(p50), p95=float(p95), batches=len(milliseconds))
 
 
 def _test_images(experiment: Experiment, count: int) -> NDArray[np.float32]:
@@ -195,3 +207,7 @@ _COMPILE: dict[str, Callable[[keras.Model, bool], Forward]] = {
 
 def _spread(seconds: Sequence[float]) -> str:
     return f"{median(seconds):.3f} ({min(seconds):.3f} to {max(seconds):.3f})"
+
+
+def _percentiles(batch: BatchTime | None) -> str:
+    return f"{batch.p50:.2f}, {batch.p95:.2f}" if batch else "not timed"

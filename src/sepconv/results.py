@@ -8,20 +8,25 @@ import hashlib
 import json
 import math
 import os
+import re
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any, Literal
 
 from filelock import FileLock
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from sepconv.spec import Budget, InputError, Run, Slug, canonical_json
+from sepconv.spec import Budget, InputError, Precision, Run, Slug, canonical_json
 
 SCHEMA: Literal[1] = 1
 Percent = Annotated[float, Field(ge=0, le=100)]
 NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Repeats = Annotated[tuple[Positive, ...], Field(min_length=1)]  # seconds
 
 
 class ResultError(InputError):
@@ -168,6 +173,14 @@ BatchNorm = Literal["inference", "training"]
 Transfer = Literal["device", "host"]
 
 
+class BatchTime(_Model):
+    """How long one whole batch took, over those of all passes: half of them took ``p50`` at most, 95 % ``p95``."""
+
+    p50: NonNegative  # milliseconds
+    p95: NonNegative
+    batches: Annotated[int, Field(ge=1)]  # timed; from few of them p95 is hardly less than the slowest
+
+
 class LatencyResult(_Model):
     """Inference time of one network against batch size, on one device."""
 
@@ -180,6 +193,7 @@ class LatencyResult(_Model):
     batch_norm: BatchNorm
     transfer: Transfer  # images already on the device, or copied from the host in the timed part
     seconds: dict[int, tuple[NonNegative, ...]]  # batch size -> seconds of each repeated pass
+    batch_times: dict[int, BatchTime] = Field(default_factory=dict)  # by batch size; empty where passes only were timed
     environment: Environment
 
     @property
@@ -192,7 +206,7 @@ class LoopTiming(_Model):
     """Epochs of one training loop, each from the same weights over the same batches."""
 
     compile: NonNegative  # seconds of the first epoch and all that led to it, less those of a later epoch
-    seconds: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]  # of each epoch after the first
+    seconds: Repeats  # of each epoch after the first
     losses: tuple[float, ...]  # mean training loss of each of these epochs
 
     @model_validator(mode="after")
@@ -225,6 +239,62 @@ class ThroughputResult(_Model):
         return throughput_key(self.paper, self.experiment, self.budget)
 
 
+class MemoryResult(_Model):
+    """Memory of one training step as measured on one device; :mod:`sepconv.memory` says how, and what compares.
+
+    Shown beside the counted ``training_step_bytes``, which the claims read; it decides none of them.
+    """
+
+    kind: Literal["memory"] = "memory"
+    schema_version: Literal[1] = SCHEMA
+    paper: Slug
+    experiment: Slug
+    batch_size: Annotated[int, Field(gt=0)]
+    method: Literal["compiled", "resident", "allocator"]
+    step_bytes: Annotated[int, Field(gt=0)]  # all that the step holds at its peak, weights and optimizer state included
+    repeats: Annotated[tuple[int, ...], Field(min_length=1)]  # what each process measured, of which that is the median
+    parts: dict[str, Annotated[int, Field(ge=0)]]  # bytes that the method read, by name
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return memory_key(self.paper, self.experiment, self.environment.backend)
+
+
+class Product(_Model):
+    """Products of two square matrices."""
+
+    size: Annotated[int, Field(gt=0)]  # rows, and columns
+    seconds: Repeats  # of one product, each time it was measured
+
+    @property
+    def operations_per_second(self) -> float:
+        """Two floating-point operations a mult-add; the median of the repeats."""
+        return 2 * self.size**3 / median(self.seconds)
+
+
+class RooflineResult(_Model):
+    """What a device can do at most, through one backend: bytes moved and operations computed in a second."""
+
+    kind: Literal["roofline"] = "roofline"
+    schema_version: Literal[1] = SCHEMA
+    copy_bytes: Annotated[int, Field(gt=0)]  # read and written by one copy, together
+    copy_seconds: Repeats  # of one copy, each time it was measured
+    products: dict[Precision, Product]
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return roofline_key(self.environment)
+
+    @property
+    def bytes_per_second(self) -> float:
+        """The median of the repeats."""
+        return self.copy_bytes / median(self.copy_seconds)
+
+
 def latency_key(paper: str, experiment: str, budget: Budget, batch_norm: str, transfer: str) -> str:
     """Where the latency of an experiment lies below the results folder, without the suffix."""
     return f"{paper}/{experiment}/latency-{budget}-{batch_norm}-{transfer}"
@@ -235,7 +305,23 @@ def throughput_key(paper: str, experiment: str, budget: Budget) -> str:
     return f"{paper}/{experiment}/throughput-{budget}"
 
 
-Result = RunResult | CostResult | LatencyResult | ThroughputResult
+def memory_key(paper: str, experiment: str, backend: str) -> str:
+    """Where the measured memory of an experiment's step lies below the results folder, without the suffix."""
+    return f"{paper}/{experiment}/memory-step-{backend}"
+
+
+def roofline_key(environment: Environment) -> str:
+    """Where a device's roofline lies below the results folder, without the suffix. No paper is called ``machines``."""
+    return f"machines/{machine(environment)}/roofline-{environment.backend}"
+
+
+def machine(environment: Environment) -> str:
+    """A device's name as part of a path; for a CPU with the number of its cores, without which it says little."""
+    name = re.sub("[^a-z0-9]+", "-", environment.device.lower()).strip("-") or "unknown"
+    return name if environment.accelerator else f"{name}-{environment.cores}-cores"
+
+
+Result = RunResult | CostResult | LatencyResult | ThroughputResult | MemoryResult | RooflineResult
 _RESULT: TypeAdapter[Result] = TypeAdapter(Annotated[Result, Field(discriminator="kind")])
 
 
@@ -247,12 +333,14 @@ class Results:
     costs: tuple[CostResult, ...] = ()
     latencies: tuple[LatencyResult, ...] = ()
     throughputs: tuple[ThroughputResult, ...] = ()
+    memories: tuple[MemoryResult, ...] = ()
+    rooflines: tuple[RooflineResult, ...] = ()
     problems: tuple[str, ...] = field(default=())
 
     @property
     def everything(self) -> tuple[Result, ...]:
         """All results of every kind."""
-        return (*self.runs, *self.costs, *self.latencies, *self.throughputs)
+        return (*self.runs, *self.costs, *self.latencies, *self.throughputs, *self.memories, *self.rooflines)
 
     def runs_of(self, paper: str, experiment: str, budget: Budget) -> tuple[RunResult, ...]:
         """Complete runs of one experiment at one budget, by seed."""
@@ -321,7 +409,7 @@ def read_all(folder: Path) -> Results:
     """
     if not folder.is_dir():
         raise ResultError(f"{folder}: expected a folder of results, found none; check the path")
-    found: dict[str, list[Any]] = {"run": [], "cost": [], "latency": [], "throughput": []}
+    found: dict[str, list[Any]] = defaultdict(list)
     problems = []
     for path in _files(folder):
         try:
@@ -334,6 +422,8 @@ def read_all(folder: Path) -> Results:
         costs=tuple(found["cost"]),
         latencies=tuple(found["latency"]),
         throughputs=tuple(found["throughput"]),
+        memories=tuple(found["memory"]),
+        rooflines=tuple(found["roofline"]),
         problems=tuple(problems),
     )
 
@@ -404,7 +494,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Result files are two folders down: ``paper/experiment/name.json``."""
+    """Result files are two folders down: ``paper/experiment/name.json``, ``machines/device/name.json``."""
     yield from sorted(p for p in folder.glob("*/*/*.json") if not p.name.startswith("."))
 
 

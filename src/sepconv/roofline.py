@@ -4,14 +4,31 @@ A device computes so many floating-point operations in a second and moves so man
 A layer with fewer operations a byte than that waits for its bytes, and then its operations are free (Williams et al.
 2009, doi:10.1145/1498765.1498785). Forward pass, each layer on its own: inputs, outputs and weights are moved once
 each, norms included, activation functions taken into the layer before them.
+
+A training step, :func:`step_seconds`, is bounded by the same rule, each layer on its own:
+
+- A convolution or dense layer is passed three times, forward, for the gradient of its input and for that of its
+  weights. Each pass takes the same operations and moves the same tensors (two in, one out). The first layer has no
+  gradient of its input to compute. A pass takes its operations or its bytes, whichever take longer.
+- A norm or a pooling layer takes bytes only: forward its input and output; backward its input and the gradients of
+  both. That the statistics need the input before the first output can be written is left out, since the layer before
+  can sum while it writes.
+- Activation functions and dropout are taken into the layer before them, residual sums too.
+- The optimizer reads and writes weights and slots and reads the gradients, in float32.
+- Augmentation, the loss, starting a kernel and all waiting are left out.
+
+It is a bound for direct convolution: Winograd's algorithm has fewer operations, and fused layers fewer bytes.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from math import prod
 
-from sepconv.results import CostResult, Layer
+from sepconv.results import CostResult, Layer, RooflineResult
+from sepconv.spec import Precision
 
 FLOAT32_BYTES = 4
+_BYTES: dict[Precision, int] = {"float32": FLOAT32_BYTES, "bfloat16": 2}
 
 
 def operations(layer: Layer, batch_size: int) -> int:
@@ -38,3 +55,50 @@ def relative_time(layers: Iterable[Layer], batch_size: int, balance: float) -> f
 def time_ratio(first: CostResult, second: CostResult, batch_size: int, balance: float) -> float:
     """How many times as long ``first`` takes as ``second``, as the roofline bounds both."""
     return relative_time(first.layers, batch_size, balance) / relative_time(second.layers, batch_size, balance)
+
+
+# --- a training step -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a device does in a second at most, and how many bytes a value has in the precision computed in."""
+
+    bytes_per_second: float
+    operations_per_second: float
+    bytes_per_value: int = FLOAT32_BYTES
+
+
+def device(measured: RooflineResult, precision: Precision) -> Device | None:
+    """The device as it was measured; None where its matrix products were not, in that precision."""
+    product = measured.products.get(precision)
+    if product is None:
+        return None
+    return Device(measured.bytes_per_second, product.operations_per_second, _BYTES[precision])
+
+
+def step_seconds(cost: CostResult, images: int, on: Device) -> float:
+    """The least seconds of one training step over ``images`` images; the module says what is in it."""
+    with_products = [layer for layer in cost.layers if layer.mult_adds]
+    passes = sum(_pass_seconds(layer, images, on) * (3 if i else 2) for i, layer in enumerate(with_products))
+    others = sum(_bytes_without_products(layer, images, on) for layer in cost.layers if not layer.mult_adds)
+    update = 2 * cost.weight_bytes + FLOAT32_BYTES * cost.trainable_params
+    return passes + (others + update) / on.bytes_per_second
+
+
+def epoch_seconds(cost: CostResult, images: int, batch_size: int, on: Device) -> float:
+    """The least seconds of an epoch: its whole batches, and what is left over in one that is smaller."""
+    whole, rest = divmod(images, batch_size)
+    return whole * step_seconds(cost, batch_size, on) + (step_seconds(cost, rest, on) if rest else 0)
+
+
+def _pass_seconds(layer: Layer, images: int, on: Device) -> float:
+    """Forward, input gradient and weight gradient take the same three tensors, two in and one out, and operations."""
+    moving = bytes_moved(layer, images, on.bytes_per_value) / on.bytes_per_second
+    return max(moving, operations(layer, images) / on.operations_per_second)
+
+
+def _bytes_without_products(layer: Layer, images: int, on: Device) -> int:
+    """A norm or a pooling layer: input to output; then input and the output's gradient to the input's gradient."""
+    again = images * prod(layer.input_shape) * on.bytes_per_value
+    return 2 * bytes_moved(layer, images, on.bytes_per_value) + again

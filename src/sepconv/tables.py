@@ -716,3 +716,105 @@ def _missing_row(name: str, runs: Sequence[Run], seconds: Mapping[str, float | N
     known = [value for value in absent if value is not None]
     cost = f"{sum(known) / 3600:,.1f}" if absent and len(known) == len(absent) else "unknown" if absent else NOTHING
     return Row((name, str(len(runs) - len(absent)), str(len(absent)), cost))
+
+
+# --- speed -----------------------------------------------------------------------------------------------------------
+
+
+def throughputs_table(frame: pd.DataFrame) -> Html:
+    """Every training loop that was timed, under what it was timed on.
+
+    Args:
+        frame: as :func:`sepconv.speed.throughputs` makes it.
+    """
+    timed = frame.groupby(["paper", "experiment", "device", "backend", "images", "batch_size", "epochs"], sort=False)
+    groups = [
+        Group(_throughput_title(*map(str, place)), tuple(_loop_row(loop) for loop in _records(p))) for place, p in timed
+    ]
+    columns = ("training loop", "images/s", "slowest to fastest", "of fit", "compile (s)", "loss")
+    caption = "Training loops, taken in turns; medians of epochs" if groups else "No throughput has been measured yet"
+    return Html(table(caption, columns, groups, numeric=columns[1:], one_line=True))
+
+
+def memories_table(frame: pd.DataFrame) -> Html:
+    """Bytes of a training step, measured beside counted, under the way in which they were measured.
+
+    Args:
+        frame: as :func:`sepconv.speed.memories` makes it.
+    """
+    ways = frame.groupby(["method", "backend", "device"], sort=False)
+    groups = [Group(f"{method}: {b} on {d}", tuple(map(_memory_row, _records(p)))) for (method, b, d), p in ways]
+    columns = ("network", "batch size", "counted (MB)", "measured (MB)", "lowest to highest", "measured ÷ counted")
+    caption = "Memory of a training step" if groups else "No memory of a training step has been measured yet"
+    return Html(table(caption, columns, groups, numeric=columns[1:]))
+
+
+def rooflines_table(results: Results) -> Html:
+    """What each device can do at most, float32 first: medians of the repeats."""
+    columns = ("device", "backend", "GB/s", "precision", "TFLOP/s", "operations per byte")
+    rows = tuple(
+        Row(
+            (
+                roof.environment.device,
+                roof.environment.backend,
+                _significant(roof.bytes_per_second / 1e9),
+                precision,
+                _significant(product.operations_per_second / 1e12),
+                _significant(product.operations_per_second / roof.bytes_per_second),
+            )
+        )
+        for roof in results.rooflines
+        for precision, product in sorted(roof.products.items(), reverse=True)
+    )
+    caption = "What each device can do at most" if rows else "No device has been measured yet"
+    return Html(table(caption, columns, [Group("", rows)], numeric=(columns[2], *columns[4:])))
+
+
+def limits_table(frame: pd.DataFrame) -> Html:
+    """Each network's least step and most images per second on each device, and what was reached of it.
+
+    Args:
+        frame: as :func:`sepconv.speed.limits` makes it.
+    """
+    devices = frame.groupby(["device", "backend"], sort=False)
+    groups = [Group(f"{device}, {backend}", tuple(map(_limit_row, _records(p)))) for (device, backend), p in devices]
+    columns = ("network", "least step (ms)", "at most (images/s)", "measured (images/s)", "reached (%)", "from")
+    caption = "Training against the roofline" if groups else "No device has been measured yet"
+    return Html(table(caption, columns, groups, numeric=columns[1:5]))
+
+
+def _throughput_title(
+    paper: str, experiment: str, device: str, backend: str, images: str, size: str, epochs: str
+) -> str:
+    return (
+        f"{paper} {experiment}: {epochs} epochs of {int(images):,} images in batches of {size}, {backend} on {device}"
+    )
+
+
+def _loop_row(loop: Mapping[Hashable, Any]) -> Row:
+    spread = f"{_significant(loop['slowest'])} to {_significant(loop['fastest'])}"
+    speed = (_significant(loop["images_per_second"]), spread, f"{loop['ratio']:.2f}")
+    return Row((loop["loop"].replace("_", " "), *speed, f"{loop['compile_seconds']:.1f}", f"{loop['loss']:.5f}"))
+
+
+def _memory_row(row: Mapping[Hashable, Any]) -> Row:
+    counted, measured, low, high = (f"{row[name] / 1e6:,.1f}" for name in ("counted", "measured", "lowest", "highest"))
+    spread = f"{low} to {high}" if low != high else NOTHING
+    name = f"{row['paper']} {row['experiment']}"
+    return Row((name, str(row["batch_size"]), counted, measured, spread, f"{row['ratio']:.2f}"))
+
+
+def _limit_row(row: Mapping[Hashable, Any]) -> Row:
+    reached = (NOTHING, NOTHING) if pd.isna(row["measured"]) else (
+        _significant(row["measured"]), _significant(100 * row["fraction"]))  # fmt: skip
+    most = (_significant(row["least_step_ms"]), _significant(row["limit"]))
+    return Row((f"{row['paper']} {row['experiment']}", *most, *reached, row["source"] or NOTHING))
+
+
+def _records(frame: pd.DataFrame) -> list[dict[Hashable, Any]]:
+    return frame.to_dict("records")
+
+
+def _significant(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import pandas as pd
+
 from sepconv.compare import Comparison, Row, by_number
 from sepconv.sentences import describe_part, listed, number
 from sepconv.verdicts import Judgement
@@ -35,6 +37,19 @@ def comparison_lines(comparisons: Sequence[Comparison], set_aside: Sequence[str]
     if not any(comparison.shared for comparison in comparisons):
         yield "no claim has numbers in both folders"
     yield from (f"not compared: {reason}" for reason in set_aside)
+
+
+def limit_lines(limits: pd.DataFrame) -> Iterator[str]:
+    """A line a network: images per second at most and as trained, and the fraction, where it was trained there.
+
+    Args:
+        limits: as :func:`sepconv.speed.limits` makes it.
+    """
+    yield f"{'network':36}{'least step ms':>15}{'limit images/s':>16}{'measured':>12}{'fraction':>10}"
+    for row in limits.to_dict("records"):
+        name = f"{row['paper']} {row['experiment']}"
+        line = f"{name:36}{row['least_step_ms']:15.1f}{row['limit']:16.0f}"
+        yield line if pd.isna(row["measured"]) else f"{line}{row['measured']:12.1f}{row['fraction']:10.1%}"
 
 
 def _row_line(row: Row, claims: Sequence[Comparison]) -> str:

@@ -1,0 +1,130 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How fast, and how near to the limit
+#
+# Depthwise separable convolutions have fewer parameters and far fewer mult-adds than standard ones. What a user waits for and pays for
+# is seconds and memory, and those depend on the machine, on the framework and on the training loop too. This page shows what
+# `sepconv bench` measured, each number beside the machine that it comes from. What belongs together was measured in turns in one
+# process, so that whatever else the machine did hit all alike.
+#
+# Nothing on this page decides a claim. The claims on times read the runs and latencies of the paper's own protocol, those on memory
+# the counts.
+
+# %% tags=["parameters"]
+results_dir = "../../results"
+
+# %% tags=["hide-input"]
+from pathlib import Path
+
+from IPython.display import Markdown
+
+from sepconv import figures, papers, results, speed, tables, tidy
+
+found = results.read_all(Path(results_dir))
+
+# %% [markdown]
+# ## Training
+#
+# The same epochs, from the same weights, over the same batches, by four training loops: the *engine* that trains everything in this
+# book, Keras's *fit*, *fit* that runs many steps in one call, and *train on batch*, one compiled call for each step. Since all do the
+# same, the losses must agree. Each loop's first epoch, which compiles, is not counted; what it took longer than a later one stands apart.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "speed-throughput", "caption": "Images per second of each training loop, over those of Keras's fit on the same machine: right of the line is faster. {download}`CSV <data/speed-throughput.csv>`"}, "image": {"alt": "Ratios of training speed to Keras's fit on a logarithmic axis, a row for each network, a marker for each other training loop"}}
+loops = tidy.save(speed.throughputs(found), "speed-throughput")
+others = loops[loops["loop"] != "fit"]
+named = others.assign(
+    what=others["paper"] + " " + others["experiment"],
+    source=others["loop"].str.replace("_", " ") + ", " + others["backend"] + " on " + others["device"],
+)
+figures.ratios(named, "images per second ÷ those of fit", {})
+
+# %% tags=["hide-input"]
+tables.throughputs_table(loops)
+
+# %% [markdown]
+# ## Inference
+#
+# A batch takes the time from handing it over to having its logits back. Small batches show what each call costs by itself, large ones
+# what the arithmetic and the memory cost. There are four ways to measure. The images lie on the device already, or are copied
+# from the host within the time; batch norm works as in inference, or as in training, on the statistics of each batch, as
+# {cite:t}`yu2021` left it when they measured.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "speed-latency", "caption": "Milliseconds of a batch over the batch size, both on logarithmic axes: half of the batches took no longer than the marker (p50), 95 % no longer than the end of the bar (p95). A marker without a bar is the mean batch of whole passes. {download}`CSV <data/speed-latency.csv>`"}, "image": {"alt": "Milliseconds of a batch rising with the batch size, a panel for each way of measuring, a line for each network"}}
+latencies = tidy.save(speed.latencies(found), "speed-latency")
+figures.latencies(latencies)
+
+# %% tags=["hide-input"]
+timed = latencies[latencies["batches"] > 0]
+worst = (timed["p95"] / timed["p50"]).max()
+Markdown(
+    f"Batches timed one by one: {timed['batches'].sum():,}. At its most uneven, p95 is {worst:.2f} times p50."
+    if len(timed)
+    else "Batches have not been timed one by one yet."
+)
+
+# %% [markdown]
+# ## Memory of a training step
+#
+# The claims on memory read a count: weights, optimizer state, gradients, and the tensors that the backward pass needs, each once. What a
+# step really takes is more, since kernels need space to work in and not all is freed at once; or less, where a compiler computes a
+# tensor again instead of keeping it. How that is measured depends on the machine:
+#
+# *compiled*
+# : JAX on a CPU: what the compiler plans for the step, read without running it.
+#
+# *resident*
+# : TensorFlow on a CPU: weights and optimizer state, and how far the memory of a fresh process grows while it trains.
+#
+# *allocator*
+# : A GPU: the peak that its allocator counts in a fresh process.
+#
+# What is run is run several times, each in a process of its own, and the median is shown.
+#
+# Two networks compare under one heading of the table. Across headings they do not.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "speed-memory", "caption": "Measured over counted bytes of a training step at the recipe's batch size: on the line, the count is what is taken. {download}`CSV <data/speed-memory.csv>`"}, "image": {"alt": "Ratios of measured to counted bytes on a logarithmic axis, a row for each network, a marker for each way of measuring"}}
+memories = tidy.save(speed.memories(found), "speed-memory")
+named = memories.assign(
+    what=memories["paper"] + " " + memories["experiment"],
+    source=memories["method"] + ": " + memories["backend"] + " on " + memories["device"],
+)
+figures.ratios(named, "measured ÷ counted bytes", {})
+
+# %% tags=["hide-input"]
+tables.memories_table(memories)
+
+# %% [markdown]
+# ## How near to the limit
+#
+# A device copies so many bytes in a second and computes so many operations. Both are measured, on a vector larger than any cache and on
+# the product of two large matrices. From them follows the least time that a training step can take
+# {cite:p}`williams2009`: every convolution and dense layer is passed forward, for the gradient of its input, and for that of its weights,
+# and each pass takes its operations or its bytes, whichever take longer; norms, pooling and the optimizer take their bytes. Activation
+# functions, augmentation and the start of each kernel are free.
+
+# %% tags=["hide-input"]
+tables.rooflines_table(found)
+
+# %% [markdown]
+# *Operations per byte* is the balance of [](comparison): layers with a lower arithmetic intensity wait for memory. The fraction that is
+# reached says how much a better kernel or a better loop could still gain. It is no mark of the network: one that waits for memory
+# throughout can reach its limit and be slow. More than all of it can be reached where a kernel saves operations, as Winograd's algorithm
+# does for small filters, or keeps in its cache what is counted as moved.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "speed-limits", "caption": "Images per second in training, as measured with this book's engine and as the roofline allows at most, on a logarithmic axis. {download}`CSV <data/speed-limits.csv>`"}, "image": {"alt": "A row for each network, with a marker at the measured images per second and one at the most that the device allows, joined by a line"}}
+limits = tidy.save(speed.limits(papers.all_papers(), found, found.rooflines), "speed-limits")
+figures.limits(limits)
+
+# %% tags=["hide-input"]
+tables.limits_table(limits)

@@ -1,0 +1,87 @@
+"""What a device can do: the bytes and operations that are timed are those that are counted. No time is asserted."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from factories import ENVIRONMENT, roofline_of
+from sepconv import environment, machine, results
+from sepconv.machine import Sizes
+
+TINY = Sizes(values=1000, rows=16, precisions=("float32",))
+
+
+def test_every_repeat_is_a_time_of_what_was_counted():
+    measured = machine.measure(TINY)
+    assert measured.copy_bytes == 8 * 1000
+    assert len(measured.copy_seconds) == machine.REPEATS
+    assert measured.products["float32"].size == 16
+    assert len(measured.products["float32"].seconds) == machine.REPEATS
+
+
+def test_a_repeat_is_a_chain_of_calls_and_the_first_is_not_counted(monkeypatch):
+    clock = iter([0, 100, 100, 108, 108, 120])
+    monkeypatch.setattr(machine, "REPEATS", 2)
+    monkeypatch.setattr(machine.time, "perf_counter", lambda: next(clock))
+    seen = []
+    assert machine._repeated(lambda value: seen.append(value[0]) or value + 1, machine.ops.zeros(3)) == (2.0, 3.0)
+    assert [int(value) for value in seen] == list(range(3 * machine.CALLS))
+
+
+def test_products_neither_grow_nor_vanish():
+    """Or their numbers would become infinite or denormal, which take another time."""
+    chained = []
+    original = machine._repeated
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "_repeated", lambda call, value: chained.append((call, value)) or original(call, value))
+        machine._product(256, "float32")
+    ((call, value),) = chained
+    for _ in range(machine.CALLS * (1 + machine.REPEATS)):
+        value = call(value)
+    assert 1e-3 < float(machine.ops.std(value)) < 1e3
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"device": "AMD EPYC 9B14 (R)"}, "machines/amd-epyc-9b14-r-2-cores/roofline-tensorflow"),
+        ({"device": "NVIDIA H100", "accelerator": True, "backend": "jax"}, "machines/nvidia-h100/roofline-jax"),
+        ({"device": "../?"}, "machines/unknown-2-cores/roofline-tensorflow"),
+    ],
+)
+def test_each_device_has_its_place(tmp_path, changes, key):
+    path = results.write(tmp_path, roofline_of(**changes))
+    assert path == tmp_path / f"{key}.json"
+    assert results.read_all(tmp_path).rooflines == (roofline_of(**changes),)
+
+
+def test_a_result_is_merged_and_not_measured_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "describe", lambda: ENVIRONMENT)
+    monkeypatch.setattr(machine, "measure", lambda sizes: roofline_of() if sizes is machine.ON_CPU else None)
+    assert machine.ensure_roofline(tmp_path / "theirs") == roofline_of()
+    monkeypatch.delattr(machine, "measure")
+    assert machine.ensure_roofline(tmp_path / "theirs") == roofline_of()
+    assert results.merge(tmp_path / "theirs", tmp_path / "ours") == 1
+    assert results.read_all(tmp_path / "ours").rooflines == (roofline_of(),)
+
+
+def test_the_line_for_the_terminal_says_medians():
+    (line,) = machine.roofline_lines(roofline_of())
+    assert line == "cpu (tensorflow): 10 GB/s copied, 0.1 TFLOP/s in float32 (products of 1000 rows)"
+
+
+_ON_JAX = """
+from sepconv import machine
+measured = machine.measure(machine.Sizes(1000, 16, ("float32", "bfloat16")))
+print(measured.environment.backend, *measured.products)
+"""
+
+
+@pytest.mark.slow
+def test_jax_is_measured_too():
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run([sys.executable, "-c", _ON_JAX], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "jax float32 bfloat16"

@@ -24,6 +24,7 @@ Augmentation = Literal[
 ]  # fmt: skip
 Normalisation = Literal["unit", "imagenet", "cifar10"]
 Precision = Literal["float32", "bfloat16"]
+REFERENCE_PRECISION: Precision = "float32"  # in which results decide claims
 Option = int | str | bool | None
 
 
@@ -127,7 +128,7 @@ class Recipe:
     sources: dict[str, str]
     augment: tuple[tuple[Augmentation, ...], ...] = ()
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    precision: Precision = "float32"
+    precision: Precision = REFERENCE_PRECISION
 
     def __post_init__(self) -> None:
         """Every hyperparameter has a source, and no source is for a hyperparameter that does not exist."""

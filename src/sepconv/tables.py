@@ -26,7 +26,7 @@ from sepconv.markup import (
     table,
     verdicts,
 )
-from sepconv.measures import TIMES
+from sepconv.measures import MIN_SEEDS, TIMES
 from sepconv.results import CostResult, LatencyResult, Layer, Results, RunResult
 from sepconv.sentences import number
 from sepconv.spec import (
@@ -499,6 +499,51 @@ def problems_table(results: Results) -> Html:
     rows = tuple(Row((problem,)) for problem in results.problems)
     caption = "Files that could not be read" if rows else "Every file below the results folder could be read"
     return Html(table(caption, ("problem",), [Group("", rows)]))
+
+
+def precision_table(pairs: pd.DataFrame) -> Html:
+    """Experiments in float32 and in bfloat16, with the difference of their accuracies.
+
+    Args:
+        pairs: as :func:`sepconv.tidy.precisions` makes it.
+    """
+    columns = ("experiments", "budget", "float32 %", "bfloat16 %", "difference (points)", "n", "verdict")
+    rows = tuple(_precision_row(pair) for pair in pairs.to_dict("records"))
+    caption = "Test accuracy in both precisions, and the paired difference with its 95 % interval"
+    return Html(table(caption, columns, [Group("", rows)], numeric=columns[2:6]))
+
+
+def repeats_table(repeats: pd.DataFrame) -> Html:
+    """Runs that were made twice, and how far apart their numbers are.
+
+    Args:
+        repeats: as :func:`sepconv.tidy.repeats` makes it.
+    """
+    columns = ("run", "machine", "code", "numbers", "accuracies apart (points)", "losses apart")
+    rows = tuple(_repeat_row(repeat) for repeat in repeats.to_dict("records"))
+    caption = "Runs made twice from the same seed" if rows else "No run has been made twice yet"
+    return Html(table(caption, columns, [Group("", rows)], numeric=columns[4:]))
+
+
+def _precision_row(pair: Mapping[Hashable, Any]) -> Row:
+    names = f"{pair['paper']}: {pair['experiment']}, {pair['other']}"
+    means = [number(pair[side], "%") if pair["seeds"] else NOTHING for side in ("reference", "accuracy")]
+    return Row((names, pair["budget"], *means, _difference(pair), str(pair["seeds"]), pair["verdict"]))
+
+
+def _difference(pair: Mapping[Hashable, Any]) -> str:
+    if not pair["seeds"]:
+        return NOTHING
+    text = f"{pair['difference']:+.2f}"
+    if pair["seeds"] < MIN_SEEDS:
+        return f"{text}, no interval"
+    return f"{text} ({pair['low']:+.2f} to {pair['high']:+.2f})"
+
+
+def _repeat_row(repeat: Mapping[Hashable, Any]) -> Row:
+    same = ("the same" if repeat[what] else "another" for what in ("same_machine", "same_code"))
+    numbers = "equal to the last bit" if repeat["equal"] else "not equal"
+    return Row((repeat["run"], *same, numbers, f"{repeat['accuracy']:.2f}", f"{repeat['loss']:.2g}"))
 
 
 def _by_place(runs: Sequence[RunResult]) -> list[RunResult]:

@@ -58,8 +58,14 @@ AUGMENTED = replace(
         "time anew, with the strengths in sepconv.augment"
     },
 )
+BFLOAT16 = replace(
+    RECIPE,
+    precision="bfloat16",
+    sources=RECIPE.sources
+    | {"precision": "ours, to see whether a result hangs on it: layers compute in bfloat16, all else is in float32"},
+)
 
-# One scale for all six, since every claim compares some of them with each other.
+# One scale for all, since every claim compares some of them with each other.
 REDUCED = Scale(epochs=5, train_images=8_000, evaluate_images=2_000)
 
 CONV = Experiment("conv", Network("tseng.conv"), "cifar10", RECIPE, REDUCED, "Table 1")
@@ -82,6 +88,10 @@ EXPERIMENTS = (
     DSC,
     DSC_5,
     *(replace(plain, name=f"da-{plain.name}", recipe=AUGMENTED) for plain in (CONV, DSC, DSC_5)),
+    *(  # no claim rests on these
+        replace(plain, name=f"{plain.name}-bf16", recipe=BFLOAT16, note=f"{plain.name} in bfloat16")
+        for plain in (CONV, DSC)
+    ),
 )
 
 # --- claims ----------------------------------------------------------------------------------------------------------

@@ -363,14 +363,24 @@ class Consistent:
     type: Literal["consistent"] = "consistent"
 
 
+def pair(metric: str, *, of: str, than: str) -> Pair:
+    """``metric`` of the experiment ``of`` beside that of ``than``."""
+    return Pair(Measure(metric, of), Measure(metric, than))
+
+
 def higher(metric: str, *, of: str, than: str) -> Ordered:
     """``metric`` is higher for the experiment ``of`` than for ``than``."""
-    return Ordered((Pair(Measure(metric, of), Measure(metric, than)),))
+    return Ordered((pair(metric, of=of, than=than),))
+
+
+def highest(metric: str, *, of: str, than: Iterable[str]) -> Ordered:
+    """``metric`` is higher for the experiment ``of`` than for each of ``than``."""
+    return Ordered(tuple(pair(metric, of=of, than=other) for other in than))
 
 
 def increasing(metric: str, *experiments: str) -> Ordered:
     """``metric`` rises from each experiment to the next."""
-    return Ordered(tuple(Pair(Measure(metric, more), Measure(metric, less)) for less, more in pairwise(experiments)))
+    return Ordered(tuple(pair(metric, of=more, than=less) for less, more in pairwise(experiments)))
 
 
 Check = Annotated[Equal | Within | Ordered | DifferenceWithin | RatioWithin | Consistent, Field(discriminator="type")]

@@ -78,7 +78,7 @@ def test_standard_mobilenet_as_quoted():
 
 
 def test_connections_are_the_counted_mult_adds():
-    """The formulas of yu2021, Sec. 3.1, and the sizes that the claim puts into them, layer by layer of both networks."""
+    """The formulas of yu2021, Sec. 3.1, on the sizes that its claim puts into them, layer by layer of both networks."""
     standard = {row.name: row for row in counted("yu.conv_net").layers}
     separable = {row.name: row for row in counted("yu.depthwise_conv_net").layers}
     for i, (m, n, d) in enumerate(yu2021._LAYERS, 1):

@@ -588,7 +588,7 @@ def _times_row(judgement: Judgement, devices: Mapping[str, str]) -> Row:
         (
             claim_link(judgement),
             judgement.claim.reported,
-            lines(measured) or note(judgement.hint or _missing_in_short(judgement)),
+            lines(measured) or note(_missing_in_short(judgement)),
             ", ".join(machines) or NOTHING,
             verdicts(judgement),
         )

@@ -1,10 +1,9 @@
 """Judgements and comparisons as lines of text, for a terminal."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from sepconv.compare import Comparison, Row
-from sepconv.sentences import describe_part, number
+from sepconv.sentences import counts, describe_part, number
 from sepconv.verdicts import Judgement
 
 
@@ -14,8 +13,7 @@ def judgement_lines(judgements: Sequence[Judgement]) -> Iterator[str]:
         yield f"{judgement.claim.id:36} {judgement.sentence}"
         if judgement.hint:
             yield f"{'':36} {judgement.hint}"
-    counts = Counter(str(judgement.verdict) for judgement in judgements)
-    yield ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    yield counts(judgements)
 
 
 def comparison_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:

@@ -30,6 +30,7 @@ from sepconv.spec import (
     Within,
     canonical_json,
     higher,
+    highest,
     increasing,
     to_json,
 )
@@ -178,6 +179,7 @@ def test_interval_the_wrong_way_round(kind, check):
 def test_checks_in_short():
     assert higher("test_accuracy", of="a", than="b") == Ordered((Pair(A, B),))
     c = Measure("test_accuracy", "c")
+    assert highest("test_accuracy", of="a", than=("b", "c")) == Ordered((Pair(A, B), Pair(A, c)))
     assert increasing("test_accuracy", "a", "b", "c") == Ordered((Pair(B, A), Pair(c, B)))
 
 

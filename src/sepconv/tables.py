@@ -534,10 +534,14 @@ def _precision_row(pair: Mapping[Hashable, Any]) -> Row:
 def _difference(pair: Mapping[Hashable, Any]) -> str:
     if not pair["seeds"]:
         return NOTHING
-    text = f"{pair['difference']:+.2f}"
+    text = _signed(pair["difference"])
     if pair["seeds"] < MIN_SEEDS:
         return f"{text}, no interval"
-    return f"{text} ({pair['low']:+.2f} to {pair['high']:+.2f})"
+    return f"{text} ({_signed(pair['low'])} to {_signed(pair['high'])})"
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.2f}".replace("-", "−")
 
 
 def _repeat_row(repeat: Mapping[Hashable, Any]) -> Row:

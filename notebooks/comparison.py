@@ -117,7 +117,8 @@ figures.power(power)
 enough = power[power["decided"] >= 0.8].groupby("margin")["seeds"].min()
 most = power["seeds"].max()
 lines = [
-    f"- {margin:g} points apart: {enough.get(margin, f'more than {most}')} seeds of each network find the order in four of five cases."
+    f"- {margin:g} point{'s' * (margin != 1)} apart: {enough.get(margin, f'more than {most}')} seeds of each network find the order in "
+    "four of five cases."
     for margin in sorted(set(power["margin"]))
 ]
 Markdown(f"With a deviation of {power['noise'].iloc[0]:g} points:\n\n" + "\n".join(lines))
@@ -125,7 +126,7 @@ Markdown(f"With a deviation of {power['noise'].iloc[0]:g} points:\n\n" + "\n".jo
 # %% [markdown]
 # ## Does the verdict hang on the precision?
 #
-# GPUs compute in bfloat16 several times as fast as in float32, and a re-runner may want to. Every verdict of this book rests on float32.
+# GPUs compute faster in bfloat16 than in float32, and a re-runner may want to use it. Every verdict of this book rests on float32.
 # Some experiments have a twin that differs in nothing but the precision: its layers compute in bfloat16, while weights, optimizer, batch
 # norm's statistics and the loss stay in float32. No claim rests on the twins; they are only held against their originals.
 

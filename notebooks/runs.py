@@ -46,7 +46,8 @@ tables.runs_table(found)
 #
 # Is a run repeated bit by bit? Some were made a second time, from the same seed, and their results lie below `repeats/`; they count for
 # nothing else. *Numbers* says whether every loss and every accuracy of every epoch is the same to the last bit, and the last two
-# columns how far they are apart at most. Another commit of the code, another machine or another number of its cores may change bits.
+# columns how far they are apart at most, in points and in loss. Another commit of the code, another machine or another number of its
+# cores may change bits.
 
 # %% tags=["hide-input"]
 again = results.read_all(Path(repeats_dir))

@@ -1,5 +1,6 @@
 """What the pages on error rates and on training show is what was simulated and what is trained with."""
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,14 @@ def test_named_points_are_marked_and_labelled_once():
     axes = figures.learning_rates(tidy.learning_rates(PAPERS["islam2022"])).axes[0]
     assert sorted(text.get_text() for text in axes.texts) == ["0.01", "1e-05", "5e-05", "5e-05"]
     assert all(len(line.get_markevery()) == 3 for line in axes.lines)
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_no_label_of_a_point_is_written_over_another(paper):
+    picture = figures.learning_rates(tidy.learning_rates(PAPERS[paper]))
+    picture.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in picture.axes[0].texts]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
 # --- images ----------------------------------------------------------------------------------------------------------

@@ -196,7 +196,7 @@ def _folded(summary: str, texts: Sequence[str], most: int = 2) -> str:
 
 
 def calibration_table(cells: pd.DataFrame) -> Html:
-    """How often each verdict is given, grouped by check: one row a margin and number of seeds.
+    """How often each verdict is given, grouped by check: one row a margin and number of seeds. Folded, for it is long.
 
     Args:
         cells: as :func:`sepconv.calibration.calibrate` makes it, of one shape and size of noise.
@@ -208,7 +208,7 @@ def calibration_table(cells: pd.DataFrame) -> Html:
     ]
     columns = ("truth within the limit by (points)", "seeds", *(f"{rate.replace('_', ' ')} %" for rate in rates))
     caption = f"Verdicts in {cells['simulations'].iloc[0]:,} simulated reproductions of each row"
-    return Html(table(caption, columns, groups, numeric=columns))
+    return Html(folded(caption, table(caption, columns, groups, numeric=columns)))
 
 
 def wrong_rates_table(worst: pd.DataFrame) -> Html:
@@ -508,9 +508,12 @@ def precision_table(pairs: pd.DataFrame) -> Html:
         pairs: as :func:`sepconv.tidy.precisions` makes it.
     """
     columns = ("experiments", "budget", "float32 %", "bfloat16 %", "difference (points)", "n", "verdict")
-    rows = tuple(_precision_row(pair) for pair in pairs.to_dict("records"))
+    groups = [
+        Group(str(paper), tuple(_precision_row(pair) for pair in part.to_dict("records")))
+        for paper, part in pairs.groupby("paper", sort=False)
+    ]
     caption = "Test accuracy in both precisions, and the paired difference with its 95 % interval"
-    return Html(table(caption, columns, [Group("", rows)], numeric=columns[2:6]))
+    return Html(table(caption, columns, groups, numeric=columns[2:6], one_line=True))
 
 
 def repeats_table(repeats: pd.DataFrame) -> Html:
@@ -519,14 +522,14 @@ def repeats_table(repeats: pd.DataFrame) -> Html:
     Args:
         repeats: as :func:`sepconv.tidy.repeats` makes it.
     """
-    columns = ("run", "machine", "code", "numbers", "accuracies apart (points)", "losses apart")
+    columns = ("run", "machine", "code", "numbers", "accuracy off by", "loss off by")
     rows = tuple(_repeat_row(repeat) for repeat in repeats.to_dict("records"))
     caption = "Runs made twice from the same seed" if rows else "No run has been made twice yet"
-    return Html(table(caption, columns, [Group("", rows)], numeric=columns[4:]))
+    return Html(table(caption, columns, [Group("", rows)], numeric=columns[4:], one_line=True))
 
 
 def _precision_row(pair: Mapping[Hashable, Any]) -> Row:
-    names = f"{pair['paper']}: {pair['experiment']}, {pair['other']}"
+    names = f"{pair['experiment']}, {pair['other']}"
     means = [number(pair[side], "%") if pair["seeds"] else NOTHING for side in ("reference", "accuracy")]
     return Row((names, pair["budget"], *means, _difference(pair), str(pair["seeds"]), pair["verdict"]))
 
@@ -546,7 +549,7 @@ def _signed(points: float) -> str:
 
 def _repeat_row(repeat: Mapping[Hashable, Any]) -> Row:
     same = ("the same" if repeat[what] else "another" for what in ("same_machine", "same_code"))
-    numbers = "equal to the last bit" if repeat["equal"] else "not equal"
+    numbers = "equal" if repeat["equal"] else "not equal"
     return Row((repeat["run"], *same, numbers, f"{repeat['accuracy']:.2f}", f"{repeat['loss']:.2g}"))
 
 

@@ -159,11 +159,15 @@ def test_named_points_are_marked_and_labelled_once():
 
 
 @pytest.mark.parametrize("paper", PAPERS)
-def test_no_label_of_a_point_is_written_over_another(paper):
-    picture = figures.learning_rates(tidy.learning_rates(PAPERS[paper]))
+def test_no_label_of_a_point_is_written_over_a_point_or_another_label(paper):
+    frame = tidy.learning_rates(PAPERS[paper])
+    picture = figures.learning_rates(frame)
     picture.draw_without_rendering()
-    boxes = [text.get_window_extent() for text in picture.axes[0].texts]
+    axes = picture.axes[0]
+    boxes = [text.get_window_extent() for text in axes.texts]
+    points = axes.transData.transform(frame.loc[frame["named"], ["epoch", "learning_rate"]])
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    assert not any(box.padded(4).contains(*point) for box in boxes for point in points)
 
 
 # --- images ----------------------------------------------------------------------------------------------------------

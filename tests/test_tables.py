@@ -469,13 +469,14 @@ def test_precisions_beside_each_other():
         ["90.00", "90.50", "+0.50, no interval", "1"],
         ["–", "–", "–", "0"],
     ]
-    assert rows[0][::6] == ["a, a-bf16", "not decided yet"]
+    assert rows[0][::6] == ["a", "not decided yet"]
 
 
 def test_repeats():
     repeat = {"run": "p/a/x", "same_machine": True, "same_code": False, "equal": False, "accuracy": 0.5, "loss": 1e-5}
-    _, row = cells(tables.repeats_table(pd.DataFrame([repeat])))
-    assert row == ["p/a/x", "the same", "another", "not equal", "0.50", "1e-05"]
+    _, group, row = cells(tables.repeats_table(pd.DataFrame([repeat])))
+    assert group == ["p"]
+    assert row == ["a/x", "the same", "another", "not equal", "0.50", "1e-05"]
     assert "No run has been made twice" in tables.repeats_table(pd.DataFrame([])).text
 
 

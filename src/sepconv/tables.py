@@ -507,7 +507,7 @@ def precision_table(pairs: pd.DataFrame) -> Html:
     Args:
         pairs: as :func:`sepconv.tidy.precisions` makes it.
     """
-    columns = ("experiments", "budget", "float32 %", "bfloat16 %", "difference (points)", "n", "verdict")
+    columns = ("experiment", "budget", "float32 %", "bfloat16 %", "difference (points)", "n", "verdict")
     groups = [
         Group(str(paper), tuple(_precision_row(pair) for pair in part.to_dict("records")))
         for paper, part in pairs.groupby("paper", sort=False)
@@ -523,15 +523,18 @@ def repeats_table(repeats: pd.DataFrame) -> Html:
         repeats: as :func:`sepconv.tidy.repeats` makes it.
     """
     columns = ("run", "machine", "code", "numbers", "accuracy off by", "loss off by")
-    rows = tuple(_repeat_row(repeat) for repeat in repeats.to_dict("records"))
-    caption = "Runs made twice from the same seed" if rows else "No run has been made twice yet"
-    return Html(table(caption, columns, [Group("", rows)], numeric=columns[4:], one_line=True))
+    groups: dict[str, list[Row]] = {}
+    for repeat in repeats.to_dict("records"):
+        paper, _, run = repeat["run"].partition("/")
+        groups.setdefault(paper, []).append(_repeat_row(run, repeat))
+    caption = "Runs made twice from the same seed" if groups else "No run has been made twice yet"
+    shown = [Group(paper, tuple(rows)) for paper, rows in groups.items()]
+    return Html(table(caption, columns, shown, numeric=columns[4:], one_line=True))
 
 
 def _precision_row(pair: Mapping[Hashable, Any]) -> Row:
-    names = f"{pair['experiment']}, {pair['other']}"
     means = [number(pair[side], "%") if pair["seeds"] else NOTHING for side in ("reference", "accuracy")]
-    return Row((names, pair["budget"], *means, _difference(pair), str(pair["seeds"]), pair["verdict"]))
+    return Row((pair["experiment"], pair["budget"], *means, _difference(pair), str(pair["seeds"]), pair["verdict"]))
 
 
 def _difference(pair: Mapping[Hashable, Any]) -> str:
@@ -547,10 +550,10 @@ def _signed(points: float) -> str:
     return f"{points:+.2f}".replace("-", "−")
 
 
-def _repeat_row(repeat: Mapping[Hashable, Any]) -> Row:
+def _repeat_row(run: str, repeat: Mapping[Hashable, Any]) -> Row:
     same = ("the same" if repeat[what] else "another" for what in ("same_machine", "same_code"))
     numbers = "equal" if repeat["equal"] else "not equal"
-    return Row((repeat["run"], *same, numbers, f"{repeat['accuracy']:.2f}", f"{repeat['loss']:.2g}"))
+    return Row((run, *same, numbers, f"{repeat['accuracy']:.2f}", f"{repeat['loss']:.2g}"))
 
 
 def _by_place(runs: Sequence[RunResult]) -> list[RunResult]:

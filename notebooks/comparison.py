@@ -14,7 +14,8 @@
 # # The papers beside each other
 #
 # Each paper compares networks under its own recipe. This page puts all of them into the same pictures, and asks what none of the
-# papers asks: why so much less arithmetic saves so little time, and how many seeds a claim of this kind needs.
+# papers asks: why so much less arithmetic saves so little time, how many seeds a claim of this kind needs, and whether the
+# answers hang on the precision of the arithmetic.
 
 # %% tags=["parameters"]
 budget = "paper"
@@ -26,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from IPython.display import Markdown
 
-from sepconv import figures, papers, results, tidy
+from sepconv import figures, papers, results, tables, tidy, verdicts
 
 found, budgets = results.read_all(Path(results_dir)), tidy.shown(budget)
 
@@ -116,7 +117,31 @@ figures.power(power)
 enough = power[power["decided"] >= 0.8].groupby("margin")["seeds"].min()
 most = power["seeds"].max()
 lines = [
-    f"- {margin:g} points apart: {enough.get(margin, f'more than {most}')} seeds of each network find the order in four of five cases."
+    f"- {margin:g} point{'s' * (margin != 1)} apart: {enough.get(margin, f'more than {most}')} seeds of each network find the order in "
+    "four of five cases."
     for margin in sorted(set(power["margin"]))
 ]
 Markdown(f"With a deviation of {power['noise'].iloc[0]:g} points:\n\n" + "\n".join(lines))
+
+# %% [markdown]
+# ## Does the verdict hang on the precision?
+#
+# GPUs compute faster in bfloat16 than in float32, and a re-runner may want to use it. Every verdict of this book rests on float32.
+# Some experiments have a twin that differs in nothing but the precision: its layers compute in bfloat16, while weights, optimizer, batch
+# norm's statistics and the loss stay in float32. No claim rests on the twins; they are only held against their originals.
+
+# %% tags=["hide-input"]
+Markdown(
+    f"The rule was fixed before the first of these runs. The difference of the test accuracies is paired over equal seeds. "
+    f"*{verdicts.Difference.NONE.capitalize()}*: its 95 % interval lies within {verdicts.MATTERS:g} point on either side of zero, which is "
+    f"the narrowest tolerance of any claim on an accuracy. *{verdicts.Difference.SOME.capitalize()}*: the interval lies outside. "
+    f"*{verdicts.Difference.OPEN.capitalize()}*: it reaches both, or there are fewer than three seeds, which give no interval."
+)
+
+# %% tags=["hide-input"]
+precisions = tidy.save(tidy.precisions(papers.all_papers(), found, budgets), "comparison-precision")
+tables.precision_table(precisions)
+
+# %% [markdown]
+# {download}`CSV <data/comparison-precision.csv>`. At the reduced budget a network with batch norm is evaluated with running averages that
+# have not settled, so its accuracy swings from one run to the next by more than any precision can explain.

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from sepconv import campaign, claims, papers, results, tables
+from sepconv import claims, pages, papers, results, tables
 from sepconv.measures import MIN_SEEDS
 from sepconv.spec import Budget
 
@@ -64,9 +64,8 @@ tables.scoreboard(judged)
 
 # %% tags=["hide-input"]
 untested = [j for _, judgements in judged for j in judgements if j.verdict is claims.Verdict.NOT_TESTED]
-wanted = campaign.runs(papers.all_papers(), Budget.PAPER, range(MIN_SEEDS))
-there = {run.run_id for run in found.runs if run.status == "complete"}
-missing = [run for run in wanted if run.id not in there]
+wanted = pages.needed(papers.all_papers(), Budget.PAPER)
+missing = pages.missing(wanted, found)
 Markdown(
     f"**{len(untested)} of {sum(len(paper.claims) for paper in papers.all_papers())} claims are not tested.** They rest "
     f"on training at the papers' own budget: {len(wanted)} runs, {MIN_SEEDS} seeds of each experiment, of which "
@@ -74,13 +73,11 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
-machines = sorted({run.environment.device for run in found.runs})
-costs = {m: [campaign.estimate_seconds(run, found, m) for run in missing] for m in machines}
-known = {m: [seconds for seconds in costs[m] if seconds is not None] for m in machines}
+known = {m: [h for h in each if h is not None] for m, each in pages.hours(missing, found).items()}
 lines = [
-    f"- On {m}, {len(known[m])} of the missing runs would take about {sum(known[m]) / 3600:,.0f} hours; "
-    f"the speed of the other {len(missing) - len(known[m])} was not measured there."
-    for m in machines
+    f"- On {m}, {len(each)} of the missing runs would take about {sum(each):,.0f} hours; "
+    f"the speed of the other {len(missing) - len(each)} was not measured there."
+    for m, each in known.items()
 ]
 Markdown("\n".join(lines) or "What they would take is not known yet: no run has been made.")
 

@@ -26,18 +26,15 @@ results_dir = "../../results"
 train = False
 
 # %% tags=["hide-input"]
-from collections import Counter
 from pathlib import Path
 
-from IPython.display import Markdown, display
+from IPython.display import Markdown
 
-from sepconv import campaign, claims, figures, papers, results, tables, tidy
-from sepconv.measures import MIN_SEEDS
-from sepconv.spec import Budget
+from sepconv import claims, figures, pages, papers, results, sentences, tables, tidy
 
 paper = papers.paper("islam2022")
 folder, budgets = Path(results_dir), tidy.shown(budget)
-wanted = campaign.runs([paper], Budget(budget), range(MIN_SEEDS))
+wanted = pages.needed([paper], budget)
 
 # %% [markdown]
 # With the parameter `train`, what is missing at the budget is trained first. Without it, this page is made from the results that are
@@ -45,14 +42,10 @@ wanted = campaign.runs([paper], Budget(budget), range(MIN_SEEDS))
 
 # %% tags=["hide-input"]
 if train:
-    print(
-        *campaign.work_off(campaign.missing(wanted, folder), campaign.Place(folder, folder.parent / "checkpoints")),
-        sep="\n",
-    )
+    print(*pages.train_missing(wanted, folder), sep="\n")
 found = results.read_all(folder)
 judgements = claims.judge(paper, found)
-counts = Counter(judgement.verdict for judgement in judgements)
-Markdown(f"**{len(judgements)} claims: {', '.join(f'{n} {verdict}' for verdict, n in counts.most_common())}.**")
+Markdown(f"**{len(judgements)} claims: {sentences.counts(judgements)}.**")
 
 # %% [markdown]
 # ## The network
@@ -128,10 +121,7 @@ figures.curves(history, "train_accuracy")
 # What is still missing at that budget, and what it would cost. The experiments that begin with `small-` are the ablations.
 
 # %% tags=["hide-input"]
-missing = campaign.missing(wanted, folder)
-for machine in sorted({run.environment.device for run in found.runs}) or ["any machine"]:
-    seconds = {run.key: campaign.estimate_seconds(run, found, machine) for run in missing}
-    display(tables.missing_table(wanted, seconds, machine))
+pages.missing_tables(wanted, found)
 
 # %% [markdown]
 # ## The claims

@@ -19,6 +19,7 @@
 
 # %% tags=["parameters", "hide-input"]
 results_dir = "../../results"
+repeats_dir = "../../repeats"
 budget = "paper"
 
 # %% tags=["hide-input"]
@@ -26,9 +27,7 @@ from pathlib import Path
 
 from IPython.display import display
 
-from sepconv import campaign, papers, results, tables
-from sepconv.measures import MIN_SEEDS
-from sepconv.spec import Budget
+from sepconv import pages, papers, results, tables, tidy
 
 found = results.read_all(Path(results_dir))
 
@@ -41,6 +40,18 @@ found = results.read_all(Path(results_dir))
 
 # %% tags=["hide-input"]
 tables.runs_table(found)
+
+# %% [markdown]
+# ## Repeats
+#
+# Is a run repeated bit by bit? Some were made a second time, from the same seed, and their results lie below `repeats/`; they count for
+# nothing else. *Numbers* says whether every loss and every accuracy of every epoch is the same to the last bit, and the last two
+# columns how far they are apart at most, in points and in loss. Another commit of the code, another machine or another number of its
+# cores may change bits.
+
+# %% tags=["hide-input"]
+again = results.read_all(Path(repeats_dir))
+tables.repeats_table(tidy.repeats(found, again))
 
 # %% [markdown]
 # ## Latencies
@@ -66,12 +77,7 @@ for paper in papers.all_papers():
 # epoch of the same network that was ever measured there; *unknown* where none was.
 
 # %% tags=["hide-input"]
-wanted = campaign.runs(papers.all_papers(), Budget(budget), range(MIN_SEEDS))
-there = {run.run_id for run in found.runs if run.status == "complete"}
-missing = [run for run in wanted if run.id not in there]
-for machine in sorted({run.environment.device for run in found.runs}) or ["any machine"]:
-    seconds = {run.key: campaign.estimate_seconds(run, found, machine) for run in missing}
-    display(tables.missing_table(wanted, seconds, machine))
+pages.missing_tables(pages.needed(papers.all_papers(), budget), found)
 
 # %% [markdown]
 # ## Problems

@@ -26,18 +26,16 @@ results_dir = "../../results"
 train = False
 
 # %% tags=["hide-input"]
-from collections import Counter
 from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from sepconv import campaign, claims, figures, papers, results, tables, tidy
-from sepconv.measures import MIN_SEEDS
-from sepconv.spec import CLASSES, IMAGE_SHAPES, TEST_IMAGES, Budget
+from sepconv import claims, figures, pages, papers, results, sentences, tables, tidy
+from sepconv.spec import CLASSES, IMAGE_SHAPES, TEST_IMAGES
 
 paper = papers.paper("tseng2020")
 folder, budgets = Path(results_dir), tidy.shown(budget)
-wanted = campaign.runs([paper], Budget(budget), range(MIN_SEEDS))
+wanted = pages.needed([paper], budget)
 
 # %% [markdown]
 # With the parameter `train`, what is missing at the budget is trained first. Without it, this page is made from the results that are
@@ -45,14 +43,10 @@ wanted = campaign.runs([paper], Budget(budget), range(MIN_SEEDS))
 
 # %% tags=["hide-input"]
 if train:
-    print(
-        *campaign.work_off(campaign.missing(wanted, folder), campaign.Place(folder, folder.parent / "checkpoints")),
-        sep="\n",
-    )
+    print(*pages.train_missing(wanted, folder), sep="\n")
 found = results.read_all(folder)
 judgements = claims.judge(paper, found)
-counts = Counter(judgement.verdict for judgement in judgements)
-Markdown(f"**{len(judgements)} claims: {', '.join(f'{n} {verdict}' for verdict, n in counts.most_common())}.**")
+Markdown(f"**{len(judgements)} claims: {sentences.counts(judgements)}.**")
 
 # %% [markdown]
 # ## The networks
@@ -126,10 +120,7 @@ figures.curves(history, "val_accuracy")
 # What is still missing at that budget, and what it would cost:
 
 # %% tags=["hide-input"]
-missing = campaign.missing(wanted, folder)
-for machine in sorted({run.environment.device for run in found.runs}) or ["any machine"]:
-    seconds = {run.key: campaign.estimate_seconds(run, found, machine) for run in missing}
-    display(tables.missing_table(wanted, seconds, machine))
+pages.missing_tables(wanted, found)
 
 # %% [markdown]
 # ## The claims

@@ -27,18 +27,15 @@ results_dir = "../../results"
 train = False
 
 # %% tags=["hide-input"]
-from collections import Counter
 from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from sepconv import campaign, claims, figures, papers, results, tables, tidy
-from sepconv.measures import MIN_SEEDS
-from sepconv.spec import Budget
+from sepconv import claims, figures, pages, papers, results, sentences, tables, tidy
 
 paper = papers.paper("yu2021")
 folder, budgets = Path(results_dir), tidy.shown(budget)
-wanted = campaign.runs([paper], Budget(budget), range(MIN_SEEDS))
+wanted = pages.needed([paper], budget)
 
 # %% [markdown]
 # With the parameter `train`, what is missing at the budget is trained first. Without it, this page is made from the results that are
@@ -46,14 +43,10 @@ wanted = campaign.runs([paper], Budget(budget), range(MIN_SEEDS))
 
 # %% tags=["hide-input"]
 if train:
-    print(
-        *campaign.work_off(campaign.missing(wanted, folder), campaign.Place(folder, folder.parent / "checkpoints")),
-        sep="\n",
-    )
+    print(*pages.train_missing(wanted, folder), sep="\n")
 found = results.read_all(folder)
 judgements = claims.judge(paper, found)
-counts = Counter(judgement.verdict for judgement in judgements)
-Markdown(f"**{len(judgements)} claims: {', '.join(f'{n} {verdict}' for verdict, n in counts.most_common())}.**")
+Markdown(f"**{len(judgements)} claims: {sentences.counts(judgements)}.**")
 
 # %% [markdown]
 # ## The networks
@@ -118,10 +111,7 @@ figures.over_log(history[history["experiment"] == "cifar100-conv"], tidy.log(pap
 # What is still missing at that budget, and what it would cost:
 
 # %% tags=["hide-input"]
-missing = campaign.missing(wanted, folder)
-for machine in sorted({run.environment.device for run in found.runs}) or ["any machine"]:
-    seconds = {run.key: campaign.estimate_seconds(run, found, machine) for run in missing}
-    display(tables.missing_table(wanted, seconds, machine))
+pages.missing_tables(wanted, found)
 
 # %% [markdown]
 # ## The times of Sections 4.2 and 4.3
@@ -133,6 +123,9 @@ for machine in sorted({run.environment.device for run in found.runs}) or ["any m
 # %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-times", "caption": "Time of ConvNet over that of DepthwiseConvNet, as printed in Secs. 4.2 and 4.3, and as measured here. Right of the solid line DepthwiseConvNet is faster. {download}`CSV <data/yu2021-times.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each measurement: reported, ours where measured, and the ratio of mult-adds"}}
 ratios = tidy.save(tidy.ratios(paper, found, papers.printed(paper, "times"), budgets), "yu2021-times")
 figures.ratios(ratios, "ConvNet ÷ DepthwiseConvNet", {"mult-adds": conv.mult_adds / dw.mult_adds})
+
+# %% [markdown]
+# The table holds what decides. In seconds, what a CPU or a smaller budget took stands in grey on the cards of these claims.
 
 # %% tags=["hide-input"]
 tables.times_table(judgements, found)

@@ -12,7 +12,7 @@ import pytest
 
 from sepconv import cost, results, roofline
 from sepconv.networks import build
-from sepconv.papers import all_papers
+from sepconv.papers import all_papers, yu2021
 from sepconv.papers import paper as paper_of
 from sepconv.spec import Constant, Experiment, Network, Optimizer, Recipe
 
@@ -78,16 +78,16 @@ def test_standard_mobilenet_as_quoted():
 
 
 def test_connections_are_the_counted_mult_adds():
-    """yu2021, Sec. 3.1, for every block of both networks."""
+    """The formulas of yu2021, Sec. 3.1, on the sizes that its claim puts into them, layer by layer of both networks."""
     standard = {row.name: row for row in counted("yu.conv_net").layers}
     separable = {row.name: row for row in counted("yu.depthwise_conv_net").layers}
-    for i in range(1, 14):
+    for i, (m, n, d) in enumerate(yu2021._LAYERS, 1):
         block = standard[f"block{i}_conv"]
-        (size, _, n), m = block.output_shape, block.input_shape[-1]
-        assert block.mult_adds == cost.standard_connections(3, m, n, size)
-        parts = separable[f"block{i}_depthwise_conv"].mult_adds + separable[f"block{i}_pointwise_conv"].mult_adds
-        assert parts == cost.depthwise_separable_connections(3, m, n, size)
-        assert parts / block.mult_adds == pytest.approx(1 / n + 1 / 9)
+        assert (block.input_shape[-1], *block.output_shape) == (m, d, d, n)
+        assert block.mult_adds == 3 * 3 * m * n * d * d
+        assert separable[f"block{i}_depthwise_conv"].mult_adds == 3 * 3 * m * d * d
+        assert separable[f"block{i}_pointwise_conv"].mult_adds == m * n * d * d
+    assert f"block{i + 1}_conv" not in standard
 
 
 # --- against the frameworks ------------------------------------------------------------------------------------------

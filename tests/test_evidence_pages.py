@@ -1,5 +1,6 @@
 """What the pages on error rates and on training show is what was simulated and what is trained with."""
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,18 @@ def test_named_points_are_marked_and_labelled_once():
     axes = figures.learning_rates(tidy.learning_rates(PAPERS["islam2022"])).axes[0]
     assert sorted(text.get_text() for text in axes.texts) == ["0.01", "1e-05", "5e-05", "5e-05"]
     assert all(len(line.get_markevery()) == 3 for line in axes.lines)
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_no_label_of_a_point_is_written_over_a_point_or_another_label(paper):
+    frame = tidy.learning_rates(PAPERS[paper])
+    picture = figures.learning_rates(frame)
+    picture.draw_without_rendering()
+    axes = picture.axes[0]
+    boxes = [text.get_window_extent() for text in axes.texts]
+    points = axes.transData.transform(frame.loc[frame["named"], ["epoch", "learning_rate"]])
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    assert not any(box.padded(4).contains(*point) for box in boxes for point in points)
 
 
 # --- images ----------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ LAYERS = (
     {"markup", "tidy", "roofline"},  # what figures and tables are made with
     {"tidy", "speed"},
     {"figures", "tables", "terminal"},
-    {"campaign", "exports", "prose", "report", "cli", "__main__"},  # the program around it all
+    {"campaign", "pages", "exports", "prose", "report", "cli", "__main__"},  # the program around it all
 )
 LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 WITHOUT_FRAMEWORK = (

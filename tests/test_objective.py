@@ -33,10 +33,27 @@ def test_coupled_sgd_is_pytorchs():
     assert keras.ops.convert_to_numpy(variable) == pytest.approx(expected, rel=1e-5)
 
 
-def test_adamw_decays_weights_by_the_recipe():
-    optimizer = objective.build_optimizer(Optimizer("adamw", weight_decay=0.03))
-    assert isinstance(optimizer, keras.optimizers.AdamW)
-    assert optimizer.weight_decay == 0.03
+def adamw(weights, gradients, rates, decay):
+    """Decoupled decay at each step's own learning rate (Loshchilov & Hutter 2019, Algorithm 2), then Adam's step."""
+    first = second = np.zeros_like(weights)
+    for t, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), 1):
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+        step = first / (1 - 0.9**t) / (np.sqrt(second / (1 - 0.999**t)) + 1e-7)
+        weights = weights - rate * decay * weights - rate * step
+    return weights
+
+
+def test_adamw_decays_weights_at_the_rate_of_each_step():
+    rng = np.random.default_rng(0)
+    weights, gradients, rates = rng.normal(size=5), rng.normal(size=(4, 5)), np.array([1e-5, 0.01, 0.1, 0.05])
+    variable = keras.Variable(weights, dtype="float32")
+    optimizer = objective.build_optimizer(Optimizer("adamw", weight_decay=0.3))
+    optimizer.build([variable])
+    for gradient, rate in zip(gradients, rates, strict=True):
+        optimizer.learning_rate = rate
+        optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")], [variable])
+    expected = adamw(weights, gradients, rates, decay=0.3)
+    assert keras.ops.convert_to_numpy(variable) == pytest.approx(expected, rel=1e-4)
 
 
 def test_losses_are_cross_entropies():

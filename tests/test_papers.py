@@ -12,6 +12,7 @@ import pytest
 from sepconv import papers
 from sepconv.papers import all_papers, paper, training_log, yu2021
 from sepconv.spec import (
+    REFERENCE_PRECISION,
     DifferenceWithin,
     Ordered,
     RatioWithin,
@@ -181,3 +182,9 @@ def test_listing_the_papers_imports_nothing_heavy():
     code = "import sys; from sepconv.papers import all_papers; all_papers(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert {"keras", "tensorflow", "jax", "torch", "pandas", "numpy"} & set(loaded) == set()
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_no_claim_rests_on_another_precision_than_the_reference(claim):
+    recipes = [paper(claim.id.split(".")[0]).experiment(m.of).recipe for m in claim.measures]
+    assert {recipe.precision for recipe in recipes if recipe} <= {REFERENCE_PRECISION}

@@ -32,6 +32,7 @@ from sepconv.spec import (
     Within,
     canonical_json,
     higher,
+    highest,
     increasing,
     to_json,
 )
@@ -259,6 +260,7 @@ def read_or_refuse(content):
 def test_checks_in_short():
     assert higher("test_accuracy", of="a", than="b") == Ordered((Pair(A, B),))
     c = Measure("test_accuracy", "c")
+    assert highest("test_accuracy", of="a", than=("b", "c")) == Ordered((Pair(A, B), Pair(A, c)))
     assert increasing("test_accuracy", "a", "b", "c") == Ordered((Pair(B, A), Pair(c, B)))
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
@@ -474,6 +475,34 @@ def test_missing_runs_and_what_they_would_cost():
     _, _, *rows = cells(html)
     assert rows == [["a", "2", "1", "1.0"], ["b", "0", "2", "unknown"], ["c", "2", "0", "–"]]
     assert soup(html).caption.text == "4 of 7 runs are there. Hours on a GPU"
+
+
+def test_precisions_beside_each_other():
+    pair = {"paper": "p", "experiment": "a", "other": "a-bf16", "budget": "paper"}
+    three = pair | {"seeds": 3, "reference": 90, "accuracy": 90.5, "difference": 0.5, "low": -0.1, "high": 1.1}
+    frame = pd.DataFrame(
+        [
+            three | {"verdict": "not decided yet"},
+            three | {"seeds": 1, "low": None, "high": None, "verdict": "not decided yet"},
+            pair | {"seeds": 0, "verdict": "not decided yet"},
+        ]
+    )
+    _, group, *rows = cells(tables.precision_table(frame))
+    assert group == ["p"]
+    assert [row[2:6] for row in rows] == [
+        ["90.00", "90.50", "+0.50 (−0.10 to +1.10)", "3"],
+        ["90.00", "90.50", "+0.50, no interval", "1"],
+        ["–", "–", "–", "0"],
+    ]
+    assert rows[0][::6] == ["a", "not decided yet"]
+
+
+def test_repeats():
+    repeat = {"run": "p/a/x", "same_machine": True, "same_code": False, "equal": False, "accuracy": 0.5, "loss": 1e-5}
+    _, group, row = cells(tables.repeats_table(pd.DataFrame([repeat])))
+    assert group == ["p"]
+    assert row == ["a/x", "the same", "another", "not equal", "0.50", "1e-05"]
+    assert "No run has been made twice" in tables.repeats_table(pd.DataFrame([])).text
 
 
 def test_gaps():

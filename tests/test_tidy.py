@@ -96,6 +96,75 @@ def test_costs_take_the_largest_budget():
     assert (second["group"], second["convolution"]) == ("tseng2020, CIFAR-10, augmented", "depthwise separable")
 
 
+def test_costs_leave_out_what_is_no_network_of_its_own():
+    counted = (cost("tseng2020", "conv"), cost("tseng2020", "conv-bf16"))
+    frame = tidy.costs([TSENG], Results(runs=(run("conv"), run("conv-bf16")), costs=counted), BOTH)
+    assert list(frame["experiment"]) == ["conv"]
+
+
+def twins(*accuracies, seeds=None):
+    """Runs of Conv at 60 % and of its twin in bfloat16 at these accuracies, in the rows of the reduced budget."""
+    seeds = seeds or range(len(accuracies))
+    ran = [run("conv", seed, accuracy=60) for seed in range(4)]
+    ran += [run("conv-bf16", seed, accuracy=a) for seed, a in zip(seeds, accuracies, strict=True)]
+    (row,) = (
+        tidy.precisions([TSENG], Results(runs=tuple(ran)), [Budget.REDUCED]).query("other == 'conv-bf16'").itertuples()
+    )
+    return row
+
+
+def test_experiments_that_differ_in_precision_only_are_held_against_each_other():
+    frame = tidy.precisions(papers.all_papers(), Results(), BOTH)
+    pairs = [("conv", "conv-bf16"), ("dsc", "dsc-bf16")]
+    assert list(frame[["experiment", "other"]].itertuples(index=False, name=None)) == [p for p in pairs for _ in BOTH]
+    assert set(frame["seeds"]) == {0}
+    assert set(frame["verdict"]) == {"not decided yet"}
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "verdict"),
+    [
+        ((60.1, 60.2, 60.3), "no difference that matters"),
+        ((64.1, 64.2, 64.3), "differs"),
+        ((55.1, 55.2, 55.3), "differs"),
+        ((60, 61, 62), "not decided yet"),
+        ((60.1, 60.2), "not decided yet"),
+    ],
+)
+def test_a_precision_matters_where_the_interval_says_so(accuracies, verdict):
+    row = twins(*accuracies)
+    assert row.verdict == verdict
+    assert row.seeds == len(accuracies)
+    assert row.difference == pytest.approx(sum(accuracies) / len(accuracies) - 60)
+    assert pd.isna(row.low) == (len(accuracies) < 3)
+
+
+def test_precisions_are_compared_over_equal_seeds():
+    row = twins(70, 61, seeds=(9, 1))
+    assert (row.seeds, row.reference, row.accuracy) == (1, 60, 61)
+
+
+def test_a_repeat_is_equal_to_the_last_bit_or_says_how_far_apart():
+    first = run("conv")
+    history = (first.history[0].model_copy(update={"val_loss": 1.85, "val_accuracy": 48}), *first.history[1:])
+    other = first.model_copy(update={"history": history, "environment": ENVIRONMENT.model_copy(update={"cores": 9})})
+    slower = first.model_copy(update={"seconds": first.seconds.model_copy(update={"train": 99})})
+    (equal,), (apart,) = (
+        tidy.repeats(Results(runs=(first, run("dsc"))), Results(runs=(again, run("conv", 1)))).to_dict("records")
+        for again in (slower, other)
+    )
+    assert equal == {
+        "run": first.key, "same_machine": True, "same_code": True, "equal": True, "accuracy": 0, "loss": 0
+    }  # fmt: skip
+    assert (apart["equal"], apart["same_machine"], apart["accuracy"]) == (False, False, 2)
+    assert apart["loss"] == pytest.approx(0.25)
+
+
+def test_a_run_of_another_recipe_is_no_repeat():
+    other = run("conv").model_copy(update={"run_id": "0" * 16})
+    assert tidy.repeats(Results(runs=(run("conv"),)), Results(runs=(other,))).empty
+
+
 def test_intensity_of_convolutions_by_kind_and_place():
     network = cost(
         "yu2021", "cifar10-dw",

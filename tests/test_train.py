@@ -148,6 +148,34 @@ def test_momentum_is_reset_at_every_epoch_of_yu2021():
     assert all(not keras.ops.convert_to_numpy(slot).any() for slot in trainer.optimizer.variables[2:])
 
 
+def pytorch_epochs(weights, gradients, rates, momentum, l2):
+    """``optim.SGD(lr=rate, momentum=…, weight_decay=…, nesterov=True)`` made anew for each epoch, as yu2021 does."""
+    for rate, epoch in zip(rates, gradients, strict=True):
+        buffer = np.zeros_like(weights)
+        for gradient in epoch:
+            decayed = gradient + l2 * weights
+            buffer = momentum * buffer + decayed
+            weights = weights - rate * (decayed + momentum * buffer)
+    return weights
+
+
+@pytest.mark.parametrize(("name", "l2", "decay"), [("cifar10-dw", 0.02, 0.95), ("cifar10-conv", 0.025, 0.9)])
+def test_epochs_of_yu2021_update_as_pytorchs_new_optimizers_do(name, l2, decay):
+    trainer = train.Trainer(replace(smoke("cifar10-dw", key="yu2021"), experiment=paper("yu2021").experiment(name)))
+    rng = np.random.default_rng(0)
+    start, gradients = rng.normal(size=5), rng.normal(size=(2, 4, 5))
+    weights = keras.Variable(start, dtype="float32")
+    trainer.optimizer = build_optimizer(trainer.recipe.optimizer)
+    trainer.optimizer.build([weights])
+    for number, epoch in enumerate(gradients, 1):
+        trainer._start_epoch(number)
+        trainer.optimizer.learning_rate = trainer.rates[number - 1, 0]
+        for gradient in epoch:
+            trainer.optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")], [weights])
+    expected = pytorch_epochs(start, gradients, [0.0125, 0.0125 * decay], momentum=0.9, l2=l2)
+    assert keras.ops.convert_to_numpy(weights) == pytest.approx(expected, rel=1e-4)
+
+
 def test_every_epoch_draws_its_own_random_numbers():
     trainer = train.Trainer(smoke("da-conv"))
     generators = [trainer.engine.seeds, *train._seed_generators(trainer.model)]

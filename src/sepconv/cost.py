@@ -90,16 +90,6 @@ def ensure_costs(folder: Path, papers: tuple[Paper, ...]) -> None:
             results.write(folder, result)
 
 
-def standard_connections(kernel: int, in_channels: int, out_channels: int, size: int) -> int:
-    """Connections of a standard convolution with a ``size`` × ``size`` output (yu2021, Sec. 3.1): D_k² M N D_f²."""
-    return kernel**2 * in_channels * out_channels * size**2
-
-
-def depthwise_separable_connections(kernel: int, in_channels: int, out_channels: int, size: int) -> int:
-    """Connections of a depthwise and a pointwise convolution (yu2021, Sec. 3.1): D_k² M D_f² + M N D_f²."""
-    return kernel**2 * in_channels * size**2 + in_channels * out_channels * size**2
-
-
 def _mult_adds(layer: layers.Layer) -> int:
     """For one image. Each kernel value is used once at every position that the kernel takes."""
     if isinstance(layer, layers.Dense):

@@ -482,13 +482,22 @@ def learning_rates(frame: pd.DataFrame) -> Picture:
             axes.plot(
                 curve["epoch"], curve["learning_rate"], label=label, markevery=np.flatnonzero(curve["named"]), **style
             )
-        for at in sorted(set(part.loc[part["named"], ["epoch", "learning_rate"]].itertuples(index=False, name=None))):
-            axes.annotate(f"{at[1]:.3g}", at, (4, 3), textcoords="offset points", fontsize=8.5)
+        _name_points(axes, part.loc[part["named"], ["epoch", "learning_rate"]])
         axes.set(yscale="log", xlim=(-0.04 * part["epoch"].max(), 1.2 * part["epoch"].max()))
         axes.margins(y=0.25)
         _name(axes, str(paper), "epochs trained", "learning rate")
         _legend_below(axes, columns=1)
     return picture
+
+
+def _name_points(axes: Axes, points: pd.DataFrame) -> None:
+    """The value of each point, to the left and below it where the next point would be written over."""
+    named = sorted(set(points.itertuples(index=False, name=None)))
+    near = 0.3 * named[-1][0]
+    for epoch, rate in named:
+        crowded = any(epoch < e < epoch + near and 0.5 < rate / r < 2 for e, r in named)
+        offset, side = ((-4, -9), "right") if crowded else ((4, 3), "left")
+        axes.annotate(f"{rate:.3g}", (epoch, rate), offset, textcoords="offset points", fontsize=8.5, ha=side)
 
 
 @rc_context(_STYLE)

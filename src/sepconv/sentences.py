@@ -1,6 +1,7 @@
 """Verdicts in plain words, made from the numbers and nothing else."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from sepconv.measures import MIN_SEEDS
 from sepconv.stats import MOST_SEEDS
@@ -16,6 +17,12 @@ def number(value: float, unit: str) -> str:
     else:
         text = f"{value:.4g}"
     return text.replace("-", "−")
+
+
+def counts(judgements: Iterable[Judgement]) -> str:
+    """How many claims have which verdict, the most frequent first."""
+    found = Counter(judgement.verdict for judgement in judgements)
+    return ", ".join(f"{count} {verdict}" for verdict, count in found.most_common())
 
 
 def sentence(judgement: Judgement) -> str:

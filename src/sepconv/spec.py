@@ -25,6 +25,7 @@ Augmentation = Literal[
 ]  # fmt: skip
 Normalisation = Literal["unit", "imagenet", "cifar10"]
 Precision = Literal["float32", "bfloat16"]
+REFERENCE_PRECISION: Precision = "float32"  # in which results decide claims
 Option = int | str | bool | None
 
 
@@ -128,7 +129,7 @@ class Recipe:
     sources: dict[str, str]
     augment: tuple[tuple[Augmentation, ...], ...] = ()
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    precision: Precision = "float32"
+    precision: Precision = REFERENCE_PRECISION
 
     def __post_init__(self) -> None:
         """Every hyperparameter has a source, and no source is for a hyperparameter that does not exist."""
@@ -374,14 +375,24 @@ class Consistent:
     type: Literal["consistent"] = "consistent"
 
 
+def pair(metric: str, *, of: str, than: str) -> Pair:
+    """``metric`` of the experiment ``of`` beside that of ``than``."""
+    return Pair(Measure(metric, of), Measure(metric, than))
+
+
 def higher(metric: str, *, of: str, than: str) -> Ordered:
     """``metric`` is higher for the experiment ``of`` than for ``than``."""
-    return Ordered((Pair(Measure(metric, of), Measure(metric, than)),))
+    return Ordered((pair(metric, of=of, than=than),))
+
+
+def highest(metric: str, *, of: str, than: Iterable[str]) -> Ordered:
+    """``metric`` is higher for the experiment ``of`` than for each of ``than``."""
+    return Ordered(tuple(pair(metric, of=of, than=other) for other in than))
 
 
 def increasing(metric: str, *experiments: str) -> Ordered:
     """``metric`` rises from each experiment to the next."""
-    return Ordered(tuple(Pair(Measure(metric, more), Measure(metric, less)) for less, more in pairwise(experiments)))
+    return Ordered(tuple(pair(metric, of=more, than=less) for less, more in pairwise(experiments)))
 
 
 Check = Annotated[Equal | Within | Ordered | DifferenceWithin | RatioWithin | Consistent, Field(discriminator="type")]

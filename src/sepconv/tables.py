@@ -31,7 +31,7 @@ from sepconv.markup import (
     target,
     verdicts,
 )
-from sepconv.measures import TIMES
+from sepconv.measures import MIN_SEEDS, TIMES
 from sepconv.results import CostResult, Environment, LatencyResult, Layer, Results, RunResult
 from sepconv.sentences import number
 from sepconv.spec import (
@@ -347,7 +347,7 @@ def _several(count: int, what: str) -> str:
 
 
 def calibration_table(cells: pd.DataFrame) -> Html:
-    """How often each verdict is given, grouped by check: one row a margin and number of seeds.
+    """How often each verdict is given, grouped by check: one row a margin and number of seeds. Folded, for it is long.
 
     Args:
         cells: as :func:`sepconv.calibration.calibrate` makes it, of one shape and size of noise.
@@ -359,7 +359,7 @@ def calibration_table(cells: pd.DataFrame) -> Html:
     ]
     columns = ("truth within the limit by (points)", "seeds", *(f"{rate.replace('_', ' ')} %" for rate in rates))
     caption = f"Verdicts in {cells['simulations'].iloc[0]:,} simulated reproductions of each row"
-    return Html(table(caption, columns, groups, numeric=columns))
+    return Html(folded(caption, table(caption, columns, groups, numeric=columns)))
 
 
 def wrong_rates_table(worst: pd.DataFrame) -> Html:
@@ -657,6 +657,61 @@ def problems_table(results: Results) -> Html:
     return Html(table(caption, ("problem",), [Group("", rows)]))
 
 
+def precision_table(pairs: pd.DataFrame) -> Html:
+    """Experiments in float32 and in bfloat16, with the difference of their accuracies.
+
+    Args:
+        pairs: as :func:`sepconv.tidy.precisions` makes it.
+    """
+    columns = ("experiment", "budget", "float32 %", "bfloat16 %", "difference (points)", "n", "verdict")
+    groups = [
+        Group(str(paper), tuple(_precision_row(pair) for pair in part.to_dict("records")))
+        for paper, part in pairs.groupby("paper", sort=False)
+    ]
+    caption = "Test accuracy in both precisions, and the paired difference with its 95 % interval"
+    return Html(table(caption, columns, groups, numeric=columns[2:6], one_line=True))
+
+
+def repeats_table(repeats: pd.DataFrame) -> Html:
+    """Runs that were made twice, and how far apart their numbers are.
+
+    Args:
+        repeats: as :func:`sepconv.tidy.repeats` makes it.
+    """
+    columns = ("run", "machine", "code", "numbers", "accuracy off by", "loss off by")
+    groups: dict[str, list[Row]] = {}
+    for repeat in repeats.to_dict("records"):
+        paper, _, run = repeat["run"].partition("/")
+        groups.setdefault(paper, []).append(_repeat_row(run, repeat))
+    caption = "Runs made twice from the same seed" if groups else "No run has been made twice yet"
+    shown = [Group(paper, tuple(rows)) for paper, rows in groups.items()]
+    return Html(table(caption, columns, shown, numeric=columns[4:], one_line=True))
+
+
+def _precision_row(pair: Mapping[Hashable, Any]) -> Row:
+    means = [number(pair[side], "%") if pair["seeds"] else NOTHING for side in ("reference", "accuracy")]
+    return Row((pair["experiment"], pair["budget"], *means, _difference(pair), str(pair["seeds"]), pair["verdict"]))
+
+
+def _difference(pair: Mapping[Hashable, Any]) -> str:
+    if not pair["seeds"]:
+        return NOTHING
+    text = _signed(pair["difference"])
+    if pair["seeds"] < MIN_SEEDS:
+        return f"{text}, no interval"
+    return f"{text} ({_signed(pair['low'])} to {_signed(pair['high'])})"
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.2f}".replace("-", "−")
+
+
+def _repeat_row(run: str, repeat: Mapping[Hashable, Any]) -> Row:
+    same = ("the same" if repeat[what] else "another" for what in ("same_machine", "same_code"))
+    numbers = "equal" if repeat["equal"] else "not equal"
+    return Row((run, *same, numbers, f"{repeat['accuracy']:.2f}", f"{repeat['loss']:.2g}"))
+
+
 def _by_place(runs: Sequence[RunResult]) -> list[RunResult]:
     return sorted(runs, key=lambda run: (run.paper, run.experiment, run.budget, run.seed))
 
@@ -704,7 +759,7 @@ def _times_row(judgement: Judgement, devices: Mapping[str, str]) -> Row:
         (
             claim_link(judgement),
             judgement.claim.reported,
-            lines(measured) or note(judgement.hint or _missing_in_short(judgement)),
+            lines(measured) or note(_missing_in_short(judgement)),
             ", ".join(machines) or NOTHING,
             verdicts(judgement),
         )

@@ -1,12 +1,11 @@
 """Judgements and comparisons as lines of text, for a terminal."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from sepconv.compare import Comparison, Row, by_number
-from sepconv.sentences import describe_part, listed, number
+from sepconv.sentences import counts, describe_part, listed, number
 from sepconv.verdicts import Judgement
 
 
@@ -16,8 +15,7 @@ def judgement_lines(judgements: Sequence[Judgement]) -> Iterator[str]:
         yield f"{judgement.claim.id:36} {judgement.sentence}"
         if judgement.hint:
             yield f"{'':36} {judgement.hint}"
-    counts = Counter(str(judgement.verdict) for judgement in judgements)
-    yield ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    yield counts(judgements)
 
 
 def comparison_lines(comparisons: Sequence[Comparison], set_aside: Sequence[str]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Results as tidy data frames, one observation a row: what figures are drawn from and readers download."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, permutations
 from math import ceil, inf
 from pathlib import Path
 from statistics import fmean, stdev
@@ -9,13 +9,23 @@ from statistics import fmean, stdev
 import numpy as np
 import pandas as pd
 
-from sepconv import calibration, papers, roofline, stats
+from sepconv import calibration, papers, roofline, stats, verdicts
 from sepconv.claims import Question, answer
 from sepconv.measures import MIN_SEEDS, Selection
 from sepconv.results import CostResult, LatencyResult, Layer, Results, RunResult
 from sepconv.schedule import learning_rates as step_rates
 from sepconv.sentences import listed
-from sepconv.spec import Budget, Experiment, Measure, Paper, Run, Schedule, SpecError
+from sepconv.spec import (
+    REFERENCE_PRECISION,
+    Budget,
+    Experiment,
+    Measure,
+    Paper,
+    Run,
+    Schedule,
+    SpecError,
+    to_json,
+)
 
 WHOLE_BUDGETS = (Budget.PAPER, Budget.REDUCED)  # from the most telling on; smoke only shows that the code works
 HISTORY = ("network", "experiment", "budget", "schedule", "seed", "epoch",
@@ -113,7 +123,7 @@ def systems(paper: Paper, results: Results) -> dict[str, str]:
 
 
 def costs(all_papers: Iterable[Paper], results: Results, budgets: Sequence[Budget]) -> pd.DataFrame:
-    """Test accuracy and costs of every trained network, at the first of ``budgets`` that it was run at.
+    """Test accuracy and costs of every network trained in float32, at the first of ``budgets`` that it was run at.
 
     Columns: ``paper``, ``experiment``, ``group`` (what shares images and augmentation), ``convolution``, ``budget``,
     ``seeds``, ``accuracy`` (%), ``num_params``, ``mult_adds`` (one image) and ``training_step_bytes`` (one batch).
@@ -123,7 +133,7 @@ def costs(all_papers: Iterable[Paper], results: Results, budgets: Sequence[Budge
         for experiment in paper.experiments:
             cost = results.cost_of(paper.key, experiment.name)
             found = next((f for b in budgets if (f := runs(paper, results, experiment.name, b))), [])
-            if cost is not None and found:
+            if cost is not None and found and found[0].spec["recipe"]["precision"] == REFERENCE_PRECISION:
                 rows.append(_cost_row(paper, experiment, cost, found))
     return pd.DataFrame(rows)
 
@@ -197,6 +207,29 @@ def seed_noise(paper: Paper, results: Results, budgets: Iterable[Budget]) -> pd.
         if len(sample) >= MIN_SEEDS
     ]
     return pd.DataFrame(rows, columns=["paper", "experiment", "budget", "seeds", "deviation"])
+
+
+def precisions(all_papers: Iterable[Paper], results: Results, budgets: Iterable[Budget]) -> pd.DataFrame:
+    """Experiments that differ in their precision only, held against each other: one row a pair and budget.
+
+    Columns: ``paper``, ``experiment`` (in float32), ``other``, ``budget``, ``seeds`` (that both have), ``reference``
+    and ``accuracy`` (mean test accuracy of either, %), ``difference`` (points) with its 95 % interval ``low`` and
+    ``high`` (none below three seeds), and ``verdict``.
+    """
+    places = [(paper, pair, budget) for paper in all_papers for pair in _precision_pairs(paper) for budget in budgets]
+    return pd.DataFrame([_precision_row(Selection(paper, results, b), *pair) for paper, pair, b in places])
+
+
+def repeats(results: Results, again: Results) -> pd.DataFrame:
+    """Runs that were made twice from the same seed: one row each.
+
+    Columns: ``run``, ``same_machine`` and ``same_code`` (whether both ran there, and from one commit), ``equal``
+    (whether every number that both measured is, to the last bit), and the largest deviation of any epoch's or the final
+    ``accuracy`` (points) and ``loss``.
+    """
+    first = {(run.key, run.run_id): run for run in results.runs}
+    pairs = [(first[run.key, run.run_id], run) for run in again.runs if (run.key, run.run_id) in first]
+    return pd.DataFrame([_repeat_row(*pair) for pair in sorted(pairs, key=lambda pair: pair[0].key)])
 
 
 def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Iterable[Budget]) -> pd.DataFrame:
@@ -274,6 +307,59 @@ def _cost_row(paper: Paper, experiment: Experiment, cost: CostResult, sample: li
         "mult_adds": cost.mult_adds,
         "training_step_bytes": cost.training_step_bytes,
     }
+
+
+def _precision_pairs(paper: Paper) -> list[tuple[str, str]]:
+    """Names of the experiments in float32, each with that of one that is the same in another precision."""
+    trained = [e for e in paper.experiments if e.recipe]
+    same = [(a, b) for a, b in permutations(trained, 2) if _but_for_precision(a) == _but_for_precision(b)]
+    return [(a.name, b.name) for a, b in same if a.recipe and a.recipe.precision == REFERENCE_PRECISION]
+
+
+def _but_for_precision(experiment: Experiment) -> dict[str, object]:
+    """An experiment without its name, its prose and its precision."""
+    spec = to_json(experiment)
+    recipe = {name: value for name, value in spec["recipe"].items() if name not in ("precision", "sources")}
+    return {"network": spec["network"], "dataset": spec["dataset"], "recipe": recipe, "reduced": spec["reduced"]}
+
+
+def _precision_row(selection: Selection, name: str, other: str) -> dict[str, object]:
+    terms = (Measure("test_accuracy", other), Measure("test_accuracy", name))
+    given = answer(Question(terms, -verdicts.MATTERS, verdicts.MATTERS), selection)
+    accuracy, reference = given.sides or (None, None)
+    interval = stats.mean_interval(given.values) if len(given.values) >= MIN_SEEDS else None
+    return {
+        "paper": selection.paper.key,
+        "experiment": name,
+        "other": other,
+        "budget": str(selection.budget),
+        "seeds": len(given.values),
+        "reference": reference,
+        "accuracy": accuracy,
+        "difference": fmean(given.values) if given.values else None,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+        "verdict": str(verdicts.difference(given.evidence)),
+    }
+
+
+def _repeat_row(first: RunResult, again: RunResult) -> dict[str, object]:
+    left, right = _learned(first), _learned(again)
+    apart = {name: max(abs(a - b) for a, b in zip(left[name], right[name], strict=False)) for name in left}
+    here, there = first.environment, again.environment
+    return {
+        "run": first.key,
+        "same_machine": (here.device, here.cores, here.backend) == (there.device, there.cores, there.backend),
+        "same_code": here.git_commit == there.git_commit,
+        "equal": left == right,
+    } | apart
+
+
+def _learned(run: RunResult) -> dict[str, list[float]]:
+    """Every accuracy and every loss that a run measured, in order."""
+    measured = [*run.history, *([run.final] if run.final else [])]
+    named = [item for part in measured for item in part.model_dump().items() if item[1] is not None]
+    return {kind: [value for name, value in named if name.endswith(kind)] for kind in ("accuracy", "loss")}
 
 
 def _measured(

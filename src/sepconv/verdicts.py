@@ -18,6 +18,7 @@ from sepconv.spec import Claim
 from sepconv.stats import Floats, Interval
 
 ALPHA = 0.05
+MATTERS = 1.0  # points of accuracy: the narrowest tolerance that a criterion of a claim allows
 
 
 class Verdict(StrEnum):
@@ -29,6 +30,14 @@ class Verdict(StrEnum):
     CONSISTENT = "consistent"
     INCONSISTENT = "inconsistent"
     NOT_TESTED = "not tested at this budget"
+
+
+class Difference(StrEnum):
+    """Whether two ways to run one experiment lead to the same accuracy, give or take ``MATTERS``."""
+
+    NONE = "no difference that matters"
+    SOME = "differs"
+    OPEN = "not decided yet"
 
 
 @dataclass(frozen=True)
@@ -119,3 +128,8 @@ def combine(parts: Sequence[Evidence]) -> Evidence:
 def decide(evidence: Evidence) -> NDArray[np.int8]:
     """1 where the criterion is met, -1 where it is contradicted, 0 where neither is sure; shape ``(...)``."""
     return np.where(evidence.supports <= ALPHA, 1, np.where(evidence.contradicts <= ALPHA, -1, 0)).astype(np.int8)
+
+
+def difference(within: Evidence) -> Difference:
+    """What the evidence says that a difference lies within ``MATTERS``: the interval is inside, apart, or neither."""
+    return {1: Difference.NONE, -1: Difference.SOME, 0: Difference.OPEN}[int(decide(within))]

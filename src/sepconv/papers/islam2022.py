@@ -26,7 +26,9 @@ from sepconv.spec import (
     WarmupExponential,
     Within,
     higher,
+    highest,
     increasing,
+    pair,
 )
 
 # --- experiments -----------------------------------------------------------------------------------------------------
@@ -270,9 +272,9 @@ ABLATION_CLAIMS = (
         where="Sec. 3.4",
         check=Ordered(
             tuple(
-                pair
+                step
                 for metric in ("trainable_params", "islam_flops", "epoch_seconds")
-                for pair in increasing(metric, "small-k3", "small-short", "small-k7", "small-k9").pairs
+                for step in increasing(metric, "small-k3", "small-short", "small-k7", "small-k9").pairs
             )
         ),
         reported="more parameters, FLOPs and time; no numbers",
@@ -284,12 +286,7 @@ ABLATION_CLAIMS = (
         kind="order",
         quote="We have found that the accuracy of these models is highest when a patch size is as small as 1.",
         where="Sec. 3.4",
-        check=Ordered(
-            tuple(
-                Pair(Measure("test_accuracy", "small-p1"), Measure("test_accuracy", other))
-                for other in ("small-short", "small-p4")
-            )
-        ),
+        check=highest("test_accuracy", of="small-p1", than=("small-short", "small-p4")),
         reported="highest at patch size 1; no numbers",
         criterion="Test accuracy is higher with patch size 1 than with 2 and with 4, paired over seeds.",
         because=f"Which other patch sizes were tried is not stated. {_SHORT}",
@@ -313,7 +310,7 @@ ABLATION_CLAIMS = (
         where="Sec. 3.4; Sec. 3.2 adds FLOPs",
         check=Ordered(
             tuple(
-                Pair(Measure(metric, "small-no-reduction"), Measure(metric, "small-short"))
+                pair(metric, of="small-no-reduction", than="small-short")
                 for metric in ("trainable_params", "islam_flops")
             )
         ),
@@ -326,12 +323,7 @@ ABLATION_CLAIMS = (
         kind="order",
         quote="The kernel size half of the projection dimension produces the best results for the CIFAR10 dataset.",
         where="Sec. 2.1.3",
-        check=Ordered(
-            tuple(
-                Pair(Measure("test_accuracy", "small-short"), Measure("test_accuracy", other))
-                for other in ("small-first-quarter", "small-first-full")
-            )
-        ),
+        check=highest("test_accuracy", of="small-short", than=("small-first-quarter", "small-first-full")),
         reported="best at half; no numbers",
         criterion="Test accuracy is higher with a first reduction to a half of the channels than with one to a quarter "
         "and with none, paired over seeds.",
@@ -343,9 +335,7 @@ ABLATION_CLAIMS = (
         quote="We have observed a 3-7% increase in accuracy when using Batch Normalization [8], despite Layer "
         "Normalization [20] becoming more and more popular in Transformer, MLP, and even CNN models.",
         where="Sec. 4.1",
-        check=DifferenceWithin(
-            Pair(Measure("test_accuracy", "small-short"), Measure("test_accuracy", "small-layer-norm")), 3, 7
-        ),
+        check=DifferenceWithin(pair("test_accuracy", of="small-short", than="small-layer-norm"), 3, 7),
         reported="3 to 7 % higher",
         criterion="Test accuracy with batch norm minus that with layer norm is between 3 and 7 points, paired over "
         "seeds.",
@@ -357,9 +347,7 @@ ABLATION_CLAIMS = (
         quote="The use of the AdamW [19] optimizer instead of the Adam [21] optimizer resulted in a 2-3% increase in "
         "accuracy.",
         where="Sec. 4.1",
-        check=DifferenceWithin(
-            Pair(Measure("test_accuracy", "small-short"), Measure("test_accuracy", "small-adam")), 2, 3
-        ),
+        check=DifferenceWithin(pair("test_accuracy", of="small-short", than="small-adam"), 2, 3),
         reported="2 to 3 % higher",
         criterion="Test accuracy with AdamW minus that with Adam is between 2 and 3 points, paired over seeds.",
         because=f"Percentage points are meant; Adam under the same schedule, without weight decay. {_SHORT}",

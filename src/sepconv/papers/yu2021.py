@@ -23,13 +23,13 @@ from sepconv.spec import (
     Number,
     Optimizer,
     Ordered,
-    Pair,
     Paper,
     RatioWithin,
     Recipe,
     Scale,
     Within,
     higher,
+    pair,
 )
 
 # --- experiments -----------------------------------------------------------------------------------------------------
@@ -147,6 +147,11 @@ _LAST_LOGGED = {  # the last line of each network in yu2021_log.csv
 }
 
 
+def _higher_on_both(metric: str, of: str, than: str) -> Ordered:
+    """``metric`` is higher for one network than for the other, on CIFAR-10 and on CIFAR-100."""
+    return Ordered(tuple(pair(metric, of=f"cifar{n}-{of}", than=f"cifar{n}-{than}") for n in _DATASETS))
+
+
 def _test_accuracy(classes: int, network: str, tolerance: float) -> Claim:
     name = f"cifar{classes}-{network}"
     reported = _PRINTED[name]
@@ -177,13 +182,12 @@ def _order(classes: int) -> Claim:
 
 
 def _similar(classes: int) -> Claim:
-    pair = Pair(Measure("test_accuracy", f"cifar{classes}-dw"), Measure("test_accuracy", f"cifar{classes}-conv"))
     return Claim(
         id=f"yu2021.similar{classes}",
         kind="value",
         quote=_QUOTES[classes],
         where="Sec. 4.1; 'comparably' in the abstract",
-        check=DifferenceWithin(pair, -2, 2),
+        check=DifferenceWithin(pair("test_accuracy", of=f"cifar{classes}-dw", than=f"cifar{classes}-conv"), -2, 2),
         reported={10: "1.86 points, 'extremely small'", 100: "1.76 points, 'roughly the same'"}[classes],
         criterion=f"The test accuracies of the two networks on {_DATASETS[classes]} differ by at most 2 points, paired "
         "over seeds.",
@@ -205,10 +209,7 @@ ACCURACY_CLAIMS = (
         kind="order",
         quote=_COUNTS,
         where="Sec. 4.1",
-        check=Ordered(
-            higher("test_accuracy", of="cifar10-conv", than="cifar10-dw").pairs
-            + higher("test_accuracy", of="cifar100-conv", than="cifar100-dw").pairs
-        ),
+        check=_higher_on_both("test_accuracy", of="conv", than="dw"),
         reported="expected, then found the other way round; 71.7 % against 70.6 % for MobileNet on ImageNet (Sec. 2.2)",
         criterion="ConvNet's test accuracy is above DepthwiseConvNet's on both data sets, paired over seeds.",
         because="An expectation, not a finding: the paper's own numbers reject it.",
@@ -228,27 +229,25 @@ ACCURACY_CLAIMS = (
     ),
 )
 
+
+def _params(network: str, reported: int, because: str) -> Claim:
+    return Claim(
+        id=f"yu2021.params-{network}",
+        kind="exact",
+        quote=_COUNTS,
+        where="Sec. 4.1",
+        check=Equal(Measure("trainable_params", f"cifar100-{network}"), reported),
+        reported=f"{reported:,} parameters",
+        criterion=f"{_NAMES[network]} for 100 classes has exactly that many trainable parameters.",
+        because=because,
+    )
+
+
 COUNT_CLAIMS = (
-    Claim(
-        id="yu2021.params-conv",
-        kind="exact",
-        quote=_COUNTS,
-        where="Sec. 4.1",
-        check=Equal(Measure("trainable_params", "cifar100-conv"), 28_377_572),
-        reported="28,377,572 parameters",
-        criterion="ConvNet for 100 classes has exactly that many trainable parameters.",
-        because="With the biases and the five 512-512 layers of the notebooks, which Fig. 2 leaves out.",
+    _params(
+        "conv", 28_377_572, "With the biases and the five 512-512 layers of the notebooks, which Fig. 2 leaves out."
     ),
-    Claim(
-        id="yu2021.params-dw",
-        kind="exact",
-        quote=_COUNTS,
-        where="Sec. 4.1",
-        check=Equal(Measure("trainable_params", "cifar100-dw"), 3_320_420),
-        reported="3,320,420 parameters",
-        criterion="DepthwiseConvNet for 100 classes has exactly that many trainable parameters.",
-        because="With the biases of the notebooks.",
-    ),
+    _params("dw", 3_320_420, "With the biases of the notebooks."),
     Claim(
         id="yu2021.figure2",
         kind="internal",
@@ -315,9 +314,7 @@ TIME_CLAIMS = (
         quote="Standard convolution takes around 33.2 seconds per epoch, while depth-wise separable neural network "
         "takes only 17.7 seconds per epoch, so the training time halved by using the latter.",
         where="Sec. 4.2",
-        check=RatioWithin(
-            Pair(Measure("epoch_seconds", "cifar100-conv"), Measure("epoch_seconds", "cifar100-dw")), 1.5, 2.35
-        ),
+        check=RatioWithin(pair("epoch_seconds", of="cifar100-conv", than="cifar100-dw"), 1.5, 2.35),
         reported="33.2 s against 17.7 s: a ratio of 1.88",
         criterion="Seconds per epoch of ConvNet over those of DepthwiseConvNet are between 1.5 and 2.35.",
         because="The reported ratio, a quarter more or less, for another device. CIFAR-100, as the rest of Sec. 4.2.",
@@ -339,10 +336,7 @@ TIME_CLAIMS = (
         quote="For the training time, it takes less time for DepthwiseConvNet to run each epoch but take longer to "
         "train the whole model due to the need to run more epochs compared to ConvNet.",
         where="Sec. 5 and 4.2",
-        check=Ordered(
-            higher("settling_epoch", of="cifar10-dw", than="cifar10-conv").pairs
-            + higher("settling_epoch", of="cifar100-dw", than="cifar100-conv").pairs
-        ),
+        check=_higher_on_both("settling_epoch", of="dw", than="conv"),
         reported="270 epochs against 80 (50 in the notebooks)",
         criterion="DepthwiseConvNet first reaches 99 % of its final test accuracy at a later epoch than ConvNet, on "
         "both data sets, paired over seeds.",
@@ -378,8 +372,10 @@ TIME_CLAIMS = (
         "small.",
         where="Sec. 5 and 4.3",
         check=Ordered(
-            higher("latency_256", of="cifar10-conv", than="cifar10-dw").pairs
-            + higher("latency_4", of="cifar10-dw", than="cifar10-conv").pairs
+            (
+                pair("latency_256", of="cifar10-conv", than="cifar10-dw"),
+                pair("latency_4", of="cifar10-dw", than="cifar10-conv"),
+            )
         ),
         reported="DepthwiseConvNet faster at 256, slower at 4",
         criterion="On one device, DepthwiseConvNet is the faster at batch size 256 and the slower at 4.",

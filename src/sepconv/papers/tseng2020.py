@@ -414,6 +414,7 @@ PAPER = Paper(
     link="https://doi.org/10.1007/978-3-030-57115-3_16",
     hardware="NVIDIA TITAN RTX, Windows 10, Python 3.6, CUDA 9.0, cuDNN 7.6 (Table 4)",
     experiments=EXPERIMENTS,
+    turn=1,
     claims=COUNT_CLAIMS + ACCURACY_CLAIMS + TIME_CLAIMS,
     departures=DEPARTURES,
 )

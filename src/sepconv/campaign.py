@@ -238,7 +238,10 @@ def _in_fresh_process(run: Run, place: Place, minutes: float | None) -> int:
     command += ["--results", str(place.results), "--checkpoints", str(place.checkpoints)]
     if minutes is not None:
         command += ["--deadline", f"{minutes:.3f}"]
-    with subprocess.Popen(command) as process, _forwarding(process):
+    with _termination() as came, subprocess.Popen(command) as process:
+        signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number))
+        if came:  # while the process was being started
+            process.send_signal(signal.SIGTERM)
         return process.wait()
 
 
@@ -249,14 +252,5 @@ def _termination() -> Iterator[list[int]]:
     before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
     try:
         yield came
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _forwarding(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number))
-    try:
-        yield
     finally:
         signal.signal(signal.SIGTERM, before)

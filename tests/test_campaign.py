@@ -12,10 +12,10 @@ import pytest
 
 from factories import result_of, smoke
 from sepconv import campaign, results
-from sepconv.campaign import Place
+from sepconv.campaign import Estimate, Place
 from sepconv.checkpoint import Stopped
-from sepconv.papers import all_papers
-from sepconv.results import ResultError, Results
+from sepconv.papers import all_papers, paper
+from sepconv.results import CostResult, ResultError, Results
 from sepconv.spec import Budget, Run, SpecError
 
 FORK = multiprocessing.get_context("fork")  # children inherit the patched training
@@ -43,12 +43,27 @@ def forbidden(run, **_):
 # --- the queue -------------------------------------------------------------------------------------------------------
 
 
-def test_one_seed_of_everything_comes_before_the_next_seed():
-    queue = campaign.runs(all_papers(), Budget.PAPER, seeds=[3, 1])
-    half = len(queue) // 2
-    assert [run.seed for run in queue] == [3] * half + [1] * half
-    assert [run.experiment.name for run in queue[:half]] == [run.experiment.name for run in queue[half:]]
-    assert {run.paper for run in queue[:half]} == {p.key for p in all_papers()}
+MAIN = [
+    *("yu2021/cifar10-dw", "yu2021/cifar10-conv", "yu2021/cifar100-dw", "yu2021/cifar100-conv"),
+    *(f"tseng2020/{name}" for name in ("conv", "dsc", "dsc-5", "da-conv", "da-dsc", "da-dsc-5")),
+    *("islam2022/small", "islam2022/medium", "islam2022/large-p2"),
+]
+
+
+def test_the_order_of_worth():
+    seeds = [7, 1, 0, 4]
+    queue = [run.key.replace("/paper-seed-", " ") for run in campaign.runs(all_papers(), Budget.PAPER, seeds)]
+    precisions = ["tseng2020/conv-bf16", "tseng2020/dsc-bf16"]
+    ablations = [f"islam2022/{e.name}" for e in paper("islam2022").experiments if e.name.startswith("small-")]
+    of_islam = [name for name in MAIN if name.startswith("islam2022/")]
+    assert queue == [
+        *(f"{name} 7" for name in MAIN),
+        "islam2022/large 7",
+        *(f"{name} {seed}" for seed in (1, 0) for name in MAIN),
+        *(f"{name} {seed}" for seed in (7, 1, 0) for name in [*precisions, *ablations]),
+        *(f"{name} 4" for name in [*MAIN[: -len(of_islam)], *precisions, *of_islam, *ablations]),
+        *(f"islam2022/large {seed}" for seed in (1, 0, 4)),
+    ]
 
 
 def test_each_papers_order_is_kept_and_what_lacks_the_budget_is_left_out():
@@ -99,6 +114,54 @@ def test_the_estimate_is_from_the_fastest_run_on_that_device():
     assert campaign.estimate_seconds(wanted, found, "cpu") == pytest.approx(expected)
     assert campaign.estimate_seconds(wanted, found, "unknown") is None
     assert campaign.estimate_seconds(smoke(experiment="dsc"), found, "cpu") is None
+
+
+def cost_of(experiment, mult_adds, key="tseng2020"):
+    everything_else = dict.fromkeys(CostResult.model_fields, 0) | {"kind": "cost", "schema_version": 1, "layers": ()}
+    return CostResult.model_construct(
+        **everything_else | {"paper": key, "experiment": experiment, "mult_adds": mult_adds}
+    )
+
+
+def test_what_was_never_measured_is_guessed_from_mult_adds_and_says_so():
+    found = Results(
+        runs=(result_of(smoke(), train_seconds=4), result_of(smoke(), train_seconds=1, device="another")),
+        costs=(cost_of("conv", 100), cost_of("dsc", 250), cost_of("small", 50, "islam2022")),
+    )
+    small = Run("islam2022", paper("islam2022").experiment("small"), Budget.SMOKE, 0)
+    assert campaign.estimate(smoke(), found, "cpu") == Estimate(pytest.approx(8), guessed=False)  # two epochs
+    assert campaign.estimate(smoke(experiment="dsc"), found, "cpu") == Estimate(pytest.approx(20), guessed=True)
+    assert campaign.estimate(small, found, "cpu") == Estimate(pytest.approx(4), guessed=True)
+    assert campaign.estimate(smoke(experiment="dsc-5"), found, "cpu") is None  # not counted
+    assert campaign.estimate(smoke(), found, "unknown") is None
+
+
+def test_the_guess_is_at_the_speed_of_the_same_papers_networks():
+    measured = Run("islam2022", paper("islam2022").experiment("small"), Budget.SMOKE, 0)
+    found = Results(
+        runs=(result_of(smoke(), train_seconds=4), result_of(measured, train_seconds=1000)),
+        costs=(cost_of("conv", 100), cost_of("dsc", 250), cost_of("small", 50, "islam2022")),
+    )
+    assert campaign.estimate(smoke(experiment="dsc"), found, "cpu") == Estimate(pytest.approx(20), guessed=True)
+
+
+def test_the_queue_says_what_each_run_and_all_take(tmp_path, monkeypatch):
+    results.write(tmp_path, result_of(smoke(7), train_seconds=45 * 60))
+    monkeypatch.setattr(campaign, "this_device", lambda: "cpu")
+    first, second, total = campaign.queue_lines([smoke(), smoke(experiment="dsc")], tmp_path)
+    assert first.split() == ["1", "tseng2020/conv/smoke-seed-0", "1", "h", "30", "min"]
+    assert second.split() == ["2", "tseng2020/dsc/smoke-seed-0", "unknown"]
+    assert total == "On cpu training takes about 1 h 30 min in all, of which 0 s guessed, and 1 of 2 runs unknown"
+
+
+def test_the_device_is_asked_elsewhere_and_may_be_unknown(monkeypatch, tmp_path):
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho A warning\necho Some device\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    assert campaign.this_device() == "Some device"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    assert campaign.this_device() == "an unknown device"
 
 
 # --- one run ---------------------------------------------------------------------------------------------------------

@@ -1,11 +1,15 @@
 """Checkpoints: what is saved is what is loaded, and a damaged file costs one checkpoint, not the run."""
 
+import errno
 import logging
+import os
+import resource
 
 import numpy as np
 import pytest
 
 from sepconv import checkpoint
+from sepconv.checkpoint import CheckpointError
 
 RUN = "0123456789abcdef"
 
@@ -43,7 +47,55 @@ def test_a_damaged_newest_falls_back_to_the_one_before_it(tmp_path, caplog, dama
     newest.write_bytes(damage(newest.read_bytes()))
     with caplog.at_level(logging.WARNING):
         assert checkpoint.load(tmp_path, RUN).epoch == 1
-    assert "epoch-0002.ckpt is damaged" in caplog.text
+    (warning,) = caplog.messages
+    assert "epoch-0002.ckpt is damaged" in warning
+    assert warning.endswith("falling back to the checkpoint before it")
+    assert "\n" not in warning
+
+
+def test_two_damaged_ones_mean_starting_over(tmp_path, caplog):
+    for epochs in (1, 2):
+        saved(tmp_path, epochs).write_bytes(b"damaged")
+    assert checkpoint.load(tmp_path, RUN) is None
+    newest, oldest = caplog.messages
+    assert newest.endswith("falling back to the checkpoint before it")
+    assert "epoch-0001.ckpt is damaged" in oldest
+    assert oldest.endswith("starting over")
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """A disk that takes the first thousand bytes of a file and no more, or everything until it is synced."""
+
+    def fill(where):
+        if where == "sync":
+            monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+        else:
+            limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+            undo.append(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
+
+    undo = []
+    yield fill
+    for call in undo:
+        call()
+
+
+@pytest.mark.parametrize("where", ["write", "sync"])
+def test_a_full_disk_is_one_line_and_leaves_the_earlier_checkpoint(tmp_path, full, where):
+    saved(tmp_path, 1)
+    full(where)
+    with pytest.raises(CheckpointError, match=r"epoch-0002.ckpt: cannot be written: [\w ]+; make room") as raised:
+        saved(tmp_path, 2)
+    assert "\n" not in str(raised.value)
+    assert [path.name for path in tmp_path.glob("*/*")] == ["epoch-0001.ckpt"]
+    assert checkpoint.load(tmp_path, RUN).epoch == 1
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / RUN).touch()  # permissions would not bind root
+    with pytest.raises(CheckpointError, match=r"epoch-0001.ckpt: cannot be written: File exists; make room"):
+        saved(tmp_path, 1)
 
 
 def test_no_checkpoint_is_none(tmp_path):

@@ -204,6 +204,7 @@ def runs(monkeypatch):
             return code
 
         monkeypatch.setattr(campaign, "_in_fresh_process", process)
+        monkeypatch.setattr(campaign, "this_device", lambda: "cpu")
 
     return exit_with
 
@@ -213,7 +214,9 @@ TWO_SEEDS = ("run", "tseng2020", "conv", "--seed", 0, "--seed", 1, "--results")
 
 def test_runs_that_are_all_trained(sepconv, runs, tmp_path):
     runs([0, 0])
-    assert sepconv(*TWO_SEEDS, tmp_path) == (0, "2 of 2 runs are missing\n", "")
+    code, out, err = sepconv(*TWO_SEEDS, tmp_path)
+    assert (code, err) == (0, "")
+    assert out.startswith("2 of 2 runs are missing\n   1  tseng2020/conv/smoke-seed-0 ")
     runs([])
     assert sepconv(*TWO_SEEDS, tmp_path) == (0, "0 of 2 runs are missing\n", "")
 
@@ -237,6 +240,26 @@ def test_a_deadline_that_has_passed_starts_nothing(sepconv, runs, tmp_path):
     code, out, _ = sepconv(*TWO_SEEDS, tmp_path, "--deadline", 0)
     assert code == campaign.STOPPED
     assert "2 of 2 runs are still missing" in out
+
+
+def test_a_dry_run_shows_the_queue_and_trains_nothing(sepconv, runs, tmp_path):
+    runs([])
+    results.write(tmp_path, result_of(smoke(1), train_seconds=60))
+    code, out, _ = sepconv(*TWO_SEEDS, tmp_path, "--dry-run")
+    count, only, total = out.splitlines()
+    assert (code, count) == (0, "1 of 2 runs are missing")
+    assert only.split() == ["1", "tseng2020/conv/smoke-seed-0", "2", "min"]
+    assert "about 2 min in all" in total
+    code, out, _ = sepconv("run", "tseng2020", "conv", "--seed", 1, "--results", tmp_path, "--dry-run")
+    assert (code, out) == (0, "0 of 1 runs are missing\n")
+
+
+def test_a_single_run_reads_its_result_once(sepconv, tmp_path, monkeypatch):
+    results.write(tmp_path, result_of(smoke()))
+    read = []
+    monkeypatch.setattr(results, "read", lambda path, original=results.read: read.append(path) or original(path))
+    assert sepconv("run", "tseng2020", "conv", "--results", tmp_path)[0] == 0
+    assert len(read) == 1
 
 
 def test_all_papers_at_once(sepconv, tmp_path, runs):

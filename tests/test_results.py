@@ -188,9 +188,11 @@ def test_no_space_is_one_clear_line(tmp_path, monkeypatch):
     def die(*_):
         raise OSError(28, "No space left on device")
 
+    results.write(tmp_path, run_result(seed=1))
     monkeypatch.setattr(os, "fsync", die)
     with pytest.raises(ResultError, match="cannot be written: No space left on device"):
         results.write(tmp_path, run_result())
+    assert results.read_all(tmp_path) == Results(runs=(run_result(seed=1),))  # earlier results are whole
 
 
 def test_a_killed_writers_leftovers_are_not_read(tmp_path):

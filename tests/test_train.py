@@ -1,15 +1,16 @@
 """Training on real images: equal to Keras's own fit, continued as if never stopped, honest about its end."""
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from sepconv import data, train
+from sepconv import checkpoint, data, train
+from sepconv.checkpoint import CheckpointError
 from sepconv.engine_tensorflow import Engine
 from sepconv.objective import build_optimizer, normalise
 from sepconv.papers import paper
@@ -136,6 +137,20 @@ def test_a_stopped_run_ends_like_one_that_was_never_stopped(experiment, tmp_path
     assert numbers(continued) == pytest.approx(numbers(whole), rel=1e-3)
 
 
+@pytest.mark.parametrize(("every", "minutes", "kept"), [(2, 60, [2, 4]), (100, 0, [3, 4]), (100, 60, [])])
+def test_a_checkpoint_is_left_every_so_many_epochs_or_minutes(tmp_path, every, minutes, kept):
+    train.train(longer(smoke()), checkpoints=tmp_path, checkpoint_every=every, checkpoint_minutes=minutes)
+    assert sorted(path.name for path in tmp_path.glob("*/*")) == [f"epoch-{epoch:04d}.ckpt" for epoch in kept]
+
+
+def test_a_checkpoint_of_another_network_is_refused_in_one_line(tmp_path):
+    run = longer(smoke())
+    saved = train.Trainer(run).checkpoint()
+    checkpoint.save(tmp_path, replace(saved, variables=saved.variables[1:]))
+    with pytest.raises(CheckpointError, match=f"delete the folder {run.id} of checkpoints to start over"):
+        train.train(run, checkpoints=tmp_path)
+
+
 def numbers(result):
     return [n for e in result.history for n in (e.train_loss, e.val_loss)]
 
@@ -204,20 +219,11 @@ def test_an_experiment_that_is_only_counted_is_refused():
         train.train(Run("tseng2020", counted, Budget.SMOKE, 0))
 
 
-_ON_JAX = """
-import json
-from sepconv.papers import paper
-from sepconv.spec import Budget, Run
-from sepconv.train import train
-result = train(Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, 0))
-print(json.dumps({"backend": result.environment.backend, "loss": [e.train_loss for e in result.history]}))
-"""
-
-
 @pytest.mark.slow
-def test_the_same_run_learns_on_jax(monkeypatch):
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="the file is collected in this process")
+def test_the_engine_on_jax_in_a_process_of_its_own(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    done = subprocess.run([sys.executable, "-c", _ON_JAX], check=True, capture_output=True, text=True)
-    outcome = json.loads(done.stdout)
-    assert outcome["backend"] == "jax"
-    assert outcome["loss"][1] < outcome["loss"][0]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", Path(__file__).parent / "test_engine_jax.py"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout

@@ -4,10 +4,12 @@ The unit is the command ``sepconv run PAPER EXPERIMENT --seed N``, which does no
 results folder is the only truth; locks keep two processes from training the same run.
 """
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +20,18 @@ from tempfile import TemporaryFile
 from filelock import FileLock, Timeout
 
 from sepconv.checkpoint import discard
-from sepconv.results import ResultError, Results, RunResult, find_run, write
-from sepconv.spec import Budget, Paper, Run, SpecError
+from sepconv.results import ResultError, Results, RunResult, find_run, read_all, write
+from sepconv.spec import Budget, Paper, Run, SpecError, Stage
 
 STOPPED = 3  # exit code of a run that was stopped at an epoch's end and can be continued
+
+# Order of worth: when the first, second, third and any later seed of a stage's experiments has its turn. A verdict
+# needs three seeds, and each of those of a long experiment takes more time than a seed of all others.
+_TURNS: dict[Stage, tuple[int, int, int, int]] = {
+    "main": (0, 2, 2, 4),
+    "long": (1, 5, 5, 5),
+    "ablation": (3, 3, 3, 4),
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,11 @@ class Place:
 
 
 def runs(papers: Sequence[Paper], budget: Budget, seeds: Iterable[int], names: Sequence[str] = ()) -> list[Run]:
-    """Runs in order of worth: one seed of everything before the next seed, each paper's experiments in its own order.
+    """Runs in order of worth.
+
+    First one seed of every main experiment, the long ones last; then their second and third seed, without the long
+    ones; then three seeds of the ablations; then what is left. Within each of these, seed by seed, papers in their
+    turn, and each paper's experiments in its own order.
 
     Args:
         papers: whose experiments.
@@ -49,13 +63,15 @@ def runs(papers: Sequence[Paper], budget: Budget, seeds: Iterable[int], names: S
         raise SpecError(f"unknown experiment {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
     if without := [name for name in names if not known[name].has(budget)]:
         raise SpecError(f"expected experiments with the budget {budget}, got {', '.join(without)}; see sepconv list")
-    return [
-        Run(paper.key, experiment, budget, seed)
-        for seed in seeds
+    turns = {paper.key: paper.turn for paper in papers}
+    queue = [
+        (_TURNS[experiment.stage][min(nth, 3)], nth, Run(paper.key, experiment, budget, seed))
+        for nth, seed in enumerate(seeds)
         for paper in papers
         for experiment in paper.experiments
         if experiment.has(budget) and (not names or experiment.name in names)
     ]
+    return [run for *_, run in sorted(queue, key=lambda entry: (*entry[:2], turns[entry[2].paper]))]
 
 
 def missing(wanted: Iterable[Run], folder: Path) -> list[Run]:
@@ -125,13 +141,83 @@ def work_off(queue: Sequence[Run], place: Place, deadline: float | None = None) 
 
 def estimate_seconds(run: Run, results: Results, device: str) -> float | None:
     """Seconds that ``run`` would train on ``device``, from the fastest median epoch measured there; None if unknown."""
+    per_image = _seconds_per_image(results, device).get((run.paper, run.experiment.name))
+    return None if per_image is None else per_image * _images(run)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds that a run would train; ``guessed`` where its own network was never measured on that device."""
+
+    seconds: float
+    guessed: bool
+
+
+def estimate(run: Run, results: Results, device: str) -> Estimate | None:
+    """As :func:`estimate_seconds`; where that is None, a guess from mult-adds at the median speed measured there.
+
+    Of the same paper's networks, which resemble each other; of all where none of them was measured. The guess is a
+    rough one all the same: networks differ much in how many mult-adds a second they do.
+    """
+    if (seconds := estimate_seconds(run, results, device)) is not None:
+        return Estimate(seconds, guessed=False)
+    costs = {(c.paper, c.experiment): c.mult_adds for c in results.costs}
+    measured = _seconds_per_image(results, device)
+    speeds = {experiment: measured[experiment] / costs[experiment] for experiment in measured.keys() & costs.keys()}
+    alike = [speed for (paper, _), speed in speeds.items() if paper == run.paper] or list(speeds.values())
+    own = costs.get((run.paper, run.experiment.name))
+    return Estimate(median(alike) * own * _images(run), guessed=True) if alike and own else None
+
+
+def queue_lines(queue: Sequence[Run], results: Path) -> Iterator[str]:
+    """The runs in order, what training each would take on this machine's device, and all of them together."""
+    device = this_device()
+    found = read_all(results) if results.is_dir() else Results()
+    estimates = [estimate(run, found, device) for run in queue]
+    for number, (run, known) in enumerate(zip(queue, estimates, strict=True), start=1):
+        time_needed = _duration(known.seconds) if known else "unknown"
+        guess = "  guessed from mult-adds" if known and known.guessed else ""
+        yield f"{number:4}  {run.key:44} {time_needed:>12}{guess}"
+    known_ones = [known for known in estimates if known]
+    total, guessed = (sum(e.seconds for e in known_ones if e.guessed or everything) for everything in (True, False))
+    yield (
+        f"On {device} training takes about {_duration(total)} in all, of which {_duration(guessed)} guessed, "
+        f"and {estimates.count(None)} of {len(queue)} runs unknown"
+    )
+
+
+def this_device() -> str:
+    """The device that training would use here. Asked in a process of its own, since whoever asks takes its memory."""
+    code = "from sepconv.environment import describe; print(describe().device)"
+    environment = os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    asked = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    return asked.stdout.splitlines()[-1] if asked.returncode == 0 else "an unknown device"
+
+
+def _seconds_per_image(results: Results, device: str) -> dict[tuple[str, str], float]:
+    """Training seconds an image of every paper's experiment measured on ``device``: of its fastest measurement."""
+    rates: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for run in results.runs:
+        if run.environment.device == device and run.history:
+            seconds = median(epoch.train_seconds for epoch in run.history)
+            rates[run.paper, run.experiment].append(seconds / run.spec["scale"]["train_images"])
+    for bench in results.throughputs:
+        if bench.environment.device == device and "engine" in bench.loops:
+            rates[bench.paper, bench.experiment].append(median(bench.loops["engine"].seconds) / bench.images)
+    return {experiment: min(measured) for experiment, measured in rates.items()}
+
+
+def _images(run: Run) -> int:
+    """Images that a run trains on, each epoch's anew."""
     scale = run.experiment.scale(run.budget)
-    rates = [
-        median(e.train_seconds for e in r.history) / r.spec["scale"]["train_images"]
-        for r in results.runs
-        if (r.paper, r.experiment, r.environment.device) == (run.paper, run.experiment.name, device) and r.history
-    ]
-    return min(rates) * scale.train_images * scale.epochs if rates else None
+    return scale.train_images * scale.epochs
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes == 0:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _ensure_folders(place: Place) -> None:
@@ -152,7 +238,10 @@ def _in_fresh_process(run: Run, place: Place, minutes: float | None) -> int:
     command += ["--results", str(place.results), "--checkpoints", str(place.checkpoints)]
     if minutes is not None:
         command += ["--deadline", f"{minutes:.3f}"]
-    with subprocess.Popen(command) as process, _forwarding(process):
+    with _termination() as came, subprocess.Popen(command) as process:
+        signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number))
+        if came:  # while the process was being started
+            process.send_signal(signal.SIGTERM)
         return process.wait()
 
 
@@ -163,14 +252,5 @@ def _termination() -> Iterator[list[int]]:
     before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
     try:
         yield came
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _forwarding(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number))
-    try:
-        yield
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -27,7 +27,7 @@ class Stopped(Exception):  # noqa: N818 - no error: the run continues later
 
 
 class CheckpointError(InputError):
-    """A checkpoint that cannot be written."""
+    """A checkpoint that cannot be written, or is of another network."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,13 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
 
 def load(folder: Path, run_id: str) -> Checkpoint | None:
     """The newest whole checkpoint of a run; a damaged one is passed over with a warning. None where there is none."""
-    for path in _newest_first(folder, run_id):
+    found = _newest_first(folder, run_id)
+    for path in found:
         try:
             return _read(path, run_id)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            _log.warning("%s is damaged (%s); falling back to the checkpoint before it", path, error)
+            then = "starting over" if path == found[-1] else "falling back to the checkpoint before it"
+            _log.warning("%s is damaged (%s); %s", path, error, then)
     return None
 
 

@@ -66,18 +66,25 @@ def run(
     deadline: Annotated[
         float | None, typer.Option(help="Minutes after which to stop at an epoch's end.", min=0)
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what is missing and what it would take.")
+    ] = False,
 ) -> None:
-    """Train what is missing. Run it again to continue; finished runs are never repeated."""
+    """Train what is missing, in order of worth. Run it again to continue; finished runs are never repeated."""
     from sepconv import campaign
 
     wanted = campaign.runs(_papers(None if paper == "all" else [paper]), budget, seed or [0], experiment or [])
-    queue = campaign.missing(wanted, results)
     place = campaign.Place(results, checkpoints)
     until = None if deadline is None else time.monotonic() + 60 * deadline
-    if len(wanted) == 1:
+    if len(wanted) == 1 and not dry_run:
         _run_one(wanted[0], place, until)
         return
+    queue = campaign.missing(wanted, results)
     print(f"{len(queue)} of {len(wanted)} runs are missing", flush=True)
+    if queue:
+        print("\n".join(campaign.queue_lines(queue, results)), flush=True)
+    if dry_run:
+        return
     if failures := campaign.work_off(queue, place, until):
         print("\n".join(failures), file=sys.stderr)
         raise typer.Exit(1)

@@ -1,10 +1,11 @@
-"""Train and evaluate on JAX: one compiled call an epoch over images that stay on the device.
+"""Train and evaluate on JAX: one compiled call an epoch, and one a pass of evaluation, over images on the device.
 
-On a CPU the steps are compiled one by one, since XLA runs convolutions inside ``scan`` 30-40 times slower there
-(github.com/jax-ml/jax/issues/12868).
+On a CPU each step is a call of its own, since XLA runs convolutions inside ``scan`` 30-40 times slower there
+(github.com/jax-ml/jax/issues/12868). :func:`scans` alone decides.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +14,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sepconv.data import Images
-from sepconv.objective import evaluation_batch, hits, losses, training_batch
+from sepconv.objective import EVALUATION_BATCH, LEARNING_RATE, evaluation_batch, hits, losses, training_batch
 from sepconv.spec import Recipe
 
-EVALUATION_BATCH = 500
-_LEARNING_RATE = 1  # Keras lists an optimizer's iterations and learning rate before its slots
+Carry = TypeVar("Carry")
+
+
+def scans() -> bool:
+    """Whether whole passes are one compiled ``scan``, as accelerators want it, or a call a step, as CPUs do."""
+    return bool(jax.devices()[0].platform != "cpu")
+
+
+class Resident(NamedTuple):
+    """The training images on the device: an argument of what is compiled, since a constant would become part of it."""
+
+    pixels: jax.Array
+    labels: jax.Array
+
+
+class Sums(NamedTuple):
+    """What an evaluation adds up, and the variables that batch norm moves in training mode."""
+
+    non_trainable: list[jax.Array]
+    loss: jax.Array  # summed over the images so far
+    hits: jax.Array
 
 
 class State(NamedTuple):
@@ -39,74 +59,76 @@ class Engine:
     ) -> None:
         self.model, self.optimizer, self.recipe, self.classes = model, optimizer, recipe, classes
         self.seeds = keras.random.SeedGenerator(0)
-        self._pixels, self._labels = jnp.asarray(train.pixels), jnp.asarray(train.labels)
-        self._on_cpu = jax.devices()[0].platform == "cpu"
-        self._evaluate = jax.jit(self._evaluate_batch, static_argnames="training")
+        self._images = Resident(jnp.asarray(train.pixels), jnp.asarray(train.labels, jnp.int32))
+        self._scans = scans()
+        self._evaluate_step = jax.jit(self._add_batch, static_argnames="training")
+        self._evaluate_pass = jax.jit(self._add_all, static_argnames=("training", "size"))
 
     def compile(self, steps: int) -> None:
         """Compile what an epoch of ``steps`` steps calls, so that its time is not counted as training."""
         self.optimizer.build(self.model.trainable_variables)
-        size = self.recipe.batch_size
-        whole, rest = divmod(len(self._labels), size)
-        step, scan = jax.jit(self._train_step, donate_argnums=0), jax.jit(self._train_scan, donate_argnums=0)
+        images = len(self._images.labels)
         # The compiled objects are kept: calling the jitted function instead would compile once more.
-        self._step = {n: step.lower(self._state(), *_shapes((n,), ())).compile() for n in {size, rest} - {0}}
-        if not self._on_cpu and whole:
-            self._scan = scan.lower(self._state(), *_shapes((whole, size), (whole,))).compile()
+        if self._scans:
+            self._train_pass = self._compiled(self._train_all, (images,), (steps,))
+        else:
+            sizes = {len(range(images)[part]) for part in _parts(images, self.recipe.batch_size)}
+            self._train_steps = {size: self._compiled(self._train_batch, (size,), ()) for size in sizes}
 
     def step_memory(self) -> Any:  # noqa: ANN401 - jax has no public name for its type
         """The compiler's account of one whole step: bytes of arguments, outputs, what both share, and temporaries."""
-        return self._step[self.recipe.batch_size].memory_analysis()
+        return self._train_steps[self.recipe.batch_size].memory_analysis()
 
     def train_epoch(self, order: NDArray[np.int64], rates: NDArray[np.float64]) -> tuple[float, float]:
         """Train on all images in ``order``, one learning rate a step; return mean loss and accuracy in percent."""
-        size = self.recipe.batch_size
-        whole = len(order) // size
-        batches = jnp.asarray(order[: whole * size].reshape(whole, size), jnp.int32)
-        rest = jnp.asarray(order[whole * size :], jnp.int32)
-        schedule = jnp.asarray(rates, jnp.float32)
-        state = self._state()
-        if self._on_cpu:
-            for batch, rate in zip(batches, schedule, strict=False):
-                state = self._step[size](state, batch, rate)
-        elif whole:
-            state = self._scan(state, batches, schedule[:whole])
-        if len(rest):
-            state = self._step[len(rest)](state, rest, schedule[-1])
+        numbers, schedule, state = jnp.asarray(order, jnp.int32), jnp.asarray(rates, jnp.float32), self._state()
+        if self._scans:
+            state = self._train_pass(state, self._images, numbers, schedule)
+        else:
+            for part, rate in zip(_parts(len(order), self.recipe.batch_size), schedule, strict=True):
+                batch = numbers[part]
+                state = self._train_steps[len(batch)](state, self._images, batch, rate)
         self._put_back(state)
         return float(state.loss) / len(order), 100 * float(state.hits) / len(order)
 
     def evaluate(self, images: Images) -> tuple[float, float]:
         """Mean loss and accuracy in percent over all images, in inference mode."""
-        weights = self._weights()
-        loss, correct = 0.0, 0.0
-        for start in range(0, len(images.labels), EVALUATION_BATCH):
-            part = slice(start, start + EVALUATION_BATCH)
-            batch_loss, batch_hits, _ = self._evaluate(*weights, images.pixels[part], images.labels[part], False)
-            loss, correct = loss + batch_loss, correct + batch_hits
-        return float(loss) / len(images.labels), 100 * float(correct) / len(images.labels)
+        sums = self._sums(images, False, EVALUATION_BATCH)
+        return float(sums.loss) / len(images), 100 * float(sums.hits) / len(images)
 
     def evaluate_batch_statistics(self, images: Images) -> float:
         """Accuracy in percent with batch norm on the statistics of each batch of the training batch size."""
+        return 100 * float(self._sums(images, True, self.recipe.batch_size).hits) / len(images)
+
+    def _sums(self, images: Images, training: bool, size: int) -> Sums:
+        """Evaluate all images in batches of ``size``, the last one smaller; the model's own variables stay."""
         trainable, non_trainable = self._weights()
-        correct = 0.0
-        for start in range(0, len(images.labels), self.recipe.batch_size):
-            part = slice(start, start + self.recipe.batch_size)
-            _, batch_hits, non_trainable = self._evaluate(
-                trainable, non_trainable, images.pixels[part], images.labels[part], True
-            )
-            correct = correct + batch_hits
-        return 100 * float(correct) / len(images.labels)
+        sums = Sums(non_trainable, jnp.zeros(()), jnp.zeros(()))
+        if self._scans:
+            whole: Sums = self._evaluate_pass(trainable, sums, images.pixels, images.labels, training, size)
+            return whole
+        for part in _parts(len(images), size):
+            sums = self._evaluate_step(trainable, sums, images.pixels[part], images.labels[part], training)
+        return sums
 
-    def _train_scan(self, state: State, batches: jax.Array, rates: jax.Array) -> State:
-        last: State
-        last, _ = jax.lax.scan(lambda carry, step: (self._train_step(carry, *step), None), state, (batches, rates))
-        return last
+    def _compiled(self, function: Callable[..., State], order: tuple[int, ...], rates: tuple[int, ...]) -> Any:  # noqa: ANN401
+        """``function`` of a state, which is donated, images, numbers of images and learning rates, of these shapes."""
+        shapes = jax.ShapeDtypeStruct(order, jnp.int32), jax.ShapeDtypeStruct(rates, jnp.float32)
+        return jax.jit(function, donate_argnums=0).lower(self._state(), self._images, *shapes).compile()
 
-    def _train_step(self, state: State, batch: jax.Array, rate: jax.Array) -> State:
+    def _train_all(self, state: State, images: Resident, order: jax.Array, rates: jax.Array) -> State:
+        def train(state: State, batch: jax.Array, rate: jax.Array) -> State:
+            return self._train_batch(state, images, batch, rate)
+
+        size = self.recipe.batch_size
+        whole = len(order) // size
+        batches = order[: whole * size].reshape(whole, size)
+        return _scan(train, state, (batches, rates[:whole]), (order[whole * size :], rates[-1]))
+
+    def _train_batch(self, state: State, train: Resident, batch: jax.Array, rate: jax.Array) -> State:
         with keras.StatelessScope(state_mapping=[(self.seeds.state, state.seeds)]) as scope:
             images, targets = training_batch(
-                self.recipe, self.classes, self._pixels[batch], self._labels[batch], self.seeds
+                self.recipe, self.classes, train.pixels[batch], train.labels[batch], self.seeds
             )
         seeds = scope.get_current_value(self.seeds.state)
 
@@ -117,21 +139,27 @@ class Engine:
 
         gradients, (loss, logits, non_trainable) = jax.grad(mean_loss, has_aux=True)(state.trainable)
         slots = [*state.optimizer]
-        slots[_LEARNING_RATE] = rate.astype(slots[_LEARNING_RATE].dtype)
+        slots[LEARNING_RATE] = rate.astype(slots[LEARNING_RATE].dtype)
         trainable, slots = self.optimizer.stateless_apply(slots, gradients, state.trainable)
         return State(trainable, non_trainable, slots, seeds, state.loss + loss, state.hits + hits(logits, targets))
 
-    def _evaluate_batch(
-        self,
-        trainable: list[jax.Array],
-        non_trainable: list[jax.Array],
-        pixels: jax.Array,
-        labels: jax.Array,
-        training: bool,
-    ) -> tuple[jax.Array, jax.Array, list[jax.Array]]:
+    def _add_all(
+        self, trainable: list[jax.Array], sums: Sums, pixels: jax.Array, labels: jax.Array, training: bool, size: int
+    ) -> Sums:
+        def add(sums: Sums, pixels: jax.Array, labels: jax.Array) -> Sums:
+            return self._add_batch(trainable, sums, pixels, labels, training)
+
+        whole = len(labels) // size
+        batches = (part[: whole * size].reshape(whole, size, *part.shape[1:]) for part in (pixels, labels))
+        return _scan(add, sums, tuple(batches), (pixels[whole * size :], labels[whole * size :]))
+
+    def _add_batch(
+        self, trainable: list[jax.Array], sums: Sums, pixels: jax.Array, labels: jax.Array, training: bool
+    ) -> Sums:
         images, targets = evaluation_batch(self.recipe, self.classes, pixels, labels)
-        logits, non_trainable = self.model.stateless_call(trainable, non_trainable, images, training=training)
-        return losses(logits, targets, 0.0).sum(), hits(logits, targets), non_trainable
+        logits, moved = self.model.stateless_call(trainable, sums.non_trainable, images, training=training)
+        loss = losses(logits, targets, 0.0).sum()
+        return Sums(moved, sums.loss + loss, sums.hits + hits(logits, targets))
 
     def _weights(self) -> tuple[list[jax.Array], list[jax.Array]]:
         return (
@@ -157,5 +185,13 @@ class Engine:
             variable.assign(value)
 
 
-def _shapes(order: tuple[int, ...], rates: tuple[int, ...]) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
-    return jax.ShapeDtypeStruct(order, jnp.int32), jax.ShapeDtypeStruct(rates, jnp.float32)
+def _scan(step: Callable[..., Carry], carry: Carry, batches: tuple[Any, ...], rest: tuple[Any, ...]) -> Carry:
+    """``step(carry, *batch)`` over the leading axis of ``batches``, and once more over the ``rest`` if there is one."""
+    last: Carry
+    last, _ = jax.lax.scan(lambda before, batch: (step(before, *batch), None), carry, batches)
+    return step(last, *rest) if len(rest[0]) else last
+
+
+def _parts(count: int, size: int) -> Iterator[slice]:
+    """``range(count)`` in pieces of ``size``, the last one smaller where it does not divide."""
+    return (slice(start, start + size) for start in range(0, count, size))

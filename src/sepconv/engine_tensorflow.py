@@ -8,10 +8,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from sepconv.data import Images
-from sepconv.objective import evaluation_batch, hits, losses, training_batch
+from sepconv.objective import EVALUATION_BATCH, evaluation_batch, hits, losses, training_batch
 from sepconv.spec import Recipe
-
-EVALUATION_BATCH = 500
 
 
 class Engine:

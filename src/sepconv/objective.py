@@ -10,6 +10,8 @@ from sepconv.data import NORMALISATIONS
 from sepconv.spec import Optimizer, Recipe
 
 Tensor = Any  # a tensor of the backend
+EVALUATION_BATCH = 500
+LEARNING_RATE, SLOTS = 1, 2  # Keras lists an optimizer's iterations, then its learning rate, then its slots
 
 
 class CoupledSGD(keras.optimizers.SGD):  # type: ignore[misc]

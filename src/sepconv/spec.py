@@ -26,6 +26,7 @@ Augmentation = Literal[
 Normalisation = Literal["unit", "imagenet", "cifar10"]
 Precision = Literal["float32", "bfloat16"]
 REFERENCE_PRECISION: Precision = "float32"  # in which results decide claims
+Stage = Literal["main", "long", "ablation"]  # long: a main experiment that takes more time than all others together
 Option = int | str | bool | None
 
 
@@ -156,7 +157,10 @@ SMOKE = Scale(epochs=2, train_images=256, evaluate_images=256)
 
 @dataclass(frozen=True, config=_CONFIG)
 class Experiment:
-    """One configuration: a network on a dataset under a recipe. Without a recipe it is built and counted only."""
+    """One configuration: a network on a dataset under a recipe. Without a recipe it is built and counted only.
+
+    ``stage`` says only when a campaign takes its turn to it, never what a run computes.
+    """
 
     name: Slug
     network: Network
@@ -164,6 +168,7 @@ class Experiment:
     recipe: Recipe | None = None
     reduced: Scale | None = None
     note: str = ""
+    stage: Stage = "main"
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -459,7 +464,7 @@ class Departure:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Paper:
-    """A paper: its citation, experiments and claims."""
+    """A paper: its citation, experiments and claims. A campaign takes papers with a smaller ``turn`` first."""
 
     key: Slug
     title: str
@@ -472,6 +477,7 @@ class Paper:
     claims: tuple[Claim, ...]
     departures: tuple[Departure, ...] = ()
     log: str | None = None  # CSV beside the module: experiment, epoch, test_accuracy, … as the authors printed them
+    turn: int = 0
 
     def __post_init__(self) -> None:
         """Names are unique, ids begin with the key, and claims and departures name experiments that exist."""

@@ -13,9 +13,9 @@ import numpy as np
 from tqdm import tqdm
 
 from sepconv import checkpoint, data, environment
-from sepconv.checkpoint import Checkpoint, Stopped
+from sepconv.checkpoint import Checkpoint, CheckpointError, Stopped
 from sepconv.networks import build
-from sepconv.objective import build_optimizer
+from sepconv.objective import SLOTS, build_optimizer
 from sepconv.results import Epoch, Final, RunResult, Seconds
 from sepconv.schedule import learning_rates
 from sepconv.spec import Recipe, Run, SpecError
@@ -38,6 +38,7 @@ def train(
     *,
     checkpoints: Path | None = None,
     checkpoint_every: int = 5,
+    checkpoint_minutes: float = 5,
     stop: Callable[[], bool] = lambda: False,
 ) -> RunResult:
     """Train one run from its newest checkpoint, or from the start, and return its result.
@@ -49,17 +50,19 @@ def train(
         run: what to train, at which budget, from which seed.
         checkpoints: folder of checkpoints; None keeps none.
         checkpoint_every: epochs between checkpoints.
+        checkpoint_minutes: minutes after which an epoch's end leaves a checkpoint although fewer epochs have passed.
         stop: asked at every epoch's end; True saves a checkpoint and stops.
 
     Raises:
         Stopped: ``stop`` said so; the message names the run and the epoch.
         DataError: the images are not there or are damaged.
         SpecError: the experiment is not trained, or not at this budget.
+        CheckpointError: a checkpoint cannot be written, or is of another version of the network.
     """
     trainer = Trainer(run)
     if checkpoints and (saved := checkpoint.load(checkpoints, run.id)):
         trainer.restore(saved)
-    epochs = trainer.scale.epochs
+    epochs, saved_at = trainer.scale.epochs, time.monotonic()
     # disable=None: tqdm shows nothing where standard error is no terminal (papermill, CI)
     with tqdm(desc=run.key, total=epochs, initial=trainer.epoch, unit="epoch", disable=None) as bar:
         while trainer.epoch < epochs:
@@ -71,8 +74,10 @@ def train(
             bar.set_postfix_str(trainer.progress)
             bar.update()
             stopping = trainer.epoch < epochs and stop()
-            if checkpoints and (stopping or trainer.epoch % checkpoint_every == 0):
+            late = time.monotonic() >= saved_at + 60 * checkpoint_minutes
+            if checkpoints and (stopping or late or trainer.epoch % checkpoint_every == 0):
                 checkpoint.save(checkpoints, trainer.checkpoint())
+                saved_at = time.monotonic()
             if stopping:
                 raise Stopped(f"{run.key}: stopped after epoch {trainer.epoch} of {epochs}")
     return trainer.result("complete")
@@ -189,8 +194,18 @@ class Trainer:
         return Checkpoint(self.run.id, variables, history, self.compile_seconds)
 
     def restore(self, saved: Checkpoint) -> None:
-        """Continue from a checkpoint of the same run."""
-        for variable, value in zip(self._variables(), saved.variables, strict=True):
+        """Continue from a checkpoint of the same run.
+
+        Raises:
+            CheckpointError: its variables are not this network's.
+        """
+        variables = self._variables()
+        if [tuple(v.shape) for v in variables] != [v.shape for v in saved.variables]:
+            raise CheckpointError(
+                f"{self.run.key}: expected a checkpoint with this network's {len(variables)} variables, got one of "
+                f"another version of it; delete the folder {saved.run_id} of checkpoints to start over"
+            )
+        for variable, value in zip(variables, saved.variables, strict=True):
             variable.assign(value)
         self.history = [Epoch.model_validate(epoch) for epoch in saved.history]
         self.compile_seconds += saved.compile_seconds
@@ -235,14 +250,11 @@ class Trainer:
         for index, generator in enumerate([self.engine.seeds, *_seed_generators(self.model)]):
             generator.state.assign(np.random.default_rng([self.run.seed, number, index]).integers(2**31, size=2))
         if self.recipe.optimizer.reset_each_epoch:
-            for slot in self.optimizer.variables[_OPTIMIZER_SCALARS:]:
-                slot.assign(keras.ops.zeros_like(slot))
+            for slot in self.optimizer.variables[SLOTS:]:
+                slot.assign(np.zeros(slot.shape, slot.dtype))  # Keras's zeros_like knows no variables on JAX
 
     def _variables(self) -> list[keras.Variable]:
         return [*self.model.trainable_variables, *self.model.non_trainable_variables, *self.optimizer.variables]
-
-
-_OPTIMIZER_SCALARS = 2  # Keras lists an optimizer's iterations and learning rate before its slots
 
 
 def _seed_generators(model: keras.Model) -> list[keras.random.SeedGenerator]:

@@ -79,7 +79,9 @@ def _network(patch: int = 2, dim: int = 128, kernel: int = 5, depth: int = 8) ->
 
 
 SMALL = Experiment("small", _network(), "cifar10", RECIPE, REDUCED, "Table 1, Small")
-SMALL_SHORT = replace(SMALL, name="small-short", recipe=SHORT, reduced=None, note="Small, the ablations' reference")
+SMALL_SHORT = replace(
+    SMALL, name="small-short", recipe=SHORT, reduced=None, note="Small, the ablations' reference", stage="ablation"
+)
 
 
 def _variant(name: str, **options: Option) -> Experiment:
@@ -91,7 +93,14 @@ def _variant(name: str, **options: Option) -> Experiment:
 MAIN = (
     SMALL,
     replace(SMALL, name="medium", network=_network(dim=256), note="Table 1, Medium"),
-    Experiment("large", _network(1, 256, 7, 16), "cifar10", RECIPE, note="Table 1, Large, with patch 1 as printed"),
+    Experiment(
+        "large",
+        _network(1, 256, 7, 16),
+        "cifar10",
+        RECIPE,
+        note="Table 1, Large, with patch 1 as printed",
+        stage="long",
+    ),
     Experiment("large-p2", _network(2, 256, 7, 16), "cifar10", RECIPE, note="Large with patch 2: 998,666 parameters"),
 )
 ABLATIONS = (
@@ -503,6 +512,7 @@ PAPER = Paper(
     link="",
     hardware="TPU v3 in a Kaggle notebook (Sec. 3.1)",
     experiments=MAIN + ABLATIONS + COUNTED,
+    turn=2,
     claims=TABLE_CLAIMS + ABLATION_CLAIMS + TEXT_CLAIMS,
     departures=DEPARTURES,
 )

@@ -1,0 +1,170 @@
+"""The engine on JAX, step by step as on a CPU, and in one scan as on a GPU, forced here on a CPU with small networks.
+
+Keras has one backend a process: where that is not JAX, ``test_train`` runs this file in a process of its own.
+"""
+
+import time
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from sepconv import campaign, data, train
+from sepconv.checkpoint import Stopped
+from sepconv.objective import build_optimizer, normalise
+from sepconv.papers import paper
+from sepconv.results import find_run
+from sepconv.spec import Budget, Optimizer, Run, Scale
+
+pytestmark = [
+    pytest.mark.skipif(keras.backend.backend() != "jax", reason="Keras has another backend in this process"),
+    pytest.mark.usefixtures("cifar_folder"),
+]
+RECIPE = paper("tseng2020").experiment("conv").recipe  # batches of 64
+
+
+@pytest.fixture
+def force(monkeypatch):
+    """Choose between scan and steps, whatever the device."""
+
+    def choose(scan):
+        from sepconv import engine_jax
+
+        monkeypatch.setattr(engine_jax, "scans", lambda: scan)
+
+    return choose
+
+
+@pytest.fixture(params=[True, False], ids=["scan", "steps"])
+def either(request, force):
+    force(request.param)
+
+
+def network(dropout=0.5):
+    """Shallow: in a deep network at its first steps batch norm blows rounding up to differences one can see."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            layers.Conv2D(8, 3, strides=2),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.GlobalAveragePooling2D(),
+            *([layers.Dropout(dropout)] if dropout else []),
+            layers.Dense(10),
+        ]
+    )
+
+
+def engine_of(model, images):
+    # SGD: Adam would blow rounding up where a gradient is zero but for it (a bias before batch norm)
+    optimizer = build_optimizer(Optimizer("sgd", momentum=0.9, nesterov=True))
+    return train.Engine(model, optimizer, RECIPE, 10, images)
+
+
+def first(images, count):
+    return data.Images(images.pixels[:count], images.labels[:count])
+
+
+def scaled(pixels):
+    return keras.ops.convert_to_numpy(normalise(RECIPE, pixels.astype("float32") / 255))
+
+
+def arrays(model):
+    return [keras.ops.convert_to_numpy(v).copy() for v in model.variables]  # copies, among them the state of dropout
+
+
+@pytest.mark.usefixtures("either")
+@pytest.mark.parametrize("count", [150, 40])  # a partial last batch, and nothing but one
+def test_epochs_equal_keras_fit_on_the_same_batches(cifar10, count):
+    images, model, expected = first(cifar10.train, count), network(), network()
+    engine = engine_of(model, images)
+    steps = -(-count // 64)
+    engine.compile(steps)
+    expected.compile(
+        keras.optimizers.SGD(1e-2, momentum=0.9, nesterov=True),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    for epoch in range(2):
+        order = np.random.default_rng(epoch).permutation(count)
+        loss, accuracy = engine.train_epoch(order, np.full(steps, 1e-2))
+        x, y = scaled(images.pixels[order]), keras.utils.to_categorical(images.labels[order], 10)
+        history = expected.fit(x, y, batch_size=64, shuffle=False, verbose=0).history
+        assert loss == pytest.approx(history["loss"][0], rel=1e-5)
+        assert accuracy == pytest.approx(100 * history["accuracy"][0])
+    for ours, theirs in zip(arrays(model), arrays(expected), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-5)
+
+
+@pytest.mark.usefixtures("either")
+@pytest.mark.parametrize("count", [713, 500, 100])
+def test_evaluation_counts_every_image(cifar10, count):
+    images, model = first(cifar10.test, count), network()
+    loss, accuracy = engine_of(model, images).evaluate(images)
+    logits = model.predict(scaled(images.pixels), verbose=0)
+    assert accuracy == pytest.approx(100 * np.mean(logits.argmax(-1) == images.labels))
+    assert loss == pytest.approx(np.mean(np.log(np.exp(logits).sum(-1)) - logits[np.arange(count), images.labels]))
+
+
+@pytest.mark.usefixtures("either")
+def test_batch_statistics_are_of_each_batch_and_change_no_weight(cifar10):
+    images, model = first(cifar10.test, 150), network(dropout=0)
+    before = arrays(model)
+    accuracy = engine_of(model, images).evaluate_batch_statistics(images)
+    for left, right in zip(before, arrays(model), strict=True):
+        assert np.array_equal(left, right)
+    batches = np.split(scaled(images.pixels), [64, 128])
+    logits = np.concatenate([keras.ops.convert_to_numpy(model(batch, training=True)) for batch in batches])
+    assert accuracy == pytest.approx(100 * np.mean(logits.argmax(-1) == images.labels))
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Two epochs of an experiment's recipe, on a network that compiles soon."""
+    monkeypatch.setattr(train, "build", lambda *_: network(dropout=0))
+
+    def run(key, experiment, **changes):
+        of = paper(key).experiment(experiment)
+        recipe, scale = replace(of.recipe, batch_size=32, **changes), Scale(2, train_images=80, evaluate_images=48)
+        return Run(key, replace(of, recipe=recipe, reduced=scale), Budget.REDUCED, seed=0)
+
+    return run
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("bfloat16", 2e-2)])
+def test_a_scan_draws_and_learns_what_the_steps_do(force, small, precision, tolerance):
+    run = small("islam2022", "small", precision=precision, augment=(("flip",), ("mixup", "cutmix")))
+    outcomes = []
+    for scan in (True, False):
+        force(scan)
+        trainer = train.Trainer(run)
+        trainer.train_epoch()
+        trainer.train_epoch()
+        outcomes.append(trainer)
+    scanned, stepped = outcomes
+    assert numbers(scanned.history) == pytest.approx(numbers(stepped.history), rel=tolerance)
+    drawn = [keras.ops.convert_to_numpy(trainer.engine.seeds.state).tolist() for trainer in outcomes]
+    assert drawn[0] == drawn[1] != np.random.default_rng([run.seed, 2, 0]).integers(2**31, size=2).tolist()
+
+
+def numbers(history):
+    return [number for epoch in history for number in (epoch.train_loss, epoch.val_loss)]
+
+
+def test_a_run_in_scans_stops_continues_and_writes_its_result(force, small, tmp_path):
+    force(True)
+    run = small("yu2021", "cifar10-dw")  # resets the momentum, which is donated, at every epoch
+    place = campaign.Place(tmp_path / "results", tmp_path / "checkpoints")
+    with pytest.raises(Stopped, match="stopped after epoch 1 of 2"):
+        campaign.run_one(run, place, deadline=time.monotonic())
+    continued = campaign.run_one(run, place)
+    assert find_run(place.results, run) == continued
+    assert continued.environment.backend == "jax"
+    assert continued.final.batch_stats_accuracy is not None
+
+    whole = train.train(run)
+    assert numbers(continued.history) == pytest.approx(numbers(whole.history), rel=1e-5)
+    assert continued.final.test_loss == pytest.approx(whole.final.test_loss, rel=1e-5)

@@ -38,7 +38,7 @@ found = results.read_all(Path(results_dir))
 #
 # The same epochs, from the same weights, over the same batches, by four training loops: the *engine* that trains everything in this
 # book, Keras's *fit*, *fit* that runs many steps in one call, and *train on batch*, one compiled call for each step. Since all do the
-# same, the losses must agree. Each loop's first epoch, which compiles, is not counted; what it took longer than a later one stands apart.
+# same, the losses must agree. Keras's loops train Keras's own layers; the engine's batch norm is the fused one of this book. Each loop's first epoch, which compiles, is not counted; what it took longer than a later one stands apart.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "speed-throughput", "caption": "Images per second of each training loop, over those of Keras's fit on the same machine: right of the line is faster. {download}`CSV <data/speed-throughput.csv>`"}, "image": {"alt": "Ratios of training speed to Keras's fit on a logarithmic axis, a row for each network, a marker for each other training loop"}}
 loops = tidy.save(speed.throughputs(found), "speed-throughput")
@@ -128,3 +128,25 @@ figures.limits(limits)
 
 # %% tags=["hide-input"]
 tables.limits_table(limits)
+
+# %% [markdown]
+# ## Depthwise convolutions part by part
+#
+# XLA, which compiles for JAX, is known to be slow at depthwise convolutions, above all at the gradient of their weights. Every one that
+# a network here has is timed on JAX in two ways: *grouped*, XLA's own convolution with one group for each channel, and *shifted*, a
+# multiplication and an addition for each place of the kernel, with gradients written by hand. The networks use the grouped one. A CPU's
+# ratios say nothing about a GPU, on which these have not been measured yet; there the faster one should take its place.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "speed-depthwise", "caption": "Time of the grouped convolution over that of the shifted one, for every depthwise convolution of the networks: right of the line, shifted is faster. {download}`CSV <data/speed-depthwise.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each convolution, a marker for each of the three parts of its training step"}}
+parts = tidy.save(speed.depthwise(found), "speed-depthwise")
+figures.ratios(
+    parts.assign(what=parts["layer"], source=parts["part"] + ", " + parts["precision"]), "grouped ÷ shifted", {}
+)
+
+# %% tags=["hide-input"]
+Markdown(
+    f"In {len(parts)} comparisons on {', '.join(sorted(set(parts['device'])))}, both give the same numbers: where they differ most, "
+    f"it is by {parts['difference'].max():.1g} of the largest value."
+    if len(parts)
+    else "Nothing has been measured yet."
+)

@@ -1,11 +1,18 @@
 """Every way to compute a depthwise convolution gives the numbers of plain NumPy, in each of its parts."""
 
+from pathlib import Path
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sepconv import depthwise
+from factories import ENVIRONMENT
+from sepconv import depthwise, results, speed
 from sepconv.depthwise import PARTS, WAYS, DepthwiseError, Shape
+from sepconv.papers import paper
+from sepconv.results import Results
+
+COMMITTED = results.read_all(Path(__file__).parents[1] / "results")
 
 SHAPES = [
     Shape(batch=2, size=8, channels=3, kernel=3, stride=1),
@@ -48,7 +55,7 @@ def test_all_parts_equal_numpy(shape, way):
     expected = numpy_parts(shape, images, kernel, gradient)
     given = {"forward": (images, kernel), "input gradient": (kernel, gradient), "weight gradient": (images, gradient)}
     for part in PARTS:
-        result = WAYS[way].part(part)(shape, *map(jnp.asarray, given[part]))
+        result = WAYS[way][part](shape, *map(jnp.asarray, given[part]))
         assert result.dtype == jnp.float32
         np.testing.assert_allclose(result, expected[part], atol=2e-5, err_msg=part)
 
@@ -60,26 +67,57 @@ def test_padding_is_that_of_same():
     assert Shape(1, 8, 1, 7, 1).padding == (3, 3)
 
 
-def test_bytes_moved_are_those_of_both_images():
-    assert Shape(batch=2, size=8, channels=3, kernel=3, stride=2).bytes_moved == 4 * 2 * 3 * (64 + 16)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_all_ways_are_timed_in_every_part(dtype, monkeypatch):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_all_ways_are_timed_in_every_part_and_agree(precision, monkeypatch):
     monkeypatch.setattr(depthwise, "REPEATS", 2)
-    seconds = depthwise.measure(SHAPES[0], dtype)
-    assert tuple(seconds) == PARTS
-    for by_way in seconds.values():
-        assert by_way.keys() == WAYS.keys()
-        assert min(by_way.values()) > 0
+    timing = depthwise.measure(SHAPES[0], precision)
+    assert tuple(timing.seconds) == PARTS
+    for seconds in timing.seconds.values():
+        assert seconds.keys() == WAYS.keys()
+        assert {len(times) for times in seconds.values()} == {2}
+    assert max(timing.differences.values()) < {"float32": 1e-6, "bfloat16": 2e-2}[precision]
 
 
-def test_a_way_that_gives_other_numbers_is_refused(monkeypatch):
-    wrong = depthwise.Way(
-        lambda shape, images, kernel: 1.1 * depthwise.grouped_forward(shape, images, kernel),
-        depthwise.grouped_input_gradient,
-        depthwise.grouped_weight_gradient,
-    )
-    monkeypatch.setitem(WAYS, "wrong", wrong)
-    with pytest.raises(DepthwiseError, match=r"forward .*wrong differs from grouped by"):
-        depthwise.measure(SHAPES[0], "float32")
+def test_a_difference_of_the_ways_is_recorded(monkeypatch):
+    off = WAYS["shifted"] | {"forward": lambda shape, *a: 1.1 * depthwise.grouped_forward(shape, *a)}
+    monkeypatch.setitem(WAYS, "shifted", off)
+    differences = depthwise.measure(SHAPES[0], "float32").differences
+    assert differences["forward"] == pytest.approx(0.1, rel=1e-3)
+    assert differences["weight gradient"] < 1e-6
+
+
+def test_every_depthwise_layer_of_a_trained_network_once():
+    tseng = paper("tseng2020")
+    cost = COMMITTED.cost_of("tseng2020", "dsc")
+    found = depthwise.shapes([tseng], [cost, cost])
+    sizes = [(s.batch, s.size, s.channels, s.kernel, s.stride) for s, _ in found]
+    assert sizes[:3] == [(64, 32, 32, 3, 1), (64, 32, 64, 3, 2), (64, 16, 128, 3, 1)]
+    assert len(set(found)) == len(found)
+    assert {precision for _, precision in found} == {"float32"}
+    assert {s.batch for s, _ in depthwise.shapes([tseng], [cost], batch=8)} == {8}
+    assert depthwise.shapes([tseng], [COMMITTED.cost_of("yu2021", "cifar10-dw")]) == []
+
+
+def test_a_result_is_written_read_merged_and_not_measured_again(tmp_path, monkeypatch):
+    described = ENVIRONMENT.model_copy(update={"backend": "jax"})
+    monkeypatch.setattr(depthwise.environment, "describe", lambda: described)
+    monkeypatch.setattr(depthwise, "REPEATS", 1)
+    monkeypatch.setattr(depthwise, "shapes", lambda *arguments: [(SHAPES[0], "float32")])
+    first = depthwise.ensure_depthwise(tmp_path, [])
+    monkeypatch.delattr(depthwise, "measure")
+    assert depthwise.ensure_depthwise(tmp_path, []) == first
+    assert (tmp_path / "machines" / "cpu-2-cores" / "depthwise-jax.json").exists()
+    assert results.merge(tmp_path, tmp_path / "other") == 1
+    assert results.read_all(tmp_path / "other").depthwises == (first,)
+    _, _, *rows = depthwise.depthwise_lines(first)
+    assert rows[2].startswith("8² × 3, 3², /1, 2, float32")
+    assert "weight gradient" in rows[2]
+    frame = speed.depthwise(Results(depthwises=(first,)))
+    assert list(frame["part"]) == list(PARTS)
+    assert frame["ratio"][0] == pytest.approx(frame["grouped_ms"][0] / frame["shifted_ms"][0])
+
+
+def test_another_backend_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(depthwise.environment, "describe", lambda: ENVIRONMENT)
+    with pytest.raises(DepthwiseError, match="expected KERAS_BACKEND=jax, got tensorflow"):
+        depthwise.ensure_depthwise(tmp_path, [])

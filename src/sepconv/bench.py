@@ -1,8 +1,8 @@
 """Training throughput: whole epochs by this package's engine and by Keras's own loops, in turns, in one process.
 
 All loops train the same network from the same weights on the same batches, with the same augmentation, dropout and
-learning rate, so that their losses must agree. Keras's loops have the augmentation inside their compiled step and are
-spared the shuffling, both to their advantage.
+learning rate, so that their losses must agree. Keras's loops train Keras's own layers, as their users would. They have
+the augmentation inside their compiled step and are spared the shuffling, both to their advantage.
 """
 
 import math
@@ -19,6 +19,7 @@ from keras import ops
 
 from sepconv import environment, results
 from sepconv.data import Images
+from sepconv.networks.batch_norm import BatchNormalization
 from sepconv.objective import build_optimizer, losses, training_batch
 from sepconv.results import LoopTiming, ResultError, ThroughputResult, TrainingLoop
 from sepconv.schedule import learning_rates
@@ -148,7 +149,7 @@ class Baseline(keras.Model):  # type: ignore[misc]
 
     def __init__(self, run: Run, steps_per_execution: int) -> None:
         super().__init__()
-        self.network, self.recipe, self.classes = build_model(run), recipe_of(run), run.experiment.classes
+        self.network, self.recipe, self.classes = _of_keras(build_model(run)), recipe_of(run), run.experiment.classes
         self.seeds = keras.random.SeedGenerator(0)
         optimizer = build_optimizer(self.recipe.optimizer)
         optimizer.learning_rate = _first_rate(run)
@@ -169,6 +170,19 @@ class Baseline(keras.Model):  # type: ignore[misc]
     def _cross_entropy(self, labels: Tensor, outputs: Tensor) -> Tensor:
         logits, targets = ops.split(outputs, 2, axis=-1)
         return losses(logits, targets, self.recipe.label_smoothing)
+
+
+def _of_keras(model: keras.Model) -> keras.Model:
+    """The same network with the same weights and random state, its batch norms as Keras computes them."""
+
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        kind = keras.layers.BatchNormalization if isinstance(layer, BatchNormalization) else type(layer)
+        return kind.from_config(layer.get_config())
+
+    twin = keras.models.clone_model(model, clone_function=clone)
+    for variable, value in zip(twin.variables, model.variables, strict=True):
+        variable.assign(value)
+    return twin
 
 
 def _hit(labels: Tensor, outputs: Tensor) -> Tensor:

@@ -166,6 +166,17 @@ def roofline(results: ResultsFolder = RESULTS, as_json: AsJson = False) -> None:
         print("\n".join([*roofline_lines(measured), *limit_lines(frame)]))
 
 
+@bench.command()
+def depthwise(
+    batch: Annotated[int | None, typer.Option(help="At most so many images; the recipes' own if not given.")] = None,
+    results: ResultsFolder = RESULTS,
+) -> None:
+    """Time every depthwise convolution of the networks, part by part, in each way that JAX can compute it."""
+    from sepconv.depthwise import depthwise_lines, ensure_depthwise
+
+    print("\n".join(depthwise_lines(ensure_depthwise(results, _papers(None), batch))))
+
+
 @app.command()
 def judge(paper: Papers = None, results: ResultsFolder = RESULTS, as_json: AsJson = False) -> None:
     """Judge every claim from the results. Exits with 1 if a file could not be read; all else is still judged."""

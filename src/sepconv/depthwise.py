@@ -8,24 +8,27 @@ Images are ``(batch, height, width, channels)``, kernels ``(size, size, channels
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from statistics import median
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-Part = Literal["forward", "input gradient", "weight gradient"]
+from sepconv import environment, results
+from sepconv.results import CostResult, DepthwiseResult, DepthwiseTiming, Layer, Part, Way
+from sepconv.spec import InputError, Paper, Precision
+
 PARTS: tuple[Part, ...] = ("forward", "input gradient", "weight gradient")
 REPEATS = 5
 
 
-class DepthwiseError(Exception):
-    """Two ways give other numbers: a fault of this program or of a kernel, never of its input."""
+class DepthwiseError(InputError):
+    """The ways to compare exist on JAX only."""
 
 
 @dataclass(frozen=True)
@@ -48,28 +51,6 @@ class Shape:
     def output(self) -> int:
         """Height and width of the output."""
         return -(-self.size // self.stride)
-
-    @property
-    def bytes_moved(self) -> int:
-        """Least that any part must move in float32: each value of both images once."""
-        return 4 * self.batch * self.channels * (self.size**2 + self.output**2)
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way to compute the three parts. ``Shape`` is static, all else are arrays of one dtype."""
-
-    forward: Callable[[Shape, jax.Array, jax.Array], jax.Array]  # images, kernel
-    input_gradient: Callable[[Shape, jax.Array, jax.Array], jax.Array]  # kernel, gradient of the output
-    weight_gradient: Callable[[Shape, jax.Array, jax.Array], jax.Array]  # images, gradient of the output
-
-    def part(self, part: Part) -> Callable[[Shape, jax.Array, jax.Array], jax.Array]:
-        """The function that computes a part."""
-        return {
-            "forward": self.forward,
-            "input gradient": self.input_gradient,
-            "weight gradient": self.weight_gradient,
-        }[part]
 
 
 # --- grouped: XLA's convolution, one group a channel -----------------------------------------------------------------
@@ -145,57 +126,116 @@ def _correlate(shifted: list[jax.Array], kernel: jax.Array) -> jax.Array:
     return jnp.asarray(total, kernel.dtype)
 
 
-WAYS = {
-    "grouped": Way(grouped_forward, grouped_input_gradient, grouped_weight_gradient),
-    "shifted": Way(shifted_forward, shifted_input_gradient, shifted_weight_gradient),
+# A way computes the parts from: images and kernel; kernel and gradient of the output; images and that gradient.
+WAYS: dict[Way, dict[Part, Callable[[Shape, jax.Array, jax.Array], jax.Array]]] = {
+    "grouped": {
+        "forward": grouped_forward,
+        "input gradient": grouped_input_gradient,
+        "weight gradient": grouped_weight_gradient,
+    },
+    "shifted": {
+        "forward": shifted_forward,
+        "input gradient": shifted_input_gradient,
+        "weight gradient": shifted_weight_gradient,
+    },
 }
 
 
 # --- timing ----------------------------------------------------------------------------------------------------------
 
 
-def measure(shape: Shape, dtype: Literal["float32", "bfloat16"]) -> dict[Part, dict[str, float]]:
-    """Median seconds of one call of each part in each way, the ways in turns.
+def ensure_depthwise(folder: Path, papers: Iterable[Paper], batch: int | None = None) -> DepthwiseResult:
+    """The timings of this device: those below ``folder``, or measured now and written there.
 
     Raises:
-        DepthwiseError: two ways differ by more than rounding.
+        DepthwiseError: the backend is not JAX.
+        ResultError: the file there is damaged, or the folder cannot be written.
     """
-    return {part: _in_turns(part, shape, dtype) for part in PARTS}
+    described = environment.describe()
+    if described.backend != "jax":
+        raise DepthwiseError(f"expected KERAS_BACKEND=jax, got {described.backend}, which has one way only")
+    path = results.path_of(folder, results.depthwise_key(described))
+    if not path.exists():
+        costs = results.read_all(folder).costs
+        timings = tuple(measure(shape, precision) for shape, precision in shapes(papers, costs, batch))
+        results.write(folder, DepthwiseResult(timings=timings, environment=described))
+    found = results.read(path)
+    assert isinstance(found, DepthwiseResult)  # the store holds a result to its place
+    return found
 
 
-def _in_turns(part: Part, shape: Shape, dtype: str) -> dict[str, float]:
-    arguments = _arguments(part, shape, dtype)
-    calls = {name: jax.jit(partial(way.part(part), shape)) for name, way in WAYS.items()}
-    _require_equal(part, shape, {name: call(*arguments) for name, call in calls.items()})
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
+def shapes(
+    papers: Iterable[Paper], costs: Iterable[CostResult], batch: int | None = None
+) -> list[tuple[Shape, Precision]]:
+    """What the depthwise layers of all trained networks work on, each once, as counted in ``costs``.
+
+    ``batch`` bounds the images of a batch, for devices on which those of the recipes take too long.
+    """
+    recipes = {(paper.key, e.name): e.recipe for paper in papers for e in paper.experiments if e.recipe}
+    found = {
+        (_shape_of(layer, min(recipe.batch_size, batch or recipe.batch_size)), recipe.precision): None
+        for cost in costs
+        if (recipe := recipes.get((cost.paper, cost.experiment)))
+        for layer in cost.layers
+        if layer.type == "DepthwiseConv2D"
+    }
+    return list(found)
+
+
+def measure(shape: Shape, precision: Precision) -> DepthwiseTiming:
+    """Time one call of each part in each way, the ways in turns, and say how far their results differ."""
+    parts = {part: _in_turns(part, shape, precision) for part in PARTS}
+    return DepthwiseTiming(
+        **asdict(shape),
+        precision=precision,
+        seconds={part: seconds for part, (seconds, _) in parts.items()},
+        differences={part: difference for part, (_, difference) in parts.items()},
+    )
+
+
+def depthwise_lines(result: DepthwiseResult) -> list[str]:
+    """A table for the terminal: milliseconds of each part in each way, the median of the repeats."""
+    lines = [
+        f"Milliseconds on {result.environment.device}; size of images and channels, kernel, stride, batch, precision",
+        f"{'layer':44}{'part':>16}" + "".join(f"{way:>12}" for way in WAYS),
+    ]
+    for t in result.timings:
+        layer = f"{t.size}² × {t.channels}, {t.kernel}², /{t.stride}, {t.batch}, {t.precision}"
+        for part, seconds in t.seconds.items():
+            lines.append(f"{layer:44}{part:>16}" + "".join(f"{1000 * median(s):12.3f}" for s in seconds.values()))
+    return lines
+
+
+def _shape_of(layer: Layer, batch: int) -> Shape:
+    size, _, channels = layer.input_shape
+    return Shape(batch, size, channels, kernel=layer.filter_shape[0], stride=layer.stride or 1)
+
+
+def _in_turns(part: Part, shape: Shape, precision: Precision) -> tuple[dict[Way, tuple[float, ...]], float]:
+    """Seconds of each repeat by way, and the largest difference of two ways as a share of the largest value."""
+    arguments = _arguments(part, shape, precision)
+    calls = {name: jax.jit(partial(way[part], shape)) for name, way in WAYS.items()}
+    outputs = [np.asarray(call(*arguments), np.float32) for call in calls.values()]  # compiles
+    seconds: dict[Way, list[float]] = {name: [] for name in calls}
     for number in range(REPEATS):
         for name in list(calls) if number % 2 == 0 else reversed(calls):
             start = time.perf_counter()
             jax.block_until_ready(calls[name](*arguments))
             seconds[name].append(time.perf_counter() - start)
-    return {name: median(times) for name, times in seconds.items()}
+    difference = max(float(np.abs(output - outputs[0]).max()) for output in outputs)
+    return {name: tuple(times) for name, times in seconds.items()}, difference / float(np.abs(outputs[0]).max())
 
 
-def _arguments(part: Part, shape: Shape, dtype: str) -> tuple[jax.Array, jax.Array]:
+def _arguments(part: Part, shape: Shape, precision: Precision) -> tuple[jax.Array, jax.Array]:
     """Random images, kernel and gradient of the output, of which the part takes two."""
     random = np.random.default_rng(0)
     images = (shape.batch, shape.size, shape.size, shape.channels)
     kernel = (shape.kernel, shape.kernel, shape.channels)
     gradient = (shape.batch, shape.output, shape.output, shape.channels)
-    taken = {
+    taken: dict[Part, tuple[tuple[int, ...], tuple[int, ...]]] = {
         "forward": (images, kernel),
         "input gradient": (kernel, gradient),
         "weight gradient": (images, gradient),
     }
-    first, second = (jnp.asarray(random.standard_normal(size, np.float32), dtype) for size in taken[part])
+    first, second = (jnp.asarray(random.standard_normal(size, np.float32), precision) for size in taken[part])
     return first, second
-
-
-def _require_equal(part: Part, shape: Shape, results: dict[str, jax.Array]) -> None:
-    """Rounding errors grow with the square root of how many products a sum has."""
-    expected = np.asarray(results["grouped"], np.float32)
-    scale = float(np.abs(expected).max())
-    for way, result in results.items():
-        difference = float(np.abs(np.asarray(result, np.float32) - expected).max()) / scale
-        if difference > 100 * float(jnp.finfo(result.dtype).eps):
-            raise DepthwiseError(f"{part} of {shape}: {way} differs from grouped by {difference:.2g} of the largest")

@@ -12,7 +12,16 @@ from statistics import fmean, median
 from typing import Any
 
 from sepconv import papers
-from sepconv.results import CostResult, Environment, Epoch, LatencyResult, Results, RooflineResult, RunResult
+from sepconv.results import (
+    CostResult,
+    DepthwiseResult,
+    Environment,
+    Epoch,
+    LatencyResult,
+    Results,
+    RooflineResult,
+    RunResult,
+)
 from sepconv.spec import (
     COST_METRICS,
     LATENCY_METRICS,
@@ -209,7 +218,7 @@ def strangers(known: Iterable[Paper], results: Results) -> tuple[str, ...]:
     return tuple(
         f"{r.key}.json: expected an experiment of a paper here, got {r.experiment} of {r.paper}; it counts for nothing"
         for r in results.everything
-        if not isinstance(r, RooflineResult) and (r.paper, r.experiment) not in names
+        if not isinstance(r, RooflineResult | DepthwiseResult) and (r.paper, r.experiment) not in names
     )
 
 

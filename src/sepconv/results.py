@@ -295,6 +295,37 @@ class RooflineResult(_Model):
         return self.copy_bytes / median(self.copy_seconds)
 
 
+Part = Literal["forward", "input gradient", "weight gradient"]
+Way = Literal["grouped", "shifted"]
+
+
+class DepthwiseTiming(_Model):
+    """One depthwise convolution as a network has it, each part of its training step in each way."""
+
+    batch: Annotated[int, Field(gt=0)]
+    size: Annotated[int, Field(gt=0)]  # height and width of the input
+    channels: Annotated[int, Field(gt=0)]
+    kernel: Annotated[int, Field(gt=0)]  # height and width
+    stride: Annotated[int, Field(gt=0)]
+    precision: Precision
+    seconds: dict[Part, dict[Way, Repeats]]  # of one call, each time it was measured
+    differences: dict[Part, NonNegative]  # the largest between two ways, as a share of the largest value
+
+
+class DepthwiseResult(_Model):
+    """Ways to compute a depthwise convolution, taken in turns in one process, on one device."""
+
+    kind: Literal["depthwise"] = "depthwise"
+    schema_version: Literal[1] = SCHEMA
+    timings: tuple[DepthwiseTiming, ...]
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return depthwise_key(self.environment)
+
+
 def latency_key(paper: str, experiment: str, budget: Budget, batch_norm: str, transfer: str) -> str:
     """Where the latency of an experiment lies below the results folder, without the suffix."""
     return f"{paper}/{experiment}/latency-{budget}-{batch_norm}-{transfer}"
@@ -315,13 +346,18 @@ def roofline_key(environment: Environment) -> str:
     return f"machines/{machine(environment)}/roofline-{environment.backend}"
 
 
+def depthwise_key(environment: Environment) -> str:
+    """Where a device's depthwise convolutions lie below the results folder, without the suffix."""
+    return f"machines/{machine(environment)}/depthwise-{environment.backend}"
+
+
 def machine(environment: Environment) -> str:
     """A device's name as part of a path; for a CPU with the number of its cores, without which it says little."""
     name = re.sub("[^a-z0-9]+", "-", environment.device.lower()).strip("-") or "unknown"
     return name if environment.accelerator else f"{name}-{environment.cores}-cores"
 
 
-Result = RunResult | CostResult | LatencyResult | ThroughputResult | MemoryResult | RooflineResult
+Result = RunResult | CostResult | LatencyResult | ThroughputResult | MemoryResult | RooflineResult | DepthwiseResult
 _RESULT: TypeAdapter[Result] = TypeAdapter(Annotated[Result, Field(discriminator="kind")])
 
 
@@ -335,12 +371,16 @@ class Results:
     throughputs: tuple[ThroughputResult, ...] = ()
     memories: tuple[MemoryResult, ...] = ()
     rooflines: tuple[RooflineResult, ...] = ()
+    depthwises: tuple[DepthwiseResult, ...] = ()
     problems: tuple[str, ...] = field(default=())
 
     @property
     def everything(self) -> tuple[Result, ...]:
         """All results of every kind."""
-        return (*self.runs, *self.costs, *self.latencies, *self.throughputs, *self.memories, *self.rooflines)
+        return (
+            *self.runs, *self.costs, *self.latencies, *self.throughputs, *self.memories, *self.rooflines,
+            *self.depthwises,
+        )  # fmt: skip
 
     def runs_of(self, paper: str, experiment: str, budget: Budget) -> tuple[RunResult, ...]:
         """Complete runs of one experiment at one budget, by seed."""
@@ -424,6 +464,7 @@ def read_all(folder: Path) -> Results:
         throughputs=tuple(found["throughput"]),
         memories=tuple(found["memory"]),
         rooflines=tuple(found["roofline"]),
+        depthwises=tuple(found["depthwise"]),
         problems=tuple(problems),
     )
 

@@ -12,9 +12,11 @@ import pandas as pd
 from sepconv import roofline, tidy
 from sepconv.results import (
     CostResult,
+    DepthwiseTiming,
     Environment,
     LatencyResult,
     LoopTiming,
+    Part,
     Results,
     RooflineResult,
     ThroughputResult,
@@ -30,6 +32,7 @@ MEMORY = ("paper", "experiment", "device", "backend", "method", "batch_size", "c
           "highest", "ratio")  # fmt: skip
 LIMITS = ("paper", "experiment", "device", "backend", "precision", "batch_size", "least_step_ms", "limit", "measured",
           "fraction", "source")  # fmt: skip
+DEPTHWISE = ("device", "layer", "part", "precision", "grouped_ms", "shifted_ms", "ratio", "difference")
 Measured = tuple[str, int, float]  # where it was measured, images of an epoch, seconds of an epoch
 
 
@@ -67,6 +70,20 @@ def memories(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(MEMORY))
 
 
+def depthwise(results: Results) -> pd.DataFrame:
+    """Milliseconds of each part of every depthwise convolution in each way: columns ``DEPTHWISE``.
+
+    ``ratio`` is of grouped to shifted, ``difference`` the largest of their results as a share of the largest value.
+    """
+    rows = [
+        _depthwise_row(result.environment.device, timing, part)
+        for result in results.depthwises
+        for timing in result.timings
+        for part in timing.seconds
+    ]
+    return pd.DataFrame(rows, columns=list(DEPTHWISE))
+
+
 def limits(papers: Iterable[Paper], results: Results, devices: Sequence[RooflineResult]) -> pd.DataFrame:
     """How fast each network can be trained at most on each device, and how near to that it was: columns ``LIMITS``.
 
@@ -101,6 +118,13 @@ def _latency_row(result: LatencyResult, size: int) -> tuple[object, ...]:
     times = (batch.p50, batch.p95, batch.batches) if batch else (of_passes, nan, 0)
     place = (result.paper, result.experiment, str(result.budget), result.environment.device, result.environment.backend)
     return (*place, result.batch_norm, result.transfer, size, *times)
+
+
+def _depthwise_row(device: str, timing: DepthwiseTiming, part: Part) -> tuple[object, ...]:
+    grouped, shifted = (1000 * median(timing.seconds[part][way]) for way in ("grouped", "shifted"))
+    layer = f"{timing.kernel}×{timing.kernel} stride {timing.stride}, {timing.size}×{timing.size}×{timing.channels}"
+    place = (device, f"{layer}, batch {timing.batch}", part, timing.precision)
+    return (*place, grouped, shifted, grouped / shifted, timing.differences[part])
 
 
 def _limit_row(

@@ -223,6 +223,14 @@ def test_every_claim_of_the_scoreboard_leads_to_its_card():
 # --- cards -----------------------------------------------------------------------------------------------------------
 
 
+def test_cells_of_sentences_carry_the_name_of_their_column_for_narrow_pages():
+    stacked = soup(tables.departures_table(papers.paper("yu2021"))).table
+    assert "sc-stack" in stacked["class"]
+    (row, *_) = stacked.tbody("tr")
+    assert [cell["data-label"] for cell in row("td")] == ["the paper", "here", "because"]
+    assert not soup(tables.costs_table(papers.paper("yu2021"), COMMITTED)).find_all(attrs={"data-label": True})
+
+
 def test_effect_size_of_a_difference_stands_on_its_card():
     judgement = judgement_of(part_of(-1.5, -2.0, -1.0, unit="points", sides=(91.0, 92.5), effect=-7.4123))
     card = soup(tables.claim_cards([judgement])).article

@@ -6,6 +6,7 @@ differs from one rendering to the next, and all colours are the theme's, so that
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -23,10 +24,12 @@ _TONES = {
     Verdict.NOT_TESTED: ("none", "–"),
 }
 
+Layout = Literal["scroll", "one-line", "stack"]
+
 _TEMPLATES = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 _TABLE = _TEMPLATES.from_string("""\
 <div class="sc-scroll" role="region" tabindex="0" aria-label="{{ caption }}">
-<table class="sc-table{% if one_line %} sc-one-line{% endif %}">
+<table class="sc-table sc-{{ layout }}">
 <caption><span>{{ caption }}</span></caption>
 {% if groups %}
 <thead><tr>
@@ -47,7 +50,7 @@ _TABLE = _TEMPLATES.from_string("""\
 {% if loop.first %}
 <th scope="row"{{ number }}>{{ cell }}</th>
 {% else %}
-<td{{ number }}>{{ cell }}</td>
+<td{{ number }}{% if layout == "stack" %} data-label="{{ columns[loop.index0] }}"{% endif %}>{{ cell }}</td>
 {% endif %}
 {% endfor %}
 </tr>
@@ -113,17 +116,16 @@ def table(
     columns: Sequence[str],
     groups: Iterable[Group],
     numeric: Iterable[str] = (),
-    one_line: bool = False,
+    layout: Layout = "scroll",
 ) -> Markup:
     """A table in a box that scrolls by itself; columns named in ``numeric`` are right-aligned.
 
-    With ``one_line`` no cell is broken, for tables that are looked up rather than read. Without rows there is only the
-    caption, which says so.
+    Layout ``one-line`` breaks no cell, for tables that are looked up rather than read; ``stack`` puts a row's cells
+    below each other where the page is narrow, for tables of sentences. Without rows there is only the caption, which
+    says so.
     """
     shown = [group for group in groups if group.rows]
-    return Markup(
-        _TABLE.render(caption=caption, columns=columns, groups=shown, numeric=set(numeric), one_line=one_line)
-    )
+    return Markup(_TABLE.render(caption=caption, columns=columns, groups=shown, numeric=set(numeric), layout=layout))
 
 
 def card(judgement: Judgement, entries: Iterable[tuple[str, str]]) -> Markup:

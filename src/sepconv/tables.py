@@ -94,7 +94,7 @@ def gaps_table(gaps: Sequence[Gap]) -> Html:
     papers = dict.fromkeys(gap.judgement.paper for gap in gaps)
     groups = [Group(key, tuple(_gap_row(gap) for gap in gaps if gap.judgement.paper == key)) for key in papers]
     columns = ("claim", "likely cause", "what is known", "what would tell more")
-    return Html(table(f"{len(gaps)} claims that did not come out", columns, groups))
+    return Html(table(f"{len(gaps)} claims that did not come out", columns, groups, layout="stack"))
 
 
 def found(part: Part) -> str:
@@ -144,7 +144,7 @@ def _claims(paper: Paper, judgements: Sequence[Judgement]) -> Markup:
     )
     columns = ("claim", "verdict", "the paper reports", "reproduced (mean ± 95 % interval)", "n")
     caption = f"{paper.key}: {paper.authors} ({paper.year}), {paper.title}"
-    return table(caption, columns, [Group("", rows)], numeric=("n",))
+    return table(caption, columns, [Group("", rows)], numeric=("n",), layout="stack")
 
 
 def _found_in_short(judgement: Judgement) -> str:
@@ -406,14 +406,15 @@ def recipe_table(paper: Paper) -> Html:
     alike = Markup(", ").join(changes.pop(()))
     title = alike + Markup("; the others too, but for what is said below") if changes else alike
     groups = [Group(title, base), *(Group(Markup(", ").join(names), rows) for rows, names in changes.items())]
-    return Html(table(f"Training hyperparameters of {paper.key}", ("hyperparameter", "value", "source"), groups))
+    columns = ("hyperparameter", "value", "source")
+    return Html(table(f"Training hyperparameters of {paper.key}", columns, groups, layout="stack"))
 
 
 def departures_table(paper: Paper) -> Html:
     """Where we knowingly differ from a paper, or had to choose."""
     rows = tuple(Row((d.what, d.paper, d.ours, d.because)) for d in paper.departures)
     columns = ("what", "the paper", "here", "because")
-    return Html(table(f"Departures and assumptions: {paper.key}", columns, [Group("", rows)]))
+    return Html(table(f"Departures and assumptions: {paper.key}", columns, [Group("", rows)], layout="stack"))
 
 
 def _recipe_rows(recipe: Recipe) -> tuple[Row, ...]:
@@ -516,7 +517,7 @@ def side_by_side(
     for tag, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
         rows += _pairs(theirs[a:b], ours[c:d], len(columns), same=tag == "equal")
     headings = ("", *(f"{column}, paper" for column in columns), *(f"{column}, built" for column in columns))
-    return Html(table(caption, headings, [Group("", tuple(rows))], one_line=True))
+    return Html(table(caption, headings, [Group("", tuple(rows))], layout="one-line"))
 
 
 def columns_beside(caption: str, printed: Sequence[Mapping[str, str]], ours: Sequence[Mapping[str, str]]) -> Html:
@@ -607,7 +608,7 @@ def runs_table(results: Results) -> Html:
     papers = sorted({run.paper for run in results.runs})
     groups = [Group(key, tuple(_run_row(r) for r in _by_place(results.runs) if r.paper == key)) for key in papers]
     caption = f"All {len(results.runs)} runs" if groups else "No run has been made yet"
-    return Html(table(caption, columns, groups, numeric=columns[2:7], one_line=True))
+    return Html(table(caption, columns, groups, numeric=columns[2:7], layout="one-line"))
 
 
 def latencies_table(results: Results) -> Html:
@@ -616,7 +617,7 @@ def latencies_table(results: Results) -> Html:
     columns = ("measurement", *numbers, "device", "backend", "commit")
     rows = tuple(row for result in sorted(results.latencies, key=lambda r: r.key) for row in _latency_rows(result))
     caption = "Latencies" if rows else "No latency has been measured yet"
-    return Html(table(caption, columns, [Group("", rows)], numeric=numbers, one_line=True))
+    return Html(table(caption, columns, [Group("", rows)], numeric=numbers, layout="one-line"))
 
 
 def times_table(judgements: Sequence[Judgement], results: Results) -> Html:
@@ -626,7 +627,7 @@ def times_table(judgements: Sequence[Judgement], results: Results) -> Html:
     timed = [j for j in judgements if {m.metric for m in j.claim.measures} & (TIMES | LATENCY_METRICS.keys())]
     rows = tuple(_times_row(j, devices) for j in timed)
     columns = ("claim", "the paper reports", "measured", "machine", "verdict")
-    return Html(table("Times, reported and measured", columns, [Group("", rows)]))
+    return Html(table("Times, reported and measured", columns, [Group("", rows)], layout="stack"))
 
 
 def missing_table(wanted: Sequence[Run], seconds: Mapping[str, float | None], machine: str) -> Html:
@@ -669,7 +670,7 @@ def precision_table(pairs: pd.DataFrame) -> Html:
         for paper, part in pairs.groupby("paper", sort=False)
     ]
     caption = "Test accuracy in both precisions, and the paired difference with its 95 % interval"
-    return Html(table(caption, columns, groups, numeric=columns[2:6], one_line=True))
+    return Html(table(caption, columns, groups, numeric=columns[2:6], layout="one-line"))
 
 
 def repeats_table(repeats: pd.DataFrame) -> Html:
@@ -685,7 +686,7 @@ def repeats_table(repeats: pd.DataFrame) -> Html:
         groups.setdefault(paper, []).append(_repeat_row(run, repeat))
     caption = "Runs made twice from the same seed" if groups else "No run has been made twice yet"
     shown = [Group(paper, tuple(rows)) for paper, rows in groups.items()]
-    return Html(table(caption, columns, shown, numeric=columns[4:], one_line=True))
+    return Html(table(caption, columns, shown, numeric=columns[4:], layout="one-line"))
 
 
 def _precision_row(pair: Mapping[Hashable, Any]) -> Row:
@@ -788,7 +789,7 @@ def throughputs_table(frame: pd.DataFrame) -> Html:
     ]
     columns = ("training loop", "images/s", "slowest to fastest", "of fit", "compile (s)", "loss")
     caption = "Training loops, taken in turns; medians of epochs" if groups else "No throughput has been measured yet"
-    return Html(table(caption, columns, groups, numeric=columns[1:], one_line=True))
+    return Html(table(caption, columns, groups, numeric=columns[1:], layout="one-line"))
 
 
 def memories_table(frame: pd.DataFrame) -> Html:

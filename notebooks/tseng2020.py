@@ -51,8 +51,8 @@ Markdown(f"**{len(judgements)} claims: {sentences.counts(judgements)}.**")
 # %% [markdown]
 # ## The networks
 #
-# Tables 1 and 2 of the paper list every layer. Beside each row stands the layer of the network that is built here; rows that differ
-# are marked. Three things are to be seen in Table 1: pooling is printed with stride 1 and must have stride 2, for the next row's input is
+# Tables 1 and 2 of the paper list every layer. Where the network that is built here has another one, the row is marked and says so.
+# Three things are to be seen in Table 1: pooling is printed with stride 1 and must have stride 2, for the next row's input is
 # half as wide; the later filters are printed without their input channels; and the row of the hidden layer gives its input before it is
 # flattened. The softmax is part of the loss here.
 

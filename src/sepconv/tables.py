@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import Any
 
 import pandas as pd
@@ -504,7 +505,7 @@ def channel_rows(cost: CostResult) -> tuple[LayerRow, ...]:
 def side_by_side(
     caption: str, columns: Sequence[str], printed: Iterable[Sequence[str]], built: Iterable[Sequence[str]]
 ) -> Html:
-    """The rows that a paper prints beside those of the built network, aligned; rows that differ are marked.
+    """The rows that a paper prints, aligned with those of the built network; where they differ, the built is said.
 
     Args:
         caption: of the table.
@@ -515,9 +516,9 @@ def side_by_side(
     theirs, ours = [tuple(row) for row in printed], [tuple(row) for row in built]
     rows: list[Row] = []
     for tag, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
-        rows += _pairs(theirs[a:b], ours[c:d], len(columns), same=tag == "equal")
-    headings = ("", *(f"{column}, paper" for column in columns), *(f"{column}, built" for column in columns))
-    return Html(table(caption, headings, [Group("", tuple(rows))], layout="one-line"))
+        rows += [Row(("same", *map(_unbroken, row), NOTHING)) for row in theirs[a:b]] if tag == "equal" else ()
+        rows += _differing(columns, theirs[a:b], ours[c:d]) if tag != "equal" else ()
+    return Html(table(caption, ("", *columns, "built instead"), [Group("", tuple(rows))], layout="one-line"))
 
 
 def columns_beside(caption: str, printed: Sequence[Mapping[str, str]], ours: Sequence[Mapping[str, str]]) -> Html:
@@ -556,14 +557,22 @@ def costs_table(paper: Paper, results: Results) -> Html:
     return Html(table(caption, columns, [Group("", rows)], numeric=columns[1:]))
 
 
-def _pairs(theirs: Sequence[LayerRow], ours: Sequence[LayerRow], width: int, same: bool) -> Iterable[Row]:
-    empty = (NOTHING,) * width
-    for i in range(max(len(theirs), len(ours))):
-        left = theirs[i] if i < len(theirs) else empty
-        right = ours[i] if i < len(ours) else empty
-        word = "same" if same else "only built" if left is empty else "only in print" if right is empty else "differs"
-        shapes = (cell.replace(" × ", "\u00a0×\u00a0") for cell in (*left, *right))  # not broken over lines
-        yield Row((word, *shapes), mark="" if same else "differs")
+def _differing(columns: Sequence[str], theirs: Sequence[LayerRow], ours: Sequence[LayerRow]) -> Iterable[Row]:
+    """Rows of which one side has other cells than the other, or none."""
+    for printed, built in zip_longest(theirs, ours):
+        if built is None:
+            cells = ("only in print", *printed, NOTHING)
+        elif printed is None:
+            cells = ("only built", *(NOTHING for _ in columns), ", ".join(built))
+        else:
+            both = zip(columns, built, printed, strict=True)
+            other = (f"{column} {cell}" for column, cell, in_print in both if cell != in_print)
+            cells = ("differs", *printed, ", ".join(other))
+        yield Row(tuple(map(_unbroken, cells)), mark="differs")
+
+
+def _unbroken(shape: str) -> str:
+    return shape.replace(" × ", "\u00a0×\u00a0")
 
 
 def _cost_row(paper: Paper, experiment: Experiment, cost: CostResult | None) -> Row:

@@ -563,7 +563,7 @@ def _differing(columns: Sequence[str], theirs: Sequence[LayerRow], ours: Sequenc
         if built is None:
             cells = ("only in print", *printed, NOTHING)
         elif printed is None:
-            cells = ("only built", *(NOTHING for _ in columns), ", ".join(built))
+            cells = ("only built", *built, NOTHING)
         else:
             both = zip(columns, built, printed, strict=True)
             other = (f"{column} {cell}" for column, cell, in_print in both if cell != in_print)

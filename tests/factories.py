@@ -275,3 +275,22 @@ def sweep_of(experiment, seconds=((1, (0.3, 0.1, 0.2)), (16, (0.04, 0.05, 0.06))
         seconds=dict(seconds),
         environment=ENVIRONMENT,
     )
+
+
+def shallow_network(dropout=0.5):
+    """Shallow: in a deep network at its first steps batch norm blows rounding up to differences one can see."""
+    import keras  # here, since most tests need no framework
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            layers.Conv2D(8, 3, strides=2),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.GlobalAveragePooling2D(),
+            *([layers.Dropout(dropout)] if dropout else []),
+            layers.Dense(10),
+        ]
+    )

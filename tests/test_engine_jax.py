@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from factories import shallow_network
 from sepconv import campaign, data, train
 from sepconv.checkpoint import Stopped
 from sepconv.objective import build_optimizer, normalise
@@ -41,23 +42,6 @@ def either(request, force):
     force(request.param)
 
 
-def network(dropout=0.5):
-    """Shallow: in a deep network at its first steps batch norm blows rounding up to differences one can see."""
-    keras.utils.set_random_seed(0)
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input((32, 32, 3)),
-            layers.Conv2D(8, 3, strides=2),
-            layers.BatchNormalization(),
-            layers.ReLU(),
-            layers.GlobalAveragePooling2D(),
-            *([layers.Dropout(dropout)] if dropout else []),
-            layers.Dense(10),
-        ]
-    )
-
-
 def engine_of(model, images):
     # SGD: Adam would blow rounding up where a gradient is zero but for it (a bias before batch norm)
     optimizer = build_optimizer(Optimizer("sgd", momentum=0.9, nesterov=True))
@@ -79,7 +63,7 @@ def arrays(model):
 @pytest.mark.usefixtures("either")
 @pytest.mark.parametrize("count", [150, 40])  # a partial last batch, and nothing but one
 def test_epochs_equal_keras_fit_on_the_same_batches(cifar10, count):
-    images, model, expected = first(cifar10.train, count), network(), network()
+    images, model, expected = first(cifar10.train, count), shallow_network(), shallow_network()
     engine = engine_of(model, images)
     steps = -(-count // 64)
     engine.compile(steps)
@@ -102,7 +86,7 @@ def test_epochs_equal_keras_fit_on_the_same_batches(cifar10, count):
 @pytest.mark.usefixtures("either")
 @pytest.mark.parametrize("count", [713, 500, 100])
 def test_evaluation_counts_every_image(cifar10, count):
-    images, model = first(cifar10.test, count), network()
+    images, model = first(cifar10.test, count), shallow_network()
     loss, accuracy = engine_of(model, images).evaluate(images)
     logits = model.predict(scaled(images.pixels), verbose=0)
     assert accuracy == pytest.approx(100 * np.mean(logits.argmax(-1) == images.labels))
@@ -111,7 +95,7 @@ def test_evaluation_counts_every_image(cifar10, count):
 
 @pytest.mark.usefixtures("either")
 def test_batch_statistics_are_of_each_batch_and_change_no_weight(cifar10):
-    images, model = first(cifar10.test, 150), network(dropout=0)
+    images, model = first(cifar10.test, 150), shallow_network(dropout=0)
     before = arrays(model)
     accuracy = engine_of(model, images).evaluate_batch_statistics(images)
     for left, right in zip(before, arrays(model), strict=True):
@@ -124,7 +108,7 @@ def test_batch_statistics_are_of_each_batch_and_change_no_weight(cifar10):
 @pytest.fixture
 def small(monkeypatch):
     """Two epochs of an experiment's recipe, on a network that compiles soon."""
-    monkeypatch.setattr(train, "build", lambda *_: network(dropout=0))
+    monkeypatch.setattr(train, "build", lambda *_: shallow_network(dropout=0))
 
     def run(key, experiment, **changes):
         of = paper(key).experiment(experiment)

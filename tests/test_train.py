@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from factories import shallow_network
 from sepconv import checkpoint, data, train
 from sepconv.checkpoint import CheckpointError
 from sepconv.engine_tensorflow import Engine
@@ -32,19 +33,7 @@ def dropout_network():
 
 
 def batch_norm_network():
-    """Shallow: in a deep network at its first steps batch norm blows rounding up to differences one can see."""
-    keras.utils.set_random_seed(0)
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input((32, 32, 3)),
-            layers.Conv2D(8, 3, strides=2),
-            layers.BatchNormalization(),
-            layers.ReLU(),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(10),
-        ]
-    )
+    return shallow_network(dropout=0)
 
 
 @pytest.mark.parametrize("network", [dropout_network, batch_norm_network])

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import keras
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -13,6 +15,7 @@ from sepconv import bench, results
 from sepconv.papers import paper
 from sepconv.results import LoopTiming, ResultError
 from sepconv.spec import Budget, Experiment, Network, Optimizer, Run, Scale, SpecError
+from sepconv.train import build_model
 
 LOOPS = ("engine", "fit", "fit_steps_per_execution", "train_on_batch")
 
@@ -44,6 +47,17 @@ def test_all_loops_train_the_same_and_every_epoch_starts_anew(experiment, cifar1
     for loop in result.loops.values():
         assert loop.losses == pytest.approx([expected] * 2, rel=1e-4)
         assert len(loop.seconds) == 2
+
+
+def test_the_baselines_train_keras_own_layers_from_the_same_weights():
+    run = Run("tseng2020", replace(mixing(), dataset="cifar10"), Budget.REDUCED, 0)
+    network, ours = bench.Baseline(run, 1).network, build_model(run)
+    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert norms
+    assert {type(layer) for layer in norms} == {keras.layers.BatchNormalization}
+    assert not any(type(layer) is keras.layers.BatchNormalization for layer in ours.layers)
+    for value, expected in zip(network.get_weights(), ours.get_weights(), strict=True):
+        np.testing.assert_array_equal(value, expected)
 
 
 def test_rounds_alternate(cifar10, monkeypatch):

@@ -52,6 +52,18 @@ figures.ratios(named, "images per second ÷ those of fit", {})
 # %% tags=["hide-input"]
 tables.throughputs_table(loops)
 
+# %% tags=["hide-input"]
+keys = ["paper", "experiment", "budget", "device", "backend"]
+of_fit = loops[loops["loop"] == "fit"].set_index(keys)["loss"].rename("of_fit")
+losses = others.join(of_fit, on=keys)
+apart = (losses["loss"] / losses["of_fit"] - 1).abs()
+Markdown(
+    f"The loss is that of *fit* to {apart.median():.1g} in half of the {len(apart)} comparisons. At most they differ by {apart.max():.2%}, in "
+    f"{losses.loc[apart.idxmax(), 'experiment']}: its batch norms add in another order, and a deep network's first steps blow rounding up."
+    if len(apart)
+    else ""
+)
+
 # %% [markdown]
 # ## Inference
 #

@@ -17,9 +17,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from sepconv import environment, results
+from sepconv import environment, kernels, results
 from sepconv.data import Images
-from sepconv.networks.batch_norm import BatchNormalization
 from sepconv.objective import build_optimizer, losses, training_batch
 from sepconv.results import LoopTiming, ResultError, ThroughputResult, TrainingLoop
 from sepconv.schedule import learning_rates
@@ -149,9 +148,13 @@ class Baseline(keras.Model):  # type: ignore[misc]
 
     def __init__(self, run: Run, steps_per_execution: int) -> None:
         super().__init__()
-        self.network, self.recipe, self.classes = _of_keras(build_model(run)), recipe_of(run), run.experiment.classes
+        self.network, self.recipe, self.classes = (
+            _network_of_keras(build_model(run)),
+            recipe_of(run),
+            run.experiment.classes,
+        )
         self.seeds = keras.random.SeedGenerator(0)
-        optimizer = build_optimizer(self.recipe.optimizer)
+        optimizer = _optimizer_of_keras(build_optimizer(self.recipe.optimizer))
         optimizer.learning_rate = _first_rate(run)
         self.compile(optimizer, self._cross_entropy, metrics=[_hit], steps_per_execution=steps_per_execution)
         optimizer.build(self.network.trainable_variables)
@@ -172,17 +175,28 @@ class Baseline(keras.Model):  # type: ignore[misc]
         return losses(logits, targets, self.recipe.label_smoothing)
 
 
-def _of_keras(model: keras.Model) -> keras.Model:
-    """The same network with the same weights and random state, its batch norms as Keras computes them."""
+def _network_of_keras(model: keras.Model) -> keras.Model:
+    """The same network with the same weights and random state, of Keras's own layers."""
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-        kind = keras.layers.BatchNormalization if isinstance(layer, BatchNormalization) else type(layer)
-        return kind.from_config(layer.get_config())
+        return _class_of_keras(layer, keras.layers).from_config(layer.get_config())
 
     twin = keras.models.clone_model(model, clone_function=clone)
     for variable, value in zip(twin.variables, model.variables, strict=True):
         variable.assign(value)
     return twin
+
+
+def _optimizer_of_keras(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The same optimizer as Keras has it; one that Keras has not stays."""
+    kind = _class_of_keras(optimizer, keras.optimizers)
+    return optimizer if kind is type(optimizer) else kind.from_config(optimizer.get_config())
+
+
+def _class_of_keras(thing: Any, those_of_keras: Any) -> Any:  # noqa: ANN401 - a layer or an optimizer, and its module
+    """Its class, or the one of Keras that a class of ``kernels`` stands in for under the same name."""
+    kind = type(thing)
+    return getattr(those_of_keras, kind.__name__) if kind.__module__ == kernels.__name__ else kind
 
 
 def _hit(labels: Tensor, outputs: Tensor) -> Tensor:

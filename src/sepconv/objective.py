@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from sepconv import kernels
 from sepconv.augment import augment
 from sepconv.data import NORMALISATIONS
 from sepconv.spec import Optimizer, Recipe
@@ -35,9 +36,9 @@ def build_optimizer(spec: Optimizer) -> keras.optimizers.Optimizer:
     """The optimizer of a recipe; the engine sets its learning rate before every step."""
     match spec.name:
         case "adam":
-            return keras.optimizers.Adam()
+            return kernels.Adam()
         case "adamw":
-            return keras.optimizers.AdamW(weight_decay=spec.weight_decay)
+            return kernels.AdamW(weight_decay=spec.weight_decay)
         case "sgd":
             return CoupledSGD(spec.l2, spec.momentum, spec.nesterov)
 

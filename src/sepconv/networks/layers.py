@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from keras import KerasTensor, initializers, layers
 
-from sepconv.networks.batch_norm import BatchNormalization
+from sepconv import kernels
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def conv_bn_relu(
     """Standard convolution, batch norm, ReLU: ``(b, h, w, c) -> (b, ⌈h/stride⌉, ⌈w/stride⌉, filters)``."""
     x, padding = _pad(x, kernel, stride, name, convention)
     initial = convention.initial(kernel * kernel * x.shape[-1], "kernel")
-    conv = layers.Conv2D(filters, kernel, stride, padding, use_bias=convention.bias, name=f"{name}_conv", **initial)
+    conv = kernels.Conv2D(filters, kernel, stride, padding, use_bias=convention.bias, name=f"{name}_conv", **initial)
     return bn_relu(conv(x), name, convention)
 
 
@@ -99,7 +99,7 @@ def mobilenet_blocks(x: KerasTensor, block: Block, convention: Convention, block
 
 def bn_relu(x: KerasTensor, name: str, convention: Convention = KERAS) -> KerasTensor:
     """Batch norm and ReLU."""
-    norm = BatchNormalization(momentum=convention.bn_momentum, epsilon=convention.bn_epsilon, name=f"{name}_bn")
+    norm = kernels.BatchNormalization(momentum=convention.bn_momentum, epsilon=convention.bn_epsilon, name=f"{name}_bn")
     return layers.Activation("relu", name=f"{name}_relu")(norm(x))
 
 

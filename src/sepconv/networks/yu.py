@@ -3,6 +3,7 @@
 import keras
 from keras import KerasTensor, layers
 
+from sepconv import kernels
 from sepconv.networks.layers import (
     PYTORCH,
     Block,
@@ -39,4 +40,4 @@ def _upsample(x: KerasTensor, filters: int) -> KerasTensor:
     """
     initial = PYTORCH.initial(3 * 3 * filters, "kernel")
     x = layers.Conv2DTranspose(filters, 3, strides=2, padding="valid", name="stem_conv", **initial)(x)
-    return layers.Cropping2D(((1, 0), (1, 0)), name="stem_crop")(x)
+    return kernels.Cropping2D(((1, 0), (1, 0)), name="stem_crop")(x)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from sepconv.networks.batch_norm import BatchNormalization
+from sepconv.kernels import BatchNormalization
 
 SHAPE = (5, 4, 3, 6)
 MOMENTUM, EPSILON = 0.9, 1e-3

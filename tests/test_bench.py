@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from factories import throughput_of
 from sepconv import bench, results
+from sepconv.objective import CoupledSGD
 from sepconv.papers import paper
 from sepconv.results import LoopTiming, ResultError
 from sepconv.spec import Budget, Experiment, Network, Optimizer, Run, Scale, SpecError
@@ -51,13 +52,32 @@ def test_all_loops_train_the_same_and_every_epoch_starts_anew(experiment, cifar1
 
 def test_the_baselines_train_keras_own_layers_from_the_same_weights():
     run = Run("tseng2020", replace(mixing(), dataset="cifar10"), Budget.REDUCED, 0)
-    network, ours = bench.Baseline(run, 1).network, build_model(run)
-    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    assert norms
-    assert {type(layer) for layer in norms} == {keras.layers.BatchNormalization}
-    assert not any(type(layer) is keras.layers.BatchNormalization for layer in ours.layers)
+    baseline, ours = bench.Baseline(run, 1), build_model(run)
+    network, kinds = baseline.network, {"Conv2D", "Activation", "BatchNormalization"}
+    assert kinds <= {type(layer).__name__ for layer in ours.layers if type(layer).__module__ == "sepconv.kernels"}
+    assert {type(layer) for layer in network.layers if type(layer).__name__ in kinds} == {
+        getattr(keras.layers, kind) for kind in kinds
+    }
     for value, expected in zip(network.get_weights(), ours.get_weights(), strict=True):
         np.testing.assert_array_equal(value, expected)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (Optimizer("adam"), keras.optimizers.Adam),
+        (Optimizer("adamw", weight_decay=0.5), keras.optimizers.AdamW),
+        (Optimizer("sgd", l2=0.5), CoupledSGD),  # Keras has no such one
+    ],
+    ids=["adam", "adamw", "sgd"],
+)
+def test_the_baselines_train_with_keras_own_optimizers(ours, theirs):
+    experiment = replace(mixing(), dataset="cifar10", recipe=replace(mixing().recipe, optimizer=ours))
+    optimizer = bench.Baseline(Run("tseng2020", experiment, Budget.REDUCED, 0), 1).optimizer
+    assert type(optimizer) is theirs
+    assert (optimizer.weight_decay or 0) == ours.weight_decay
+    if theirs is CoupledSGD:
+        assert optimizer.l2 == ours.l2
 
 
 def test_rounds_alternate(cifar10, monkeypatch):
@@ -134,6 +154,7 @@ def test_the_table_holds_everything_against_fit():
 _ON_JAX = """
 from dataclasses import replace
 from sepconv import bench, latency
+from sepconv.objective import CoupledSGD
 from sepconv.papers import paper
 from sepconv.spec import Budget, Network, Run, Scale
 bench.EPOCHS = 1

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from factories import throughput_of
-from sepconv import bench, results
+from sepconv import bench, environment, results
 from sepconv.objective import CoupledSGD
 from sepconv.papers import paper
 from sepconv.results import LoopTiming, ResultError
@@ -118,6 +118,7 @@ def test_an_experiment_that_is_not_trained_is_refused():
 
 def test_a_result_is_read_as_written_and_not_measured_again(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "measure", lambda run, images: throughput_of())
+    monkeypatch.setattr(environment, "describe", lambda: throughput_of().environment)
     run = Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, 0)
     assert bench.ensure_throughput(tmp_path, run) == throughput_of()
     monkeypatch.delattr(bench, "measure")
@@ -126,7 +127,19 @@ def test_a_result_is_read_as_written_and_not_measured_again(tmp_path, monkeypatc
     with pytest.raises(ResultError, match="expected epochs of 128 images, got 256; move it away to measure"):
         bench.ensure_throughput(tmp_path, run, images=128)
     assert results.read_all(tmp_path).throughputs == (throughput_of(),)
-    assert (tmp_path / "tseng2020" / "conv" / "throughput-smoke.json").exists()
+    assert (tmp_path / f"{throughput_of().key}.json").exists()
+
+
+def test_another_machine_is_measured_beside_the_first(tmp_path, monkeypatch):
+    first = throughput_of()
+    run = Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, 0)
+    machines = [first.environment.model_copy(update=new) for new in ({}, {"cores": 64}, {"backend": "jax"})]
+    for here in machines:
+        measured = first.model_copy(update={"environment": here})
+        monkeypatch.setattr(environment, "describe", lambda here=here: here)
+        monkeypatch.setattr(bench, "measure", lambda run, images, measured=measured: measured)
+        assert bench.ensure_throughput(tmp_path, run) == measured
+    assert len(results.read_all(tmp_path).throughputs) == 3
 
 
 def test_merging_brings_throughput_along(tmp_path):

@@ -353,8 +353,8 @@ def test_latency_is_paired_by_pass_under_the_papers_protocol():
     slow, fast = latency_of(A, (2.17, 2.18, 2.16)), latency_of(B, (1.98, 1.97, 1.99))
     assert judge_one(check, "order", latencies=(slow, fast)).verdict is Verdict.REPRODUCED
     assert judge_one(check, "order", latencies=(fast, slow)).runs == (
-        "p/a/latency-paper-training-host",
-        "p/b/latency-paper-training-host",
+        "p/a/latency-paper-training-host-h200-jax",
+        "p/b/latency-paper-training-host-h200-jax",
     )
     inference = latency_of(A, (2.17, 2.18, 2.16), protocol=("inference", "host"))
     assert judge_one(check, "order", latencies=(inference, fast)).missing == ("p/a/latency-paper-training-host",)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from factories import sweep_of
-from sepconv import latency, results
+from sepconv import environment, latency, results
 from sepconv.measures import LATENCY_PROTOCOL, Selection
 from sepconv.papers import paper
 from sepconv.results import BatchTime, ResultError
@@ -125,7 +125,8 @@ def test_a_measured_pair_is_written_read_and_not_measured_again(tmp_path, cifar1
     measured = latency.ensure_latencies(*arguments)
     sweep = latency.SWEEPS[Budget.SMOKE]
     for result, name in zip(measured, ["conv", "da-conv"], strict=True):
-        assert result.key == f"tseng2020/{name}/latency-smoke-inference-device"
+        here = results.measured_on(environment.describe())
+        assert result.key == f"tseng2020/{name}/latency-smoke-inference-device-{here}"
         assert result.images == sweep.images
         assert {size: len(passes) for size, passes in result.seconds.items()} == dict.fromkeys(sweep.batch_sizes, 2)
         assert all(s > 0 for passes in result.seconds.values() for s in passes)
@@ -144,7 +145,8 @@ def test_the_images_are_the_normalised_test_images(cifar10):
     assert latency._test_images(experiment, 3) == pytest.approx(expected, abs=1e-5)
 
 
-def test_half_a_pair_is_refused(tmp_path):
+def test_half_a_pair_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "describe", lambda: sweep_of("conv").environment)
     results.write(tmp_path, sweep_of("conv"))
     with pytest.raises(ResultError, match="expected all of these networks or none"):
         latency.ensure_latencies(tmp_path, PAPER, ["conv", "dsc"], Budget.SMOKE, *LATENCY_PROTOCOL)

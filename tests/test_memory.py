@@ -1,6 +1,7 @@
 """Memory of a step: read in a fresh process, larger with the batch, beside the count and never in its place."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +13,7 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from factories import ENVIRONMENT, memory_of
-from sepconv import cost, memory, results
+from sepconv import cost, environment, memory, results
 from sepconv.measures import Selection
 from sepconv.papers import paper
 from sepconv.results import MemoryResult
@@ -137,17 +138,19 @@ def test_on_jax_the_step_is_compiled_and_not_run():
     done = subprocess.run([sys.executable, "-c", _ON_JAX], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (*place, few), (_, _, many) = (line.split() for line in done.stdout.splitlines()[-2:])
-    assert place == ["compiled", "tseng2020/conv/memory-step-jax"]
+    assert place[0] == "compiled"
+    assert re.fullmatch(r"tseng2020/conv/memory-step-.+-\d+-cores-jax", place[1])
     assert int(many) > 4 * int(few) > 0
 
 
 def test_a_result_is_read_as_written_merged_and_not_measured_again(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "measure_anew", lambda key, experiment: memory_of(experiment.name))
+    monkeypatch.setattr(environment, "describe", lambda: memory_of("conv").environment)
     measured = memory.ensure_memories(tmp_path / "theirs", PAPER, ["conv", "dsc"])
     assert [m.experiment for m in measured] == ["conv", "dsc"]
     monkeypatch.delattr(memory, "measure_anew")
     assert memory.ensure_memories(tmp_path / "theirs", PAPER, ["conv", "dsc"]) == measured
-    assert (tmp_path / "theirs" / "tseng2020" / "conv" / "memory-step-tensorflow.json").exists()
+    assert (tmp_path / "theirs" / f"{memory_of('conv').key}.json").exists()
     assert results.merge(tmp_path / "theirs", tmp_path / "ours") == 2
     assert results.read_all(tmp_path / "ours").memories == measured
 

@@ -102,7 +102,7 @@ def test_the_limit_is_the_rooflines_and_the_fraction_that_of_the_epoch_that_was_
     assert conv["limit"] == pytest.approx(recipe.train_images / whole)
     assert conv["measured"] == 128
     assert conv["fraction"] == pytest.approx(roofline.epoch_seconds(CONV, 256, 64, on) / 2)
-    assert conv["source"] == "tseng2020/conv/throughput-smoke"
+    assert conv["source"] == here.key
     assert isnan(frame.loc["dsc", "measured"])
     assert set(frame.index) == {e.name for e in TSENG.experiments if e.recipe.precision == "float32"}
 

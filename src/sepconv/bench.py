@@ -31,13 +31,14 @@ Tensor = Any  # a tensor of the backend
 
 
 def ensure_throughput(folder: Path, run: Run, images: int | None = None) -> ThroughputResult:
-    """The throughput of a run: that below ``folder``, or measured now and written there.
+    """The throughput of a run on this machine: that below ``folder``, or measured now and written there.
 
     Raises:
         SpecError: the experiment is not trained, or not at this budget, or has not so many images.
         ResultError: the file there is damaged or of other epochs, or the folder cannot be written.
     """
-    path = results.path_of(folder, results.throughput_key(run.paper, run.experiment.name, run.budget))
+    key = results.throughput_key(run.paper, run.experiment.name, run.budget, environment.describe())
+    path = results.path_of(folder, key)
     if not path.exists():
         results.write(folder, measure(run, images))
     found = results.read(path)

@@ -48,16 +48,16 @@ SWEEPS = {
 def ensure_latencies(
     folder: Path, paper: Paper, names: Sequence[str], budget: Budget, batch_norm: BatchNorm, transfer: Transfer
 ) -> tuple[LatencyResult, ...]:
-    """The latencies of these experiments: those below ``folder``, or measured now and written there.
+    """The latencies of these experiments on this machine: those below ``folder``, or measured now and written there.
 
     Raises:
         SpecError: an experiment is unknown or has no recipe.
         ResultError: some of them are there and others are not; times compare only where they were taken in turns.
     """
     experiments = [paper.experiment(name) for name in names]
-    paths = [
-        results.path_of(folder, results.latency_key(paper.key, name, budget, batch_norm, transfer)) for name in names
-    ]
+    here = environment.describe()
+    keys = [results.latency_key(paper.key, name, budget, batch_norm, transfer, here) for name in names]
+    paths = [results.path_of(folder, key) for key in keys]
     there = [path for path in paths if path.exists()]
     if there and len(there) < len(paths):
         raise ResultError(f"{there[0]}: expected all of these networks or none; move it away to measure them together")

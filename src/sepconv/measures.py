@@ -15,12 +15,12 @@ from sepconv import papers
 from sepconv.results import (
     CostResult,
     DepthwiseResult,
-    Environment,
     Epoch,
     LatencyResult,
     Results,
     RooflineResult,
     RunResult,
+    measured_on,
 )
 from sepconv.spec import (
     COST_METRICS,
@@ -94,7 +94,7 @@ class Selection:
         if term.metric in LATENCY_METRICS:
             return self._passes(term)
         counted = [run for run, reason in self._candidates(term) if not reason]
-        keys = {run.key: (run.seed, _machine(run.environment) if term.metric in TIMES else "") for run in counted}
+        keys = {run.key: (run.seed, measured_on(run.environment) if term.metric in TIMES else "") for run in counted}
         values = {keys[run.key]: value for run in counted if (value := read(run, term)) is not None}
         return Sample(values, {keys[run.key]: run.key for run in counted})
 
@@ -178,7 +178,7 @@ class Selection:
         sample = Sample()
         for result in filter(self._admits, self._latencies(measure)):
             for number, seconds in enumerate(result.seconds.get(batch_size, ())):
-                key = (number, _machine(result.environment))
+                key = (number, measured_on(result.environment))
                 sample.values[key] = seconds
                 sample.sources[key] = result.key
         return sample
@@ -279,10 +279,6 @@ _AT_EPOCH: dict[str, Callable[[Epoch], float]] = {
     "generalisation_gap": lambda epoch: epoch.train_accuracy - epoch.val_accuracy,
     "epoch_seconds": lambda epoch: epoch.train_seconds,
 }
-
-
-def _machine(environment: Environment) -> str:
-    return f"{environment.device}, {environment.backend}"
 
 
 def _batch_size(experiment: Experiment) -> int | None:

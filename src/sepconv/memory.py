@@ -46,21 +46,21 @@ class MemoryReadError(InputError):
 
 
 def ensure_memories(folder: Path, paper: Paper, names: Sequence[str]) -> tuple[MemoryResult, ...]:
-    """The memory of these experiments' steps: that below ``folder``, or measured now and written there.
+    """The memory of these experiments' steps on this machine: that below ``folder``, or measured now and written there.
 
     Raises:
         SpecError: an experiment is unknown or is not trained.
         ResultError: a file there is damaged, or the folder cannot be written.
         MemoryReadError: the system does not tell.
     """
-    backend = keras.backend.backend()
-    experiments = [paper.experiment(name) for name in names]
-    for experiment in experiments:
-        path = results.path_of(folder, results.memory_key(paper.key, experiment.name, backend))
+    here = environment.describe()
+    found = []
+    for experiment in [paper.experiment(name) for name in names]:
+        path = results.path_of(folder, results.memory_key(paper.key, experiment.name, here))
         if not path.exists():
             results.write(folder, measure_anew(paper.key, experiment))
-    keys = [results.memory_key(paper.key, experiment.name, backend) for experiment in experiments]
-    return tuple(m for key in keys if isinstance(m := results.read(results.path_of(folder, key)), MemoryResult))
+        found.append(results.read(path))
+    return tuple(memory for memory in found if isinstance(memory, MemoryResult))
 
 
 def measure_anew(paper_key: str, experiment: Experiment) -> MemoryResult:

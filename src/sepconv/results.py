@@ -199,7 +199,8 @@ class LatencyResult(_Model):
     @property
     def key(self) -> str:
         """Place below the results folder, without the suffix."""
-        return latency_key(self.paper, self.experiment, self.budget, self.batch_norm, self.transfer)
+        place = self.paper, self.experiment, self.budget, self.batch_norm, self.transfer
+        return latency_key(*place, self.environment)
 
 
 class LoopTiming(_Model):
@@ -236,7 +237,7 @@ class ThroughputResult(_Model):
     @property
     def key(self) -> str:
         """Place below the results folder, without the suffix."""
-        return throughput_key(self.paper, self.experiment, self.budget)
+        return throughput_key(self.paper, self.experiment, self.budget, self.environment)
 
 
 class MemoryResult(_Model):
@@ -259,7 +260,7 @@ class MemoryResult(_Model):
     @property
     def key(self) -> str:
         """Place below the results folder, without the suffix."""
-        return memory_key(self.paper, self.experiment, self.environment.backend)
+        return memory_key(self.paper, self.experiment, self.environment)
 
 
 class Product(_Model):
@@ -326,19 +327,21 @@ class DepthwiseResult(_Model):
         return depthwise_key(self.environment)
 
 
-def latency_key(paper: str, experiment: str, budget: Budget, batch_norm: str, transfer: str) -> str:
+def latency_key(
+    paper: str, experiment: str, budget: Budget, batch_norm: str, transfer: str, environment: Environment
+) -> str:
     """Where the latency of an experiment lies below the results folder, without the suffix."""
-    return f"{paper}/{experiment}/latency-{budget}-{batch_norm}-{transfer}"
+    return f"{paper}/{experiment}/latency-{budget}-{batch_norm}-{transfer}-{measured_on(environment)}"
 
 
-def throughput_key(paper: str, experiment: str, budget: Budget) -> str:
+def throughput_key(paper: str, experiment: str, budget: Budget, environment: Environment) -> str:
     """Where the throughput of an experiment lies below the results folder, without the suffix."""
-    return f"{paper}/{experiment}/throughput-{budget}"
+    return f"{paper}/{experiment}/throughput-{budget}-{measured_on(environment)}"
 
 
-def memory_key(paper: str, experiment: str, backend: str) -> str:
+def memory_key(paper: str, experiment: str, environment: Environment) -> str:
     """Where the measured memory of an experiment's step lies below the results folder, without the suffix."""
-    return f"{paper}/{experiment}/memory-step-{backend}"
+    return f"{paper}/{experiment}/memory-step-{measured_on(environment)}"
 
 
 def roofline_key(environment: Environment) -> str:
@@ -349,6 +352,11 @@ def roofline_key(environment: Environment) -> str:
 def depthwise_key(environment: Environment) -> str:
     """Where a device's depthwise convolutions lie below the results folder, without the suffix."""
     return f"machines/{machine(environment)}/depthwise-{environment.backend}"
+
+
+def measured_on(environment: Environment) -> str:
+    """The machine and the backend: times and memory compare only where both are the same."""
+    return f"{machine(environment)}-{environment.backend}"
 
 
 def machine(environment: Environment) -> str:

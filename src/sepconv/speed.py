@@ -20,7 +20,7 @@ from sepconv.results import (
     Results,
     RooflineResult,
     ThroughputResult,
-    machine,
+    measured_on,
 )
 from sepconv.spec import Budget, Experiment, Paper, Recipe
 
@@ -149,7 +149,7 @@ def _measured(paper: Paper, experiment: Experiment, there: Environment, results:
         (result.key, result.images, median(result.loops["engine"].seconds))
         for result in results.throughputs
         if (result.paper, result.experiment) == (paper.key, experiment.name)
-        and _same_machine(result.environment, there)
+        and measured_on(result.environment) == measured_on(there)
         and "engine" in result.loops
     ]
     return max(timed, key=lambda found: found[1]) if timed else _trained(paper, experiment, there, results)
@@ -157,12 +157,9 @@ def _measured(paper: Paper, experiment: Experiment, there: Environment, results:
 
 def _trained(paper: Paper, experiment: Experiment, there: Environment, results: Results) -> Measured | None:
     for budget in (b for b in (Budget.PAPER, Budget.REDUCED) if experiment.has(b)):
-        runs = [r for r in tidy.runs(paper, results, experiment.name, budget) if _same_machine(r.environment, there)]
+        runs = tidy.runs(paper, results, experiment.name, budget)
+        runs = [run for run in runs if measured_on(run.environment) == measured_on(there)]
         if runs:
             seconds = median(median(epoch.train_seconds for epoch in run.history) for run in runs)
             return f"{len(runs)} runs, budget {budget}", experiment.scale(budget).train_images, seconds
     return None
-
-
-def _same_machine(one: Environment, other: Environment) -> bool:
-    return (machine(one), one.backend) == (machine(other), other.backend)

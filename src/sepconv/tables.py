@@ -466,21 +466,6 @@ def _augment(steps: tuple[tuple[Augmentation, ...], ...]) -> str:
 # --- networks and costs ----------------------------------------------------------------------------------------------
 
 
-def layer_table(cost: CostResult) -> Html:
-    """Layer by layer, in the notation of tseng2020's Tables 1 and 2; norms are summed up at the end."""
-    rows = [
-        Row((*row, f"{layer.params:,}", f"{layer.mult_adds:,}"))
-        for row, layer in zip(layer_rows(cost), _without_norms(cost), strict=True)
-    ]
-    norms = [layer for layer in cost.layers if layer.type in _NORMS]
-    if norms:
-        rows.append(Row((f"{len(norms)} norms", "", "", f"{sum(n.params for n in norms):,}", NOTHING)))
-    rows.append(Row(("Total", "", "", f"{cost.num_params:,}", f"{cost.mult_adds:,}"), mark="total"))
-    columns = ("type/stride", "filter shape", "input size", "parameters", "mult-adds")
-    caption = f"{cost.experiment} of {cost.paper}, layer by layer"
-    return Html(table(caption, columns, [Group("", tuple(rows))], numeric=columns[3:]))
-
-
 def layer_rows(cost: CostResult) -> tuple[LayerRow, ...]:
     """(type/stride, filter shape, input size) of each layer but norms, as tseng2020 prints them: ``Conv/s1``."""
     return tuple((_type(layer), _filter(layer), _size(layer.input_shape)) for layer in _without_norms(cost))
@@ -516,8 +501,10 @@ def side_by_side(
     theirs, ours = [tuple(row) for row in printed], [tuple(row) for row in built]
     rows: list[Row] = []
     for tag, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
-        rows += [Row(("same", *map(_unbroken, row), NOTHING)) for row in theirs[a:b]] if tag == "equal" else ()
-        rows += _differing(columns, theirs[a:b], ours[c:d]) if tag != "equal" else ()
+        if tag == "equal":
+            rows += [Row(("same", *map(_unbroken, row), NOTHING)) for row in theirs[a:b]]
+        else:
+            rows += _differing(columns, theirs[a:b], ours[c:d])
     return Html(table(caption, ("", *columns, "built instead"), [Group("", tuple(rows))], layout="one-line"))
 
 

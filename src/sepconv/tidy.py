@@ -12,7 +12,7 @@ import pandas as pd
 from sepconv import calibration, papers, roofline, stats, verdicts
 from sepconv.claims import Question, answer
 from sepconv.measures import MIN_SEEDS, Selection
-from sepconv.results import CostResult, LatencyResult, Layer, Results, RunResult
+from sepconv.results import CostResult, LatencyResult, Layer, Results, RunResult, measured_on
 from sepconv.schedule import learning_rates as step_rates
 from sepconv.sentences import listed
 from sepconv.spec import (
@@ -349,7 +349,7 @@ def _repeat_row(first: RunResult, again: RunResult) -> dict[str, object]:
     here, there = first.environment, again.environment
     return {
         "run": first.key,
-        "same_machine": (here.device, here.cores, here.backend) == (there.device, there.cores, there.backend),
+        "same_machine": measured_on(here) == measured_on(there),
         "same_code": here.git_commit == there.git_commit,
         "equal": left == right,
     } | apart

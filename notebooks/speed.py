@@ -38,7 +38,9 @@ found = results.read_all(Path(results_dir))
 #
 # The same epochs, from the same weights, over the same batches, by four training loops: the *engine* that trains everything in this
 # book, Keras's *fit*, *fit* that runs many steps in one call, and *train on batch*, one compiled call for each step. Since all do the
-# same, the losses must agree but for rounding. Keras's loops train Keras's own layers; the engine's batch norm is the fused one of this book. Each loop's first epoch, which compiles, is not counted; what it took longer than a later one stands apart.
+# same, the losses must agree but for rounding. Keras's loops train Keras's own layers
+# and optimizer. The engine has this book's, which compute the same from fewer or faster operations: batch norm, 1×1 convolutions,
+# cropping, GELU and Adam. Each loop's first epoch, which compiles, is not counted; what it took longer than a later one stands apart.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "speed-throughput", "caption": "Images per second of each training loop, over those of Keras's fit on the same machine: right of the line is faster. {download}`CSV <data/speed-throughput.csv>`"}, "image": {"alt": "Ratios of training speed to Keras's fit on a logarithmic axis, a row for each network, a marker for each other training loop"}}
 loops = tidy.save(speed.throughputs(found), "speed-throughput")
@@ -146,8 +148,9 @@ tables.limits_table(limits[limits["measured"].notna()])
 #
 # XLA, which compiles for JAX, is known to be slow at depthwise convolutions, above all at the gradient of their weights. Every one that
 # a network here has is timed on JAX in two ways: *grouped*, XLA's own convolution with one group for each channel, and *shifted*, a
-# multiplication and an addition for each place of the kernel, with gradients written by hand. The networks use the grouped one. A CPU's
-# ratios say nothing about a GPU, on which these have not been measured yet; there the faster one should take its place.
+# multiplication and an addition for each place of the kernel, with gradients written by hand. On a device that is in the figure, the
+# networks compute each part of each convolution in the faster way. On any other they use the grouped one, since the ratios of a CPU say
+# nothing about a GPU.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "speed-depthwise", "caption": "Time of the grouped convolution over that of the shifted one, for every depthwise convolution of the networks: right of the line, shifted is faster. {download}`CSV <data/speed-depthwise.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each convolution, a marker for each of the three parts of its training step"}}
 parts = tidy.save(speed.depthwise(found), "speed-depthwise")

@@ -1,7 +1,9 @@
 """Every way to compute a depthwise convolution gives the numbers of plain NumPy, in each of its parts."""
 
+from collections import defaultdict
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from factories import ENVIRONMENT
 from sepconv import depthwise, results, speed
 from sepconv.depthwise import PARTS, WAYS, DepthwiseError, Shape
 from sepconv.papers import paper
-from sepconv.results import Results
+from sepconv.results import CONVOLUTION, DepthwiseResult, DepthwiseTiming, Results
 
 COMMITTED = results.read_all(Path(__file__).parents[1] / "results")
 
@@ -22,12 +24,14 @@ SHAPES = [
     Shape(batch=1, size=7, channels=2, kernel=5, stride=2),
     Shape(batch=2, size=8, channels=2, kernel=7, stride=1),
     Shape(batch=1, size=4, channels=2, kernel=9, stride=1),  # wider than the image
+    Shape(batch=2, size=10, channels=3, kernel=3, stride=2, padding="valid"),  # leaves out the last row
+    Shape(batch=2, size=8, channels=2, kernel=5, stride=1, padding="valid"),
 ]
 
 
 def numpy_parts(shape, images, kernel, gradient):
     """Place by place and value by value, in float64."""
-    before, after = shape.padding
+    before, after = shape.zeros
     padded = np.pad(images.astype(float), ((0, 0), (before, after), (before, after), (0, 0)))
     outputs, by_image, by_kernel = np.zeros(gradient.shape), np.zeros(padded.shape), np.zeros(kernel.shape)
     for y, x in np.ndindex(shape.output, shape.output):
@@ -60,11 +64,13 @@ def test_all_parts_equal_numpy(shape, way):
         np.testing.assert_allclose(result, expected[part], atol=2e-5, err_msg=part)
 
 
-def test_padding_is_that_of_same():
-    assert Shape(1, 32, 1, 3, 1).padding == (1, 1)
-    assert Shape(1, 32, 1, 3, 2).padding == (0, 1)
-    assert Shape(1, 33, 1, 3, 2).padding == (1, 1)
-    assert Shape(1, 8, 1, 7, 1).padding == (3, 3)
+def test_zeros_are_those_of_tensorflow():
+    assert Shape(1, 32, 1, 3, 1).zeros == (1, 1)
+    assert Shape(1, 32, 1, 3, 2).zeros == (0, 1)
+    assert Shape(1, 33, 1, 3, 2).zeros == (1, 1)
+    assert Shape(1, 8, 1, 7, 1).zeros == (3, 3)
+    assert Shape(1, 66, 1, 3, 2, "valid").zeros == (0, 0)
+    assert [Shape(1, size, 1, 3, 2, "valid").output for size in (66, 65, 64)] == [32, 32, 31]
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -121,3 +127,83 @@ def test_another_backend_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(depthwise.environment, "describe", lambda: ENVIRONMENT)
     with pytest.raises(DepthwiseError, match="expected KERAS_BACKEND=jax, got tensorflow"):
         depthwise.ensure_depthwise(tmp_path, [])
+
+
+def listed(monkeypatch, precision="float32", **ways):
+    """Have these ways listed for ``SHAPES[0]`` on this device."""
+    device, _ = depthwise.environment.device_of("jax")
+    place = (device, "8", "3", "3", "1", "same", precision)
+    monkeypatch.setattr(
+        depthwise, "_listed", lambda: {place: {part.replace("_", " "): way for part, way in ways.items()}}
+    )
+
+
+def called(monkeypatch):
+    """The ways that are taken from now on, with their parts, in order."""
+    calls = []
+    for way, parts in WAYS.items():
+        spies = {
+            part: lambda *a, way=way, part=part, compute=compute: calls.append((way, part)) or compute(*a)
+            for part, compute in parts.items()
+        }
+        monkeypatch.setitem(WAYS, way, spies)
+    return calls
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_convolution_and_its_gradients_equal_numpy_in_any_way(shape, way, monkeypatch):
+    monkeypatch.setattr(depthwise, "_listed", lambda: defaultdict(lambda: dict.fromkeys(PARTS, way)))
+    images, kernel, gradient = arrays(shape)
+    expected = numpy_parts(shape, images, kernel, gradient)
+    outputs, backward = jax.vjp(lambda x, w: depthwise.convolve(x, w, shape.stride, shape.padding), images, kernel)
+    for part, value in zip(PARTS, (outputs, *backward(jnp.asarray(gradient))), strict=True):
+        np.testing.assert_allclose(value, expected[part], atol=2e-5, err_msg=part)
+
+
+def test_each_part_takes_the_way_that_is_listed_for_it(monkeypatch):
+    listed(monkeypatch, forward="shifted", input_gradient="grouped", weight_gradient="shifted")
+    calls = called(monkeypatch)
+    images, kernel, gradient = map(jnp.asarray, arrays(SHAPES[0]))
+    _, backward = jax.vjp(lambda x, w: depthwise.convolve(x, w, 1, "same"), images, kernel)
+    backward(gradient)
+    assert calls == [("shifted", "forward"), ("grouped", "input gradient"), ("shifted", "weight gradient")]
+
+
+@pytest.mark.parametrize(
+    ("stride", "padding", "precision"),
+    [(2, "same", "float32"), (1, "valid", "float32"), (1, "same", "bfloat16")],
+)
+def test_what_is_not_listed_is_grouped(stride, padding, precision, monkeypatch):
+    listed(monkeypatch, forward="shifted")
+    calls = called(monkeypatch)
+    images, kernel, _ = (jnp.asarray(a, precision) for a in arrays(SHAPES[0]))
+    depthwise.convolve(images, kernel, stride, padding)
+    assert calls == [("grouped", "forward")]
+
+
+def test_another_device_is_not_listed(monkeypatch):
+    listed(monkeypatch, forward="shifted")
+    monkeypatch.setattr(depthwise.environment, "device_of", lambda backend: ("another", True))
+    calls = called(monkeypatch)
+    images, kernel, _ = map(jnp.asarray, arrays(SHAPES[0]))
+    depthwise.convolve(images, kernel, 1, "same")
+    assert calls == [("grouped", "forward")]
+
+
+def test_the_fastest_way_is_that_of_least_time_over_all_batch_sizes(monkeypatch):
+    def timed(batch, grouped, shifted):
+        seconds = {"grouped": (9.0, grouped, grouped), "shifted": (shifted, shifted, 9.0)}
+        values = {"size": 8, "channels": 3, "kernel": 3, "stride": 1, "padding": "same", "precision": "float32"}
+        return DepthwiseTiming(
+            batch=batch, **values, seconds=dict.fromkeys(PARTS, seconds), differences=dict.fromkeys(PARTS, 0.0)
+        )
+
+    described = ENVIRONMENT.model_copy(update={"backend": "jax"})
+    many = DepthwiseResult(timings=(timed(2, 1.0, 2.0), timed(64, 5.0, 3.5)), environment=described)
+    (row,) = speed.fastest_ways(Results(depthwises=(many,))).to_dict("records")
+    assert [row[part] for part in PARTS] == ["shifted"] * 3  # 5.5 against 6 seconds
+    assert [row[name] for name in ("device", *CONVOLUTION)] == [ENVIRONMENT.device, 8, 3, 3, 1, "same", "float32"]
+    few = DepthwiseResult(timings=(timed(2, 1.0, 2.0),), environment=described)
+    (row,) = speed.fastest_ways(Results(depthwises=(few,))).to_dict("records")
+    assert [row[part] for part in PARTS] == ["grouped"] * 3

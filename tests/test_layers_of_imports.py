@@ -18,9 +18,9 @@ LAYERS = (
     {"papers"},
     {"results"},  # the store: what trains and counts writes with it, what judges reads with it
     {"roofline"},
-    {"environment", "schedule", "data", "augment", "networks", "objective"},
+    {"environment", "schedule", "data", "augment", "depthwise", "kernels", "networks", "objective"},
     {"checkpoint", "engine_tensorflow", "engine_jax", "train"},
-    {"cost", "latency", "bench", "depthwise", "memory", "machine"},
+    {"cost", "latency", "bench", "memory", "machine"},
     {"stats"},
     {"measures"},
     {"verdicts"},

@@ -229,7 +229,7 @@ def merge(
 
 @app.command()
 def export(results: ResultsFolder = RESULTS) -> None:
-    """Write what other tools read: claims.json with its schema into the results, codecheck.yml beside them."""
+    """Write what is made from results: claims.json and its schema; in the repository also what it keeps elsewhere."""
     from sepconv import exports
 
     print("\n".join(map(str, exports.write(results))))

@@ -1,16 +1,19 @@
-"""Depthwise convolution on JAX in more than one way, each of its three parts apart, to find the fastest on a device.
+"""Depthwise convolution on JAX in more than one way, each of its three parts apart, to use the fastest on a device.
 
-The weight gradient is what XLA is known to be slow at (github.com/jax-ml/jax/issues/13800). The networks use Keras's
-layer, which is ``grouped``; another way takes its place where ``sepconv bench depthwise`` has found it faster.
+The weight gradient is what XLA is known to be slow at (github.com/jax-ml/jax/issues/13800). :func:`convolve`, which
+the networks' layer calls, computes each part in the way that ``sepconv bench depthwise`` found fastest for that
+convolution on that device, as ``depthwise_ways.csv`` lists them; what is not listed is computed as Keras does,
+``grouped``. ``sepconv export`` makes that file from the committed timings.
 
-Images are ``(batch, height, width, channels)``, kernels ``(size, size, channels)``, gradients of the output
-``(batch, ⌈height/stride⌉, ⌈width/stride⌉, channels)``. Padding is TensorFlow's "same".
+Images are ``(batch, size, size, channels)``, kernels ``(kernel, kernel, channels)``, gradients of the output
+``(batch, output, output, channels)``.
 """
 
+import csv
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 
@@ -20,11 +23,12 @@ import numpy as np
 from jax import lax
 
 from sepconv import environment, results
-from sepconv.results import CostResult, DepthwiseResult, DepthwiseTiming, Layer, Part, Way
+from sepconv.results import CONVOLUTION, CostResult, DepthwiseResult, DepthwiseTiming, Layer, Padding, Part, Way
 from sepconv.spec import InputError, Paper, Precision
 
 PARTS: tuple[Part, ...] = ("forward", "input gradient", "weight gradient")
 REPEATS = 5
+WAYS_FILE = Path(__file__).with_name("depthwise_ways.csv")
 
 
 class DepthwiseError(InputError):
@@ -40,17 +44,19 @@ class Shape:
     channels: int
     kernel: int
     stride: int
+    padding: Padding = "same"
 
     @property
-    def padding(self) -> tuple[int, int]:
+    def zeros(self) -> tuple[int, int]:
         """Zeros before and after a row of the input."""
         total = max(0, (self.output - 1) * self.stride + self.kernel - self.size)
-        return total // 2, total - total // 2
+        return (total // 2, total - total // 2) if self.padding == "same" else (0, 0)
 
     @property
     def output(self) -> int:
         """Height and width of the output."""
-        return -(-self.size // self.stride)
+        covered = self.size if self.padding == "same" else self.size - self.kernel + 1
+        return -(-covered // self.stride)
 
 
 # --- grouped: XLA's convolution, one group a channel -----------------------------------------------------------------
@@ -62,7 +68,7 @@ def grouped_forward(shape: Shape, images: jax.Array, kernel: jax.Array) -> jax.A
         images,
         kernel[:, :, None],
         window_strides=(shape.stride, shape.stride),
-        padding=(shape.padding, shape.padding),
+        padding=(shape.zeros, shape.zeros),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=shape.channels,
     )
@@ -87,21 +93,21 @@ def grouped_weight_gradient(shape: Shape, images: jax.Array, gradient: jax.Array
 
 def shifted_forward(shape: Shape, images: jax.Array, kernel: jax.Array) -> jax.Array:
     """The sum of the shifted images, each times its value of the kernel; summed in float32."""
-    padded = _spread(images, *shape.padding, apart=1)
+    padded = _spread(images, *shape.zeros, apart=1)
     return _correlate(_shifted(padded, shape, shape.output, shape.stride), kernel)
 
 
 def shifted_input_gradient(shape: Shape, kernel: jax.Array, gradient: jax.Array) -> jax.Array:
     """The gradient, its pixels ``stride`` apart, under the kernel turned by half a turn."""
-    before = shape.kernel - 1 - shape.padding[0]
-    after = shape.size - 1 + shape.padding[0] - (shape.output - 1) * shape.stride
+    before = shape.kernel - 1 - shape.zeros[0]
+    after = shape.size - 1 + shape.zeros[0] - (shape.output - 1) * shape.stride
     padded = _spread(gradient, before, after, apart=shape.stride)
     return _correlate(_shifted(padded, shape, shape.size, stride=1), kernel[::-1, ::-1])
 
 
 def shifted_weight_gradient(shape: Shape, images: jax.Array, gradient: jax.Array) -> jax.Array:
     """At each place of the kernel the sum of the shifted images times the gradient, in float32."""
-    padded = _spread(images, *shape.padding, apart=1)
+    padded = _spread(images, *shape.zeros, apart=1)
     shifted = _shifted(padded, shape, shape.output, shape.stride)
     products = [jnp.sum(part.astype(jnp.float32) * gradient, axis=(0, 1, 2)) for part in shifted]
     return jnp.stack(products).astype(images.dtype).reshape(shape.kernel, shape.kernel, shape.channels)
@@ -139,6 +145,56 @@ WAYS: dict[Way, dict[Part, Callable[[Shape, jax.Array, jax.Array], jax.Array]]] 
         "weight gradient": shifted_weight_gradient,
     },
 }
+
+
+# --- the fastest way -------------------------------------------------------------------------------------------------
+
+
+def convolve(images: jax.Array, kernel: jax.Array, stride: int, padding: Padding) -> jax.Array:
+    """Convolve square images with a kernel of values for each channel, each part in its fastest way."""
+    batch, size, _, channels = images.shape
+    outputs: jax.Array = _convolve(Shape(batch, size, channels, kernel.shape[0], stride, padding), images, kernel)
+    return outputs
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _convolve(shape: Shape, images: jax.Array, kernel: jax.Array) -> jax.Array:
+    return _fastest("forward", shape, images, kernel)
+
+
+def _convolve_forward(
+    shape: Shape, images: jax.Array, kernel: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _convolve(shape, images, kernel), (images, kernel)
+
+
+def _convolve_backward(
+    shape: Shape, saved: tuple[jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    images, kernel = saved
+    return (
+        _fastest("input gradient", shape, kernel, gradient),
+        _fastest("weight gradient", shape, images, gradient),
+    )
+
+
+_convolve.defvjp(_convolve_forward, _convolve_backward)
+
+
+def _fastest(part: Part, shape: Shape, first: jax.Array, second: jax.Array) -> jax.Array:
+    values = asdict(shape) | {"precision": first.dtype}
+    device, _ = environment.device_of("jax")
+    listed = _listed().get((device, *(str(values[name]) for name in CONVOLUTION)), {})
+    return WAYS[listed.get(part, "grouped")][part](shape, first, second)
+
+
+@cache
+def _listed() -> dict[tuple[str, ...], dict[Part, Way]]:
+    """The fastest way of each part, by device and ``CONVOLUTION``."""
+    with WAYS_FILE.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    ways: dict[str, Way] = {way: way for way in WAYS}
+    return {(r["device"], *(r[name] for name in CONVOLUTION)): {part: ways[r[part]] for part in PARTS} for r in rows}
 
 
 # --- timing ----------------------------------------------------------------------------------------------------------
@@ -208,7 +264,8 @@ def depthwise_lines(result: DepthwiseResult) -> list[str]:
 
 def _shape_of(layer: Layer, batch: int) -> Shape:
     size, _, channels = layer.input_shape
-    return Shape(batch, size, channels, kernel=layer.filter_shape[0], stride=layer.stride or 1)
+    shape = Shape(batch, size, channels, kernel=layer.filter_shape[0], stride=layer.stride or 1)
+    return shape if shape.output == layer.output_shape[0] else replace(shape, padding="valid")
 
 
 def _in_turns(part: Part, shape: Shape, precision: Precision) -> tuple[dict[Way, tuple[float, ...]], float]:

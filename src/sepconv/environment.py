@@ -15,7 +15,7 @@ def describe() -> Environment:
     import keras
 
     backend = keras.backend.backend()
-    device, accelerator = _device(backend)
+    device, accelerator = device_of(backend)
     return Environment(
         python=platform.python_version(),
         keras=version("keras"),
@@ -60,7 +60,8 @@ def peak_bytes() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _device(backend: str) -> tuple[str, bool]:
+def device_of(backend: str) -> tuple[str, bool]:
+    """The name of the device that a backend computes on, and whether it is an accelerator. Imports the backend."""
     if backend == "jax":
         import jax
 

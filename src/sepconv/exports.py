@@ -1,4 +1,8 @@
-"""What other tools read: every claim with its verdict, the schema of that file, and a CODECHECK manifest."""
+"""What is made from the results for others to read.
+
+Every claim with its verdict, the schema of that file, a CODECHECK manifest, and for the networks themselves the fastest
+ways of their depthwise convolutions.
+"""
 
 import json
 import re
@@ -8,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from sepconv import claims, prose
+from sepconv import claims, prose, speed
 from sepconv.papers import all_papers
 from sepconv.results import read_all, write_atomically
 from sepconv.verdicts import Judgement
@@ -31,13 +35,17 @@ def write(results: Path) -> tuple[Path, ...]:
 
 
 def files(results: Path) -> dict[Path, str]:
-    """What the exports say: claims and schema in the folder of results, the manifest beside it in the repository."""
+    """What the exports say: claims and schema in the folder of results; all else in the repository, if it is that's."""
+    found = read_all(results)
     made = {
-        results / "claims.json": _json(claims.export(all_papers(), read_all(results))),
+        results / "claims.json": _json(claims.export(all_papers(), found)),
         results / "claims.schema.json": _json(schema()),
     }
     root = results.absolute().parent
-    return made | ({root / "codecheck.yml": codecheck(root)} if (root / "notebooks").is_dir() else {})
+    if not (root / "notebooks").is_dir():
+        return made
+    ways = root / "src" / "sepconv" / "depthwise_ways.csv"
+    return made | {root / "codecheck.yml": codecheck(root), ways: speed.fastest_ways(found).to_csv(index=False)}
 
 
 def schema() -> dict[str, Any]:

@@ -298,6 +298,9 @@ class RooflineResult(_Model):
 
 Part = Literal["forward", "input gradient", "weight gradient"]
 Way = Literal["grouped", "shifted"]
+Padding = Literal["same", "valid"]  # TensorFlow's names
+# What the fastest way of a depthwise convolution hangs on, beside the device: fields of its timing.
+CONVOLUTION = ("size", "channels", "kernel", "stride", "padding", "precision")
 
 
 class DepthwiseTiming(_Model):
@@ -308,6 +311,7 @@ class DepthwiseTiming(_Model):
     channels: Annotated[int, Field(gt=0)]
     kernel: Annotated[int, Field(gt=0)]  # height and width
     stride: Annotated[int, Field(gt=0)]
+    padding: Padding = "same"
     precision: Precision
     seconds: dict[Part, dict[Way, Repeats]]  # of one call, each time it was measured
     differences: dict[Part, NonNegative]  # the largest between two ways, as a share of the largest value

@@ -11,6 +11,7 @@ import pandas as pd
 
 from sepconv import roofline, tidy
 from sepconv.results import (
+    CONVOLUTION,
     CostResult,
     DepthwiseTiming,
     Environment,
@@ -82,6 +83,26 @@ def depthwise(results: Results) -> pd.DataFrame:
         for part in timing.seconds
     ]
     return pd.DataFrame(rows, columns=list(DEPTHWISE))
+
+
+def fastest_ways(results: Results) -> pd.DataFrame:
+    """The way in which each part of every depthwise convolution took least time, summed over batch sizes.
+
+    Columns: ``device``, those of ``CONVOLUTION``, and one for each part.
+    """
+    place = ["device", *CONVOLUTION]
+    times = pd.DataFrame(
+        [
+            (result.environment.device, *(getattr(timing, name) for name in CONVOLUTION), part, way, median(seconds))
+            for result in results.depthwises
+            for timing in result.timings
+            for part, ways in timing.seconds.items()
+            for way, seconds in ways.items()
+        ],
+        columns=[*place, "part", "way", "seconds"],
+    )
+    least = times.groupby([*place, "part", "way"])["seconds"].sum().unstack("way").idxmin(axis=1)
+    return least.unstack("part").rename_axis(columns=None).reset_index()
 
 
 def limits(papers: Iterable[Paper], results: Results, devices: Sequence[RooflineResult]) -> pd.DataFrame:

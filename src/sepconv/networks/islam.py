@@ -65,7 +65,7 @@ def _block(x: KerasTensor, first: int, second: int, kernel: int, name: str, norm
     channels = x.shape[-1]
     x = _gelu_norm(kernels.Conv2D(first, 1, name=f"{name}_first_conv")(x), f"{name}_first", norm)
     narrow = _gelu_norm(kernels.Conv2D(second, 1, name=f"{name}_second_conv")(x), f"{name}_second", norm)
-    x = layers.DepthwiseConv2D(kernel, padding="same", name=f"{name}_depthwise_conv")(narrow)
+    x = kernels.DepthwiseConv2D(kernel, padding="same", name=f"{name}_depthwise_conv")(narrow)
     x = _gelu_norm(x, f"{name}_depthwise", norm)
     if residual:
         x = layers.Add(name=f"{name}_depthwise_residual")([narrow, x])

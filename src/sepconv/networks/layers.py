@@ -64,7 +64,7 @@ def depthwise_bn_relu(
     """Depthwise convolution, batch norm, ReLU: ``(b, h, w, c) -> (b, ⌈h/stride⌉, ⌈w/stride⌉, c)``."""
     x, padding = _pad(x, kernel, stride, name, convention)
     initial = convention.initial(kernel * kernel, "depthwise")
-    conv = layers.DepthwiseConv2D(kernel, stride, padding, use_bias=convention.bias, name=f"{name}_conv", **initial)
+    conv = kernels.DepthwiseConv2D(kernel, stride, padding, use_bias=convention.bias, name=f"{name}_conv", **initial)
     return bn_relu(conv(x), name, convention)
 
 

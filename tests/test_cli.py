@@ -153,6 +153,8 @@ def test_a_paper_that_cannot_be_is_one_line_and_the_others_are_judged(sepconv, b
     assert err.startswith(f"papers/zeta2099.py: {line}")
     assert err.count("\n") == 1
     assert all(claim.id in out for p in whole for claim in p.claims)
+    code, out, again = sepconv("judge", "--json", "--results", tmp_path)
+    assert (code, json.loads(out)["problems"], again) == (1, err.splitlines(), err)
     assert sepconv("judge", "--paper", "tseng2020", "--results", tmp_path)[0] == 0
     assert_one_line(sepconv("judge", "--paper", "zeta2099", "--results", tmp_path), "papers/zeta2099.py: ", line)
     assert_one_line(sepconv("list"), "papers/zeta2099.py: ", line)

@@ -186,12 +186,13 @@ def judge(paper: Papers = None, results: ResultsFolder = RESULTS, as_json: AsJso
 
     papers, broken = _readable(paper)
     found = read_all(results)
+    problems = _problems(broken, found)
     if as_json:
-        print(json.dumps(export(papers, found), indent=1))
+        print(json.dumps(export(papers, found) | {"problems": problems}, indent=1))
     else:
         for p in papers:
             print("\n".join(judgement_lines(judge(p, found))))
-    _report_problems(broken, found)
+    _report(problems)
 
 
 @app.command()
@@ -213,7 +214,7 @@ def compare(
     compared = [comparison for p in papers for comparison in compare(p, ours, others)]
     aside = [reason for p in papers for reason in set_aside(p, ours, others)]
     print("\n".join(comparison_lines(compared, aside)))
-    _report_problems(broken, ours, others)
+    _report(_problems(broken, ours, others))
 
 
 @app.command()
@@ -279,14 +280,19 @@ def _readable(keys: list[str] | None) -> tuple[tuple[Paper, ...], tuple[str, ...
     return (_papers(keys), ()) if keys else load()
 
 
-def _report_problems(broken: tuple[str, ...], *found: "Results") -> None:
-    """Exit with 1 where a paper or a result could not be read, or a result belongs to no paper, naming each."""
+def _problems(broken: tuple[str, ...], *found: "Results") -> list[str]:
+    """A line for each paper or result that could not be read, and for each result that belongs to no paper."""
     from sepconv.measures import strangers
     from sepconv.papers import load
 
     known, _ = load()
     unread = [problem for results in found for problem in results.problems]
     unknown = [] if broken else [line for results in found for line in strangers(known, results)]
-    if problems := [*broken, *unread, *unknown]:
+    return [*broken, *unread, *unknown]
+
+
+def _report(problems: list[str]) -> None:
+    """Exit with 1 where there are any, naming each."""
+    if problems:
         print("\n".join(problems), file=sys.stderr)
         raise typer.Exit(1)

@@ -59,7 +59,7 @@ def schema() -> dict[str, Any]:
     everything = {
         "schema_version": {"const": claims.SCHEMA},
         "papers": _list(_object("A paper and its claims, in the order of the paper.", of_paper)),
-        "problems": _list(_TEXT | {"description": "A result that could not be read and counts for nothing."}),
+        "problems": _list(_TEXT | {"description": "A paper or result that could not be read, and counts for nothing."}),
     }
     start = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Claims with their verdicts"}
     return start | _object("Made by `sepconv export`.", everything) | {"$defs": definitions}

@@ -311,7 +311,7 @@ class DepthwiseTiming(_Model):
     channels: Annotated[int, Field(gt=0)]
     kernel: Annotated[int, Field(gt=0)]  # height and width
     stride: Annotated[int, Field(gt=0)]
-    padding: Padding = "same"
+    padding: Padding
     precision: Precision
     seconds: dict[Part, dict[Way, Repeats]]  # of one call, each time it was measured
     differences: dict[Part, NonNegative]  # the largest between two ways, as a share of the largest value

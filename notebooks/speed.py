@@ -41,6 +41,8 @@ found = results.read_all(Path(results_dir))
 # same, the losses must agree but for rounding. Keras's loops train Keras's own layers
 # and optimizer. The engine has this book's, which compute the same from fewer or faster operations: batch norm, 1×1 convolutions,
 # cropping, GELU and Adam. Each loop's first epoch, which compiles, is not counted; what it took longer than a later one stands apart.
+# An epoch of *fit* ends where Keras says so: putting its input pipeline away after that is left out, though with short epochs it can take
+# as long again.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "speed-throughput", "caption": "Images per second of each training loop, over those of Keras's fit on the same machine: right of the line is faster. {download}`CSV <data/speed-throughput.csv>`"}, "image": {"alt": "Ratios of training speed to Keras's fit on a logarithmic axis, a row for each network, a marker for each other training loop"}}
 loops = tidy.save(speed.throughputs(found), "speed-throughput")
@@ -61,7 +63,7 @@ losses = others.join(of_fit, on=keys)
 apart = (losses["loss"] / losses["of_fit"] - 1).abs()
 Markdown(
     f"In {(apart < 1e-6).sum()} of {len(apart)} comparisons the loss is that of *fit* to six digits. At most they differ by {apart.max():.2%}, in "
-    f"{losses.loc[apart.idxmax(), 'experiment']}: its batch norms add in another order, and a deep network's first steps blow rounding up."
+    f"{losses.loc[apart.idxmax(), 'experiment']}: the engine's layers and optimizer round otherwise, and training blows rounding up."
     if len(apart)
     else ""
 )

@@ -16,7 +16,7 @@ from sepconv.objective import CoupledSGD
 from sepconv.papers import paper
 from sepconv.results import LoopTiming, ResultError
 from sepconv.spec import Budget, Experiment, Network, Optimizer, Run, Scale, SpecError
-from sepconv.train import build_model
+from sepconv.train import build_model, load_splits, timed
 
 LOOPS = ("engine", "fit", "fit_steps_per_execution", "train_on_batch")
 
@@ -92,7 +92,9 @@ def test_rounds_alternate(cifar10, monkeypatch):
 
 def test_an_epoch_can_be_bounded(cifar10, monkeypatch):
     counts = []
-    monkeypatch.setattr(bench, "_LOOPS", {"fit": lambda run, images: counts.append(len(images)) or (lambda: 1.0, [])})
+    monkeypatch.setattr(
+        bench, "_LOOPS", {"fit": lambda run, images: counts.append(len(images)) or (lambda: (1.0, 2.0), [])}
+    )
     run = Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, 0)
     assert (bench.measure(run, 100).images, counts) == (100, [100])
     assert bench.measure(run).images == 256
@@ -102,12 +104,27 @@ def test_an_epoch_can_be_bounded(cifar10, monkeypatch):
 
 
 def fake_loop(name, log):
-    return lambda run, images: (lambda: log.append(name) or 1.0, [])
+    return lambda run, images: (lambda: (log.append(name) or 1.0, 2.0), [])
 
 
 def test_compiling_is_the_first_epoch_less_a_later_one():
-    loop = bench._Loop(lambda: 0.0, [], first_seconds=5.0, seconds=[1.0, 3.0, 2.0], losses=[0.0] * 3)
+    loop = bench._Loop(lambda: (0.0, 0.0), [], first_seconds=5.0, seconds=[1.0, 3.0, 2.0], losses=[0.0] * 3)
     assert loop.timing().compile == 3.0
+
+
+def test_an_epoch_of_fit_ends_before_its_pipeline_is_put_away(cifar10, monkeypatch):
+    """Which takes as long as it likes, and is told apart from the epoch by the clock of Keras's callbacks."""
+    now = iter(range(100, 200))
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: float(next(now)))
+    clock = bench._Clock()
+    clock.on_epoch_begin(0)
+    clock.on_epoch_end(0)
+    assert clock.seconds == 1.0
+    monkeypatch.undo()
+    run = Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, 0)
+    epoch, _ = bench._fit(run, bench._first(load_splits(run).train, 64))
+    (_, seconds), whole = timed(epoch)
+    assert 0 < seconds < whole
 
 
 def test_an_experiment_that_is_not_trained_is_refused():

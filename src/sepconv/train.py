@@ -168,8 +168,8 @@ class Trainer:
         number = self.epoch + 1
         self._start_epoch(number)
         order = np.random.default_rng([self.run.seed, number]).permutation(self.scale.train_images)
-        (loss, accuracy), train_seconds = _timed(self.engine.train_epoch, order, self.rates[number - 1])
-        (val_loss, val_accuracy), evaluate_seconds = _timed(self.engine.evaluate, self.splits.validation)
+        (loss, accuracy), train_seconds = timed(self.engine.train_epoch, order, self.rates[number - 1])
+        (val_loss, val_accuracy), evaluate_seconds = timed(self.engine.evaluate, self.splits.validation)
         if not (math.isfinite(loss) and math.isfinite(val_loss)):
             raise DivergedError(
                 f"{self.run.key}: the loss is {loss} after epoch {number}; the last epoch with a number is {number - 1}"
@@ -266,7 +266,7 @@ def _first(images: data.Images, count: int) -> data.Images:
     return data.Images(images.pixels[:count], images.labels[:count])
 
 
-def _timed(function: Callable[..., T], *arguments: Any) -> tuple[T, float]:  # noqa: ANN401
+def timed(function: Callable[..., T], *arguments: Any) -> tuple[T, float]:  # noqa: ANN401
     """A function's value and the seconds that it took."""
     start = time.perf_counter()
     value = function(*arguments)

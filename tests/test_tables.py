@@ -445,8 +445,8 @@ def test_runs_are_grouped_and_a_diverged_one_has_no_accuracy():
 
 def test_latencies():
     _, first, second = cells(tables.latencies_table(Results(latencies=(latency_of(A, (1.5, 1.25, 2)),))))
-    key = "p/a/latency-paper-training-host-h200-jax"
-    assert first == [key, "4", "10,000", "1.25", "2", "3", "H200", "jax", "0123abc"]
+    name = "p/a/latency-paper-training-host"
+    assert first == [name, "4", "10,000", "1.25", "2", "3", "H200", "jax", "0123abc"]
     assert second[1] == "256"
 
 

@@ -33,7 +33,7 @@ from sepconv.markup import (
     verdicts,
 )
 from sepconv.measures import MIN_SEEDS, TIMES
-from sepconv.results import CostResult, Environment, LatencyResult, Layer, Results, RunResult
+from sepconv.results import CostResult, Environment, LatencyResult, Layer, Results, RunResult, measured_on
 from sepconv.sentences import number
 from sepconv.spec import (
     LATENCY_METRICS,
@@ -742,9 +742,10 @@ def _commit(environment: Environment) -> str:
 
 def _latency_rows(result: LatencyResult) -> Iterable[Row]:
     environment = result.environment
+    name = result.key.removesuffix(f"-{measured_on(environment)}")  # the last columns say where
     for i, (batch_size, passes) in enumerate(sorted(result.seconds.items())):
         spread = [number(seconds, "s") for seconds in (min(passes), max(passes))] if passes else [NOTHING] * 2
-        cells = (result.key, str(batch_size), f"{result.images:,}", *spread, str(len(passes)))
+        cells = (name, str(batch_size), f"{result.images:,}", *spread, str(len(passes)))
         machine = (environment.device, environment.backend, _commit(environment))
         yield Row((*cells, *machine), anchor="" if i else result.key)
 

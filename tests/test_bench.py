@@ -184,7 +184,6 @@ def test_the_table_holds_everything_against_fit():
 _ON_JAX = """
 from dataclasses import replace
 from sepconv import bench, latency
-from sepconv.objective import CoupledSGD
 from sepconv.papers import paper
 from sepconv.spec import Budget, Network, Run, Scale
 bench.EPOCHS = 1

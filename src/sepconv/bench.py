@@ -152,11 +152,8 @@ class Baseline(keras.Model):  # type: ignore[misc]
 
     def __init__(self, run: Run, steps_per_execution: int) -> None:
         super().__init__()
-        self.network, self.recipe, self.classes = (
-            _network_of_keras(build_model(run)),
-            recipe_of(run),
-            run.experiment.classes,
-        )
+        self.network = _network_of_keras(build_model(run))
+        self.recipe, self.classes = recipe_of(run), run.experiment.classes
         self.seeds = keras.random.SeedGenerator(0)
         optimizer = _optimizer_of_keras(build_optimizer(self.recipe.optimizer))
         optimizer.learning_rate = _first_rate(run)

@@ -149,21 +149,31 @@ tables.limits_table(limits[limits["measured"].notna()])
 # ## Depthwise convolutions part by part
 #
 # XLA, which compiles for JAX, is known to be slow at depthwise convolutions, above all at the gradient of their weights. Every one that
-# a network here has is timed on JAX in two ways: *grouped*, XLA's own convolution with one group for each channel, and *shifted*, a
-# multiplication and an addition for each place of the kernel, with gradients written by hand. On a device that is in the figure, the
-# networks compute each part of each convolution in the faster way. On any other they use the grouped one, since the ratios of a CPU say
-# nothing about a GPU.
+# a network here has is timed on JAX in several ways. *Grouped* is XLA's own convolution with one group for each channel. *Shifted* is a
+# multiplication and an addition for each place of the kernel, with gradients written by hand. *Pallas* is a kernel of this book's for the
+# weight gradient, which reads images and gradient once; it exists on a GPU only. On a machine that is in the figure, the networks compute
+# each part of each convolution in the fastest way. On any other they use the grouped one, since the ratios of a CPU say nothing about
+# a GPU.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "speed-depthwise", "caption": "Time of the grouped convolution over that of the shifted one, for every depthwise convolution of the networks: right of the line, shifted is faster. {download}`CSV <data/speed-depthwise.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each convolution, a marker for each of the three parts of its training step"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "speed-depthwise", "caption": "Time of the grouped convolution over that of another way, for every depthwise convolution of the networks: right of the line, the other way is faster. {download}`CSV <data/speed-depthwise.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each convolution, a marker for each of the three parts of its training step"}}
 parts = tidy.save(speed.depthwise(found), "speed-depthwise")
-figures.ratios(
-    parts.assign(what=parts["layer"], source=parts["part"] + ", " + parts["precision"]), "grouped ÷ shifted", {}
-)
+other = parts[parts["way"] != "grouped"]
+named = other.assign(what=other["layer"], source=other["way"] + ": " + other["part"] + ", " + other["precision"])
+figures.ratios(named, "grouped ÷ other way", {})
 
 # %% tags=["hide-input"]
 Markdown(
-    f"In {len(parts)} comparisons on {', '.join(sorted(set(parts['device'])))}, both give the same numbers: where they differ most, "
+    f"In {len(other)} comparisons on {', '.join(sorted(set(parts['device'])))}, all ways give the same numbers: where they differ most, "
     f"it is by {parts['difference'].max():.1g} of the largest value."
     if len(parts)
     else "Nothing has been measured yet."
+)
+
+# %% tags=["hide-input"]
+fastest = parts.groupby(["device", "layer", "precision", "part"])["fraction"].max().dropna()
+Markdown(
+    f"Each part has to move its input, its output and the kernel once. In its fastest way it takes the time of that to "
+    f"{', '.join(f'{low:.0%} to {high:.0%} ({part})' for part, low, high in fastest.groupby('part').agg(['min', 'max']).itertuples())}."
+    if len(fastest)
+    else "How near that comes to the memory limit is not known: the machine's memory was not measured through JAX."
 )

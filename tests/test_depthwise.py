@@ -8,25 +8,29 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from factories import ENVIRONMENT
-from sepconv import depthwise, results, speed
-from sepconv.depthwise import PARTS, WAYS, DepthwiseError, Shape
+from factories import ENVIRONMENT, roofline_of
+from sepconv import depthwise, depthwise_ways, results, speed
+from sepconv.depthwise import DepthwiseError
+from sepconv.depthwise_ways import WAYS
 from sepconv.papers import paper
-from sepconv.results import CONVOLUTION, DepthwiseResult, DepthwiseTiming, Results
+from sepconv.results import CONVOLUTION, DepthwiseResult, DepthwiseShape, DepthwiseTiming, Results
 
 COMMITTED = results.read_all(Path(__file__).parents[1] / "results")
 
 SHAPES = [
-    Shape(batch=2, size=8, channels=3, kernel=3, stride=1),
-    Shape(batch=2, size=8, channels=3, kernel=3, stride=2),  # zeros after the row only
-    Shape(batch=2, size=9, channels=3, kernel=3, stride=2),
-    Shape(batch=2, size=8, channels=2, kernel=5, stride=1),
-    Shape(batch=1, size=7, channels=2, kernel=5, stride=2),
-    Shape(batch=2, size=8, channels=2, kernel=7, stride=1),
-    Shape(batch=1, size=4, channels=2, kernel=9, stride=1),  # wider than the image
-    Shape(batch=2, size=10, channels=3, kernel=3, stride=2, padding="valid"),  # leaves out the last row
-    Shape(batch=2, size=8, channels=2, kernel=5, stride=1, padding="valid"),
+    DepthwiseShape(batch=2, size=8, channels=3, kernel=3, stride=1),
+    DepthwiseShape(batch=2, size=8, channels=3, kernel=3, stride=2),  # zeros after the row only
+    DepthwiseShape(batch=2, size=9, channels=3, kernel=3, stride=2),
+    DepthwiseShape(batch=2, size=8, channels=2, kernel=5, stride=1),
+    DepthwiseShape(batch=1, size=7, channels=2, kernel=5, stride=2),
+    DepthwiseShape(batch=2, size=8, channels=2, kernel=7, stride=1),
+    DepthwiseShape(batch=1, size=4, channels=2, kernel=9, stride=1),  # wider than the image
+    DepthwiseShape(batch=2, size=10, channels=3, kernel=3, stride=2, padding="valid"),  # leaves out the last row
+    DepthwiseShape(batch=2, size=8, channels=2, kernel=5, stride=1, padding="valid"),
+    DepthwiseShape(batch=1, size=8, channels=40, kernel=3, stride=1),  # channels for a program and a quarter of Pallas
 ]
+PARTS = tuple(WAYS)
+EACH_WAY = [(part, way) for part, ways in WAYS.items() for way in ways]
 
 
 def numpy_parts(shape, images, kernel, gradient):
@@ -52,25 +56,59 @@ def arrays(shape):
     return [a.astype("float32") for a in (images, kernel, gradient)]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("part", "way"), EACH_WAY)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_all_parts_equal_numpy(shape, way):
+def test_all_ways_equal_numpy(shape, part, way):
     images, kernel, gradient = arrays(shape)
     expected = numpy_parts(shape, images, kernel, gradient)
     given = {"forward": (images, kernel), "input gradient": (kernel, gradient), "weight gradient": (images, gradient)}
-    for part in PARTS:
-        result = WAYS[way][part](shape, *map(jnp.asarray, given[part]))
-        assert result.dtype == jnp.float32
-        np.testing.assert_allclose(result, expected[part], atol=2e-5, err_msg=part)
+    result = WAYS[part][way](shape, *map(jnp.asarray, given[part]))
+    assert result.dtype == jnp.float32
+    np.testing.assert_allclose(result, expected[part], atol=2e-5)
+
+
+@pytest.mark.parametrize(("programs", "sums"), [(1, 18), (2, 100), (1_000, 5_000)])
+def test_pallas_sums_the_same_however_the_work_is_divided(programs, sums, monkeypatch):
+    monkeypatch.setattr(depthwise_ways, "PROGRAMS", programs)
+    monkeypatch.setattr(depthwise_ways, "SUMS", sums)
+    shape = DepthwiseShape(batch=3, size=7, channels=5, kernel=3, stride=2)
+    images, kernel, gradient = arrays(shape)
+    expected = numpy_parts(shape, images, kernel, gradient)["weight gradient"]
+    np.testing.assert_allclose(WAYS["weight gradient"]["pallas"](shape, images, gradient), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("size", "channels", "kernel", "stride"), [(32, 64, 3, 2), (16, 32, 5, 1), (16, 32, 9, 1)])
+def test_pallas_is_one_triton_kernel_on_a_gpu(size, channels, kernel, stride, precision):
+    shape = DepthwiseShape(batch=64, size=size, channels=channels, kernel=kernel, stride=stride)
+    images = jax.ShapeDtypeStruct((64, size, size, channels), precision)
+    gradient = jax.ShapeDtypeStruct((64, shape.output, shape.output, channels), precision)
+    traced = jax.jit(lambda x, dy: WAYS["weight gradient"]["pallas"](shape, x, dy)).trace(images, gradient)
+    assert traced.lower(lowering_platforms=("cuda",)).as_text().count("xla.gpu.triton") == 1
+    assert "triton" not in traced.lower(lowering_platforms=("cpu",)).as_text()
+
+
+def test_pallas_is_timed_where_it_is_compiled(monkeypatch):
+    assert "pallas" not in depthwise._compiled()
+    monkeypatch.setattr(depthwise.jax, "default_backend", lambda: "gpu")
+    assert set(depthwise._compiled()) == {way for _, way in EACH_WAY}
 
 
 def test_zeros_are_those_of_tensorflow():
-    assert Shape(1, 32, 1, 3, 1).zeros == (1, 1)
-    assert Shape(1, 32, 1, 3, 2).zeros == (0, 1)
-    assert Shape(1, 33, 1, 3, 2).zeros == (1, 1)
-    assert Shape(1, 8, 1, 7, 1).zeros == (3, 3)
-    assert Shape(1, 66, 1, 3, 2, "valid").zeros == (0, 0)
-    assert [Shape(1, size, 1, 3, 2, "valid").output for size in (66, 65, 64)] == [32, 32, 31]
+    def of(size, kernel, stride, padding="same"):
+        return DepthwiseShape(batch=1, size=size, channels=1, kernel=kernel, stride=stride, padding=padding)
+
+    assert of(32, 3, 1).zeros == (1, 1)
+    assert of(32, 3, 2).zeros == (0, 1)
+    assert of(33, 3, 2).zeros == (1, 1)
+    assert of(8, 7, 1).zeros == (3, 3)
+    assert of(66, 3, 2, "valid").zeros == (0, 0)
+    assert [of(size, 3, 2, "valid").output for size in (66, 65, 64)] == [32, 32, 31]
+
+
+def test_a_part_moves_input_output_and_kernel():
+    shape = DepthwiseShape(batch=2, size=8, channels=3, kernel=5, stride=2)
+    assert shape.values == sum(a.size for a in arrays(shape))
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -79,14 +117,14 @@ def test_all_ways_are_timed_in_every_part_and_agree(precision, monkeypatch):
     timing = depthwise.measure(SHAPES[0], precision)
     assert tuple(timing.seconds) == PARTS
     for seconds in timing.seconds.values():
-        assert seconds.keys() == WAYS.keys()
+        assert seconds.keys() == {"grouped", "shifted"}
         assert {len(times) for times in seconds.values()} == {2}
     assert max(timing.differences.values()) < {"float32": 1e-6, "bfloat16": 2e-2}[precision]
 
 
 def test_a_difference_of_the_ways_is_recorded(monkeypatch):
-    off = WAYS["shifted"] | {"forward": lambda shape, *a: 1.1 * depthwise.grouped_forward(shape, *a)}
-    monkeypatch.setitem(WAYS, "shifted", off)
+    grouped = WAYS["forward"]["grouped"]
+    monkeypatch.setitem(WAYS["forward"], "shifted", lambda *arguments: 1.1 * grouped(*arguments))
     differences = depthwise.measure(SHAPES[0], "float32").differences
     assert differences["forward"] == pytest.approx(0.1, rel=1e-3)
     assert differences["weight gradient"] < 1e-6
@@ -119,8 +157,28 @@ def test_a_result_is_written_read_merged_and_not_measured_again(tmp_path, monkey
     assert rows[2].startswith("8² × 3, 3², /1, 2, float32")
     assert "weight gradient" in rows[2]
     frame = speed.depthwise(Results(depthwises=(first,)))
-    assert list(frame["part"]) == list(PARTS)
-    assert frame["ratio"][0] == pytest.approx(frame["grouped_ms"][0] / frame["shifted_ms"][0])
+    assert list(zip(frame["part"], frame["way"], strict=True)) == [
+        (part, way) for part in PARTS for way in ("grouped", "shifted")
+    ]
+    grouped, shifted = frame["ms"][:2]
+    assert list(frame["ratio"][:2]) == [1, pytest.approx(grouped / shifted)]
+    assert frame["fraction"].isna().all()
+
+
+def test_the_memory_limit_is_the_copy_of_the_same_machine():
+    described = ENVIRONMENT.model_copy(update={"backend": "jax"})
+    timing = DepthwiseTiming(
+        **SHAPES[0].model_dump(),
+        precision="bfloat16",
+        seconds={part: {"grouped": (4e-6,)} for part in PARTS},
+        differences=dict.fromkeys(PARTS, 0.0),
+    )
+    found = DepthwiseResult(timings=(timing,), environment=described)
+    device = roofline_of().model_copy(update={"environment": described})
+    row = speed.depthwise(Results(depthwises=(found,), rooflines=(device, roofline_of()))).iloc[0]
+    assert row["least_ms"] == pytest.approx(1000 * 2 * SHAPES[0].values / device.bytes_per_second)
+    assert row["fraction"] == pytest.approx(row["least_ms"] / 4e-3)
+    assert speed.depthwise(Results(depthwises=(found,), rooflines=(roofline_of(),)))["fraction"].isna().all()
 
 
 def test_another_backend_is_one_line(tmp_path, monkeypatch):
@@ -130,9 +188,8 @@ def test_another_backend_is_one_line(tmp_path, monkeypatch):
 
 
 def listed(monkeypatch, precision="float32", **ways):
-    """Have these ways listed for ``SHAPES[0]`` on this device."""
-    device, _ = depthwise.environment.device_of("jax")
-    place = (device, "8", "3", "3", "1", "same", precision)
+    """Have these ways listed for ``SHAPES[0]`` on this machine."""
+    place = (depthwise.environment.machine("jax"), "8", "3", "3", "1", "same", precision)
     monkeypatch.setattr(
         depthwise, "_listed", lambda: {place: {part.replace("_", " "): way for part, way in ways.items()}}
     )
@@ -141,19 +198,19 @@ def listed(monkeypatch, precision="float32", **ways):
 def called(monkeypatch):
     """The ways that are taken from now on, with their parts, in order."""
     calls = []
-    for way, parts in WAYS.items():
-        spies = {
-            part: lambda *a, way=way, part=part, compute=compute: calls.append((way, part)) or compute(*a)
-            for part, compute in parts.items()
-        }
-        monkeypatch.setitem(WAYS, way, spies)
+    for part, way in EACH_WAY:
+        compute = WAYS[part][way]
+        spy = lambda *a, way=way, part=part, compute=compute: calls.append((way, part)) or compute(*a)  # noqa: E731
+        monkeypatch.setitem(WAYS[part], way, spy)
     return calls
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "ways", [("grouped", "grouped", "grouped"), ("shifted", "shifted", "shifted"), ("shifted", "grouped", "pallas")]
+)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_a_convolution_and_its_gradients_equal_numpy_in_any_way(shape, way, monkeypatch):
-    monkeypatch.setattr(depthwise, "_listed", lambda: defaultdict(lambda: dict.fromkeys(PARTS, way)))
+def test_a_convolution_and_its_gradients_equal_numpy_in_any_way(shape, ways, monkeypatch):
+    monkeypatch.setattr(depthwise, "_listed", lambda: defaultdict(lambda: dict(zip(PARTS, ways, strict=True))))
     images, kernel, gradient = arrays(shape)
     expected = numpy_parts(shape, images, kernel, gradient)
     outputs, backward = jax.vjp(lambda x, w: depthwise.convolve(x, w, shape.stride, shape.padding), images, kernel)
@@ -182,9 +239,11 @@ def test_what_is_not_listed_is_grouped(stride, padding, precision, monkeypatch):
     assert calls == [("grouped", "forward")]
 
 
-def test_another_device_is_not_listed(monkeypatch):
+@pytest.mark.parametrize("change", [{"device_of": ("another", True)}, {"_cores": 64}])
+def test_another_machine_is_not_listed(change, monkeypatch):
     listed(monkeypatch, forward="shifted")
-    monkeypatch.setattr(depthwise.environment, "device_of", lambda backend: ("another", True))
+    for name, value in change.items():
+        monkeypatch.setattr(depthwise.environment, name, lambda *_, value=value: value)
     calls = called(monkeypatch)
     images, kernel, _ = map(jnp.asarray, arrays(SHAPES[0]))
     depthwise.convolve(images, kernel, 1, "same")
@@ -203,7 +262,7 @@ def test_the_fastest_way_is_that_of_least_time_over_all_batch_sizes(monkeypatch)
     many = DepthwiseResult(timings=(timed(2, 1.0, 2.0), timed(64, 5.0, 3.5)), environment=described)
     (row,) = speed.fastest_ways(Results(depthwises=(many,))).to_dict("records")
     assert [row[part] for part in PARTS] == ["shifted"] * 3  # 5.5 against 6 seconds
-    assert [row[name] for name in ("device", *CONVOLUTION)] == [ENVIRONMENT.device, 8, 3, 3, 1, "same", "float32"]
+    assert [row[name] for name in ("machine", *CONVOLUTION)] == ["cpu-2-cores", 8, 3, 3, 1, "same", "float32"]
     few = DepthwiseResult(timings=(timed(2, 1.0, 2.0),), environment=described)
     (row,) = speed.fastest_ways(Results(depthwises=(few,))).to_dict("records")
     assert [row[part] for part in PARTS] == ["grouped"] * 3

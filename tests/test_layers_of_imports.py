@@ -18,7 +18,7 @@ LAYERS = (
     {"papers"},
     {"results"},  # the store: what trains and counts writes with it, what judges reads with it
     {"roofline"},
-    {"environment", "schedule", "data", "augment", "depthwise", "kernels", "networks", "objective"},
+    {"environment", "schedule", "data", "augment", "depthwise", "depthwise_ways", "kernels", "networks", "objective"},
     {"checkpoint", "engine_tensorflow", "engine_jax", "train"},
     {"cost", "latency", "bench", "memory", "machine"},
     {"stats"},

@@ -7,7 +7,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from sepconv.results import Environment
+from sepconv.results import Environment, machine_name
 
 
 def describe() -> Environment:
@@ -24,7 +24,7 @@ def describe() -> Environment:
         numpy=version("numpy"),
         device=device,
         accelerator=accelerator,
-        cores=len(os.sched_getaffinity(0)),
+        cores=_cores(),
         system=f"{platform.system()} {platform.machine()}",
         git_commit=git_commit(),
     )
@@ -73,6 +73,15 @@ def device_of(backend: str) -> tuple[str, bool]:
     if not gpus:
         return _processor(), False
     return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")), True
+
+
+def machine(backend: str) -> str:
+    """The machine that a backend computes on, as results name it. Imports the backend."""
+    return machine_name(*device_of(backend), _cores())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _processor() -> str:

@@ -297,21 +297,44 @@ class RooflineResult(_Model):
 
 
 Part = Literal["forward", "input gradient", "weight gradient"]
-Way = Literal["grouped", "shifted"]
+Way = Literal["grouped", "shifted", "pallas"]
 Padding = Literal["same", "valid"]  # TensorFlow's names
-# What the fastest way of a depthwise convolution hangs on, beside the device: fields of its timing.
+# What the fastest way of a depthwise convolution hangs on, beside the machine: fields of its timing.
 CONVOLUTION = ("size", "channels", "kernel", "stride", "padding", "precision")
 
 
-class DepthwiseTiming(_Model):
-    """One depthwise convolution as a network has it, each part of its training step in each way."""
+class DepthwiseShape(_Model):
+    """What one depthwise layer of a network works on: a batch of square images."""
 
     batch: Annotated[int, Field(gt=0)]
     size: Annotated[int, Field(gt=0)]  # height and width of the input
     channels: Annotated[int, Field(gt=0)]
     kernel: Annotated[int, Field(gt=0)]  # height and width
     stride: Annotated[int, Field(gt=0)]
-    padding: Padding
+    padding: Padding = "same"
+
+    @property
+    def output(self) -> int:
+        """Height and width of the output."""
+        covered = self.size if self.padding == "same" else self.size - self.kernel + 1
+        return -(-covered // self.stride)
+
+    @property
+    def zeros(self) -> tuple[int, int]:
+        """Zeros before and after a row of the input."""
+        total = max(0, (self.output - 1) * self.stride + self.kernel - self.size)
+        return (total // 2, total - total // 2) if self.padding == "same" else (0, 0)
+
+    @property
+    def values(self) -> int:
+        """Values of input, kernel and output together: what each part of a training step has to move."""
+        images = self.batch * (self.size**2 + self.output**2)
+        return self.channels * (images + self.kernel**2)
+
+
+class DepthwiseTiming(DepthwiseShape):
+    """A depthwise layer, each part of its training step timed in each way that the device has."""
+
     precision: Precision
     seconds: dict[Part, dict[Way, Repeats]]  # of one call, each time it was measured
     differences: dict[Part, NonNegative]  # the largest between two ways, as a share of the largest value
@@ -365,8 +388,13 @@ def measured_on(environment: Environment) -> str:
 
 def machine(environment: Environment) -> str:
     """A device's name as part of a path; for a CPU with the number of its cores, without which it says little."""
-    name = re.sub("[^a-z0-9]+", "-", environment.device.lower()).strip("-") or "unknown"
-    return name if environment.accelerator else f"{name}-{environment.cores}-cores"
+    return machine_name(environment.device, environment.accelerator, environment.cores)
+
+
+def machine_name(device: str, accelerator: bool, cores: int) -> str:
+    """As :func:`machine`, before there is an environment to record."""
+    name = re.sub("[^a-z0-9]+", "-", device.lower()).strip("-") or "unknown"
+    return name if accelerator else f"{name}-{cores}-cores"
 
 
 Result = RunResult | CostResult | LatencyResult | ThroughputResult | MemoryResult | RooflineResult | DepthwiseResult

@@ -28,7 +28,7 @@ from sepconv.results import CostResult, Layer, RooflineResult
 from sepconv.spec import Precision
 
 FLOAT32_BYTES = 4
-_BYTES: dict[Precision, int] = {"float32": FLOAT32_BYTES, "bfloat16": 2}
+BYTES_PER_VALUE: dict[Precision, int] = {"float32": FLOAT32_BYTES, "bfloat16": 2}
 
 
 def operations(layer: Layer, batch_size: int) -> int:
@@ -74,7 +74,7 @@ def device(measured: RooflineResult, precision: Precision) -> Device | None:
     product = measured.products.get(precision)
     if product is None:
         return None
-    return Device(measured.bytes_per_second, product.operations_per_second, _BYTES[precision])
+    return Device(measured.bytes_per_second, product.operations_per_second, BYTES_PER_VALUE[precision])
 
 
 def step_seconds(cost: CostResult, images: int, on: Device) -> float:

@@ -21,6 +21,8 @@ from sepconv.results import (
     Results,
     RooflineResult,
     ThroughputResult,
+    Way,
+    machine,
     measured_on,
 )
 from sepconv.spec import Budget, Experiment, Paper, Recipe
@@ -33,7 +35,7 @@ MEMORY = ("paper", "experiment", "device", "backend", "method", "batch_size", "c
           "highest", "ratio")  # fmt: skip
 LIMITS = ("paper", "experiment", "device", "backend", "precision", "batch_size", "least_step_ms", "limit", "measured",
           "fraction", "source")  # fmt: skip
-DEPTHWISE = ("device", "layer", "part", "precision", "grouped_ms", "shifted_ms", "ratio", "difference")
+DEPTHWISE = ("device", "layer", "part", "precision", "way", "ms", "ratio", "least_ms", "fraction", "difference")
 Measured = tuple[str, int, float]  # where it was measured, images of an epoch, seconds of an epoch
 
 
@@ -74,13 +76,17 @@ def memories(results: Results) -> pd.DataFrame:
 def depthwise(results: Results) -> pd.DataFrame:
     """Milliseconds of each part of every depthwise convolution in each way: columns ``DEPTHWISE``.
 
-    ``ratio`` is of grouped to shifted, ``difference`` the largest of their results as a share of the largest value.
+    ``ratio`` is of the grouped way to this one, ``difference`` the largest of their results as a share of the largest
+    value. ``least_ms`` is the time in which the machine copies what the part has to move, ``fraction`` how near to it
+    this way comes; both are missing where the machine's roofline was not measured.
     """
+    speeds = {measured_on(device.environment): device.bytes_per_second for device in results.rooflines}
     rows = [
-        _depthwise_row(result.environment.device, timing, part)
+        _depthwise_row(result.environment.device, timing, part, way, speeds.get(measured_on(result.environment), nan))
         for result in results.depthwises
         for timing in result.timings
-        for part in timing.seconds
+        for part, ways in timing.seconds.items()
+        for way in ways
     ]
     return pd.DataFrame(rows, columns=list(DEPTHWISE))
 
@@ -88,12 +94,12 @@ def depthwise(results: Results) -> pd.DataFrame:
 def fastest_ways(results: Results) -> pd.DataFrame:
     """The way in which each part of every depthwise convolution took least time, summed over batch sizes.
 
-    Columns: ``device``, those of ``CONVOLUTION``, and one for each part.
+    Columns: ``machine``, those of ``CONVOLUTION``, and one for each part.
     """
-    place = ["device", *CONVOLUTION]
+    place = ["machine", *CONVOLUTION]
     times = pd.DataFrame(
         [
-            (result.environment.device, *(getattr(timing, name) for name in CONVOLUTION), part, way, median(seconds))
+            (machine(result.environment), *(getattr(timing, name) for name in CONVOLUTION), part, way, median(seconds))
             for result in results.depthwises
             for timing in result.timings
             for part, ways in timing.seconds.items()
@@ -141,11 +147,14 @@ def _latency_row(result: LatencyResult, size: int) -> tuple[object, ...]:
     return (*place, result.batch_norm, result.transfer, size, *times)
 
 
-def _depthwise_row(device: str, timing: DepthwiseTiming, part: Part) -> tuple[object, ...]:
-    grouped, shifted = (1000 * median(timing.seconds[part][way]) for way in ("grouped", "shifted"))
+def _depthwise_row(
+    device: str, timing: DepthwiseTiming, part: Part, way: Way, bytes_per_second: float
+) -> tuple[object, ...]:
     layer = f"{timing.kernel}×{timing.kernel} stride {timing.stride}, {timing.size}×{timing.size}×{timing.channels}"
-    place = (device, f"{layer}, batch {timing.batch}", part, timing.precision)
-    return (*place, grouped, shifted, grouped / shifted, timing.differences[part])
+    grouped, taken = (1000 * median(timing.seconds[part][each]) for each in ("grouped", way))
+    least = 1000 * timing.values * roofline.BYTES_PER_VALUE[timing.precision] / bytes_per_second
+    place = (device, f"{layer}, batch {timing.batch}", part, timing.precision, way)
+    return (*place, taken, grouped / taken, least, least / taken, timing.differences[part])
 
 
 def _limit_row(

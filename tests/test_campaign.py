@@ -110,7 +110,7 @@ def test_the_estimate_is_from_the_fastest_run_on_that_device():
     )
     wanted = Run("tseng2020", smoke().experiment, Budget.PAPER, 0)
     scale = wanted.experiment.scale(Budget.PAPER)
-    expected = 4 / 256 * scale.train_images * scale.epochs
+    expected = 4 / 256 * scale.epochs * (40_000 + 10_000 / 3)  # evaluation is one pass of three
     assert campaign.estimate_seconds(wanted, found, "cpu") == pytest.approx(expected)
     assert campaign.estimate_seconds(wanted, found, "unknown") is None
     assert campaign.estimate_seconds(smoke(experiment="dsc"), found, "cpu") is None
@@ -129,9 +129,9 @@ def test_what_was_never_measured_is_guessed_from_mult_adds_and_says_so():
         costs=(cost_of("conv", 100), cost_of("dsc", 250), cost_of("small", 50, "islam2022")),
     )
     small = Run("islam2022", paper("islam2022").experiment("small"), Budget.SMOKE, 0)
-    assert campaign.estimate(smoke(), found, "cpu") == Estimate(pytest.approx(8), guessed=False)  # two epochs
-    assert campaign.estimate(smoke(experiment="dsc"), found, "cpu") == Estimate(pytest.approx(20), guessed=True)
-    assert campaign.estimate(small, found, "cpu") == Estimate(pytest.approx(4), guessed=True)
+    assert campaign.estimate(smoke(), found, "cpu") == Estimate(pytest.approx(8 * 4 / 3), guessed=False)  # two epochs
+    assert campaign.estimate(smoke(experiment="dsc"), found, "cpu") == Estimate(pytest.approx(20 * 4 / 3), guessed=True)
+    assert campaign.estimate(small, found, "cpu") == Estimate(pytest.approx(4 * 4 / 3), guessed=True)
     assert campaign.estimate(smoke(experiment="dsc-5"), found, "cpu") is None  # not counted
     assert campaign.estimate(smoke(), found, "unknown") is None
 
@@ -142,16 +142,16 @@ def test_the_guess_is_at_the_speed_of_the_same_papers_networks():
         runs=(result_of(smoke(), train_seconds=4), result_of(measured, train_seconds=1000)),
         costs=(cost_of("conv", 100), cost_of("dsc", 250), cost_of("small", 50, "islam2022")),
     )
-    assert campaign.estimate(smoke(experiment="dsc"), found, "cpu") == Estimate(pytest.approx(20), guessed=True)
+    assert campaign.estimate(smoke(experiment="dsc"), found, "cpu") == Estimate(pytest.approx(20 * 4 / 3), guessed=True)
 
 
 def test_the_queue_says_what_each_run_and_all_take(tmp_path, monkeypatch):
     results.write(tmp_path, result_of(smoke(7), train_seconds=45 * 60))
     monkeypatch.setattr(campaign, "this_device", lambda: "cpu")
     first, second, total = campaign.queue_lines([smoke(), smoke(experiment="dsc")], tmp_path)
-    assert first.split() == ["1", "tseng2020/conv/smoke-seed-0", "1", "h", "30", "min"]
+    assert first.split() == ["1", "tseng2020/conv/smoke-seed-0", "2", "h", "0", "min"]
     assert second.split() == ["2", "tseng2020/dsc/smoke-seed-0", "unknown"]
-    assert total == "On cpu training takes about 1 h 30 min in all, of which 0 s guessed, and 1 of 2 runs unknown"
+    assert total == "On cpu this takes about 2 h 0 min in all, of which 0 s guessed, and 1 of 2 runs unknown"
 
 
 def test_the_device_is_asked_elsewhere_and_may_be_unknown(monkeypatch, tmp_path):

@@ -6,6 +6,7 @@ Keras has one backend a process: where that is not JAX, ``test_train`` runs this
 import time
 from dataclasses import replace
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -91,6 +92,19 @@ def test_evaluation_counts_every_image(cifar10, count):
     logits = model.predict(scaled(images.pixels), verbose=0)
     assert accuracy == pytest.approx(100 * np.mean(logits.argmax(-1) == images.labels))
     assert loss == pytest.approx(np.mean(np.log(np.exp(logits).sum(-1)) - logits[np.arange(count), images.labels]))
+
+
+@pytest.mark.usefixtures("either")
+def test_a_compiled_evaluation_compiles_nothing_more(cifar10):
+    images, model = first(cifar10.test, 713), shallow_network()
+    engine = engine_of(model, images)
+    engine.compile_evaluation(713)
+    compiled = set(engine._evaluations)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax, "jit", None)  # what is compiled is kept
+        loss, _ = engine.evaluate(images)
+    assert set(engine._evaluations) == compiled
+    assert loss == engine_of(model, images).evaluate(images)[0]
 
 
 @pytest.mark.usefixtures("either")

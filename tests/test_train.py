@@ -68,7 +68,9 @@ def test_evaluation_counts_every_image(cifar10):
     model = train.build_model(run)
     images = data.Images(cifar10.test.pixels[:713], cifar10.test.labels[:713])  # one batch of 500 and one of 213
     engine = Engine(model, build_optimizer(run.experiment.recipe.optimizer), run.experiment.recipe, 10, images)
+    engine.compile_evaluation(713)
     loss, accuracy = engine.evaluate(images)
+    assert engine._evaluate.experimental_get_tracing_count() == 1  # nothing was left to compile
     logits = model.predict(images.pixels.astype("float32") / 255, verbose=0)
     assert accuracy == pytest.approx(100 * np.mean(logits.argmax(-1) == images.labels))
     chosen = logits[np.arange(713), images.labels]

@@ -23,6 +23,7 @@ from sepconv.checkpoint import discard
 from sepconv.results import ResultError, Results, RunResult, find_run, read_all, write
 from sepconv.spec import Budget, Paper, Run, SpecError, Stage
 
+PASSES = 3  # of a training step: forward, and for the gradients of inputs and of weights; an evaluation is forward only
 STOPPED = 3  # exit code of a run that was stopped at an epoch's end and can be continued
 
 # Order of worth: when the first, second, third and any later seed of a stage's experiments has its turn. A verdict
@@ -140,14 +141,14 @@ def work_off(queue: Sequence[Run], place: Place, deadline: float | None = None) 
 
 
 def estimate_seconds(run: Run, results: Results, device: str) -> float | None:
-    """Seconds that ``run`` would train on ``device``, from the fastest median epoch measured there; None if unknown."""
+    """Seconds that ``run`` would take on ``device``, from the fastest median epoch measured there; None if unknown."""
     per_image = _seconds_per_image(results, device).get((run.paper, run.experiment.name))
     return None if per_image is None else per_image * _images(run)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a run would train; ``guessed`` where its own network was never measured on that device."""
+    """Seconds that a run would take; ``guessed`` where its own network was never measured on that device."""
 
     seconds: float
     guessed: bool
@@ -170,7 +171,7 @@ def estimate(run: Run, results: Results, device: str) -> Estimate | None:
 
 
 def queue_lines(queue: Sequence[Run], results: Path) -> Iterator[str]:
-    """The runs in order, what training each would take on this machine's device, and all of them together."""
+    """The runs in order, what each would take on this machine's device, and all of them together."""
     device = this_device()
     found = read_all(results) if results.is_dir() else Results()
     estimates = [estimate(run, found, device) for run in queue]
@@ -181,7 +182,7 @@ def queue_lines(queue: Sequence[Run], results: Path) -> Iterator[str]:
     known_ones = [known for known in estimates if known]
     total, guessed = (sum(e.seconds for e in known_ones if e.guessed or everything) for everything in (True, False))
     yield (
-        f"On {device} training takes about {_duration(total)} in all, of which {_duration(guessed)} guessed, "
+        f"On {device} this takes about {_duration(total)} in all, of which {_duration(guessed)} guessed, "
         f"and {estimates.count(None)} of {len(queue)} runs unknown"
     )
 
@@ -207,10 +208,10 @@ def _seconds_per_image(results: Results, device: str) -> dict[tuple[str, str], f
     return {experiment: min(measured) for experiment, measured in rates.items()}
 
 
-def _images(run: Run) -> int:
-    """Images that a run trains on, each epoch's anew."""
+def _images(run: Run) -> float:
+    """Images that a run trains on, each epoch's anew, and those that it evaluates, in so many as take as long."""
     scale = run.experiment.scale(run.budget)
-    return scale.train_images * scale.epochs
+    return scale.epochs * (scale.train_images + scale.evaluate_images / PASSES)
 
 
 def _duration(seconds: float) -> str:

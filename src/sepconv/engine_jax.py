@@ -5,6 +5,7 @@ On a CPU each step is a call of its own, since XLA runs convolutions inside ``sc
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -61,8 +62,8 @@ class Engine:
         self.seeds = keras.random.SeedGenerator(0)
         self._images = Resident(jnp.asarray(train.pixels), jnp.asarray(train.labels, jnp.int32))
         self._scans = scans()
-        self._evaluate_step = jax.jit(self._add_batch, static_argnames="training")
-        self._evaluate_pass = jax.jit(self._add_all, static_argnames=("training", "size"))
+        self._image_shape = train.pixels.shape[1:]
+        self._evaluations: dict[tuple[int, bool, int | None], Any] = {}  # compiled, by what they evaluate
 
     def compile(self, steps: int) -> None:
         """Compile what an epoch of ``steps`` steps calls, so that its time is not counted as training."""
@@ -74,6 +75,11 @@ class Engine:
         else:
             sizes = {len(range(images)[part]) for part in _parts(images, self.recipe.batch_size)}
             self._train_steps = {size: self._compiled(self._train_batch, (size,), ()) for size in sizes}
+
+    def compile_evaluation(self, images: int) -> None:
+        """Compile what :meth:`evaluate` calls for so many images, so that its time is not counted as evaluation."""
+        for count, size in self._passes(images, EVALUATION_BATCH):
+            self._evaluation(count, False, size)
 
     def step_memory(self) -> Any:  # noqa: ANN401 - jax has no public name for its type
         """The compiler's account of one whole step: bytes of arguments, outputs, what both share, and temporaries."""
@@ -103,13 +109,31 @@ class Engine:
     def _sums(self, images: Images, training: bool, size: int) -> Sums:
         """Evaluate all images in batches of ``size``, the last one smaller; the model's own variables stay."""
         trainable, non_trainable = self._weights()
-        sums = Sums(non_trainable, jnp.zeros(()), jnp.zeros(()))
-        if self._scans:
-            whole: Sums = self._evaluate_pass(trainable, sums, images.pixels, images.labels, training, size)
-            return whole
-        for part in _parts(len(images), size):
-            sums = self._evaluate_step(trainable, sums, images.pixels[part], images.labels[part], training)
+        sums, start = Sums(non_trainable, jnp.zeros(()), jnp.zeros(())), 0
+        for count, batch in self._passes(len(images), size):
+            pixels, labels = (part[start : start + count] for part in (images.pixels, images.labels))
+            sums = self._evaluation(count, training, batch)(trainable, sums, pixels, labels.astype(np.int32))
+            start += count
         return sums
+
+    def _passes(self, images: int, size: int) -> list[tuple[int, int | None]]:
+        """Images of each call, in order, and of each batch in its scan, or None where the call is one batch."""
+        if self._scans:
+            return [(images, size)]
+        return [(len(range(images)[part]), None) for part in _parts(images, size)]
+
+    def _evaluation(self, images: int, training: bool, size: int | None) -> Any:  # noqa: ANN401
+        """Compiled: adds so many images to sums, in a scan over batches of ``size``, or as one batch without it."""
+        key = images, training, size
+        if key not in self._evaluations:
+            function = partial(self._add_all, size=size) if size else self._add_batch
+            trainable, non_trainable = self._weights()
+            sums = Sums(non_trainable, jnp.zeros(()), jnp.zeros(()))
+            pixels = jax.ShapeDtypeStruct((images, *self._image_shape), jnp.uint8)
+            labels = jax.ShapeDtypeStruct((images,), jnp.int32)
+            lowered = jax.jit(partial(function, training=training)).lower(trainable, sums, pixels, labels)
+            self._evaluations[key] = lowered.compile()
+        return self._evaluations[key]
 
     def _compiled(self, function: Callable[..., State], order: tuple[int, ...], rates: tuple[int, ...]) -> Any:  # noqa: ANN401
         """``function`` of a state, which is donated, images, numbers of images and learning rates, of these shapes."""
@@ -144,7 +168,7 @@ class Engine:
         return State(trainable, non_trainable, slots, seeds, state.loss + loss, state.hits + hits(logits, targets))
 
     def _add_all(
-        self, trainable: list[jax.Array], sums: Sums, pixels: jax.Array, labels: jax.Array, training: bool, size: int
+        self, trainable: list[jax.Array], sums: Sums, pixels: jax.Array, labels: jax.Array, size: int, training: bool
     ) -> Sums:
         def add(sums: Sums, pixels: jax.Array, labels: jax.Array) -> Sums:
             return self._add_batch(trainable, sums, pixels, labels, training)

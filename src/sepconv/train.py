@@ -146,6 +146,7 @@ class Trainer:
         start = time.perf_counter()
         self.engine = Engine(self.model, self.optimizer, self.recipe, run.experiment.classes, self.splits.train)
         self.engine.compile(steps)
+        self.engine.compile_evaluation(len(self.splits.validation))
         self.compile_seconds = time.perf_counter() - start
 
     @property

@@ -73,13 +73,12 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
-known = {m: [h for h in each if h is not None] for m, each in pages.hours(missing, found).items()}
 lines = [
-    f"- On {m}, {len(each)} of the missing runs would take about {sum(each):,.0f} hours; "
-    f"the speed of the other {len(missing) - len(each)} was not measured there."
-    for m, each in known.items()
+    f"- On {machine}, {len(known)} of the missing runs would take about {sum(known.values()) / 3600:,.0f} hours; "
+    f"the speed of the other {len(missing) - len(known)} was not measured there."
+    for machine, known in pages.seconds(missing, found).items()
 ]
-Markdown("\n".join(lines) or "What they would take is not known yet: no run has been made.")
+Markdown("\n".join(lines) or "What they would take is not known yet: none of these networks has been trained.")
 
 # %% [markdown]
 # [](runs) lists them experiment by experiment.

@@ -121,7 +121,7 @@ figures.curves(history, "train_accuracy")
 # What is still missing at that budget, and what it would cost. The experiments that begin with `small-` are the ablations.
 
 # %% tags=["hide-input"]
-pages.missing_tables(wanted, found)
+pages.missing_table(wanted, found)
 
 # %% [markdown]
 # ## The claims

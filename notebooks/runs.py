@@ -77,7 +77,7 @@ for paper in papers.all_papers():
 # epoch of the same network that was ever measured there; *unknown* where none was.
 
 # %% tags=["hide-input"]
-pages.missing_tables(pages.needed(papers.all_papers(), budget), found)
+pages.missing_table(pages.needed(papers.all_papers(), budget), found)
 
 # %% [markdown]
 # ## Problems

@@ -120,7 +120,7 @@ figures.curves(history, "val_accuracy")
 # What is still missing at that budget, and what it would cost:
 
 # %% tags=["hide-input"]
-pages.missing_tables(wanted, found)
+pages.missing_table(wanted, found)
 
 # %% [markdown]
 # ## The claims

@@ -111,7 +111,7 @@ figures.over_log(history[history["experiment"] == "cifar100-conv"], tidy.log(pap
 # What is still missing at that budget, and what it would cost:
 
 # %% tags=["hide-input"]
-pages.missing_tables(wanted, found)
+pages.missing_table(wanted, found)
 
 # %% [markdown]
 # ## The times of Sections 4.2 and 4.3

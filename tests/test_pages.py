@@ -8,7 +8,7 @@ from sepconv import pages
 from sepconv.measures import MIN_SEEDS
 from sepconv.papers import paper
 from sepconv.results import Results
-from sepconv.spec import Budget
+from sepconv.spec import Budget, Run
 
 TSENG = paper("tseng2020")
 WANTED = pages.needed([TSENG], "smoke")
@@ -27,19 +27,22 @@ def test_what_diverged_or_has_another_recipe_is_missing():
     assert pages.missing(WANTED, Results(runs=(whole, diverged, other))) == WANTED[1:]
 
 
-def test_hours_on_each_machine_where_the_speed_was_measured():
-    found = Results(runs=(result_of(WANTED[0], train_seconds=1800), result_of(WANTED[1], device="gpu")))
-    assert pages.hours(WANTED[:2], found) == {
-        "cpu": [pytest.approx(4 / 3), None],  # two epochs, and to evaluate as many images once in each
-        "gpu": [None, pytest.approx(4 / 3 / 900)],
+def test_seconds_on_each_machine_where_the_speed_was_measured():
+    unwanted = result_of(Run("islam2022", paper("islam2022").experiment("small"), Budget.SMOKE, 0), device="tpu")
+    found = Results(runs=(result_of(WANTED[0], train_seconds=1800), result_of(WANTED[1], device="gpu"), unwanted))
+    first, second = WANTED[:2]
+    assert pages.seconds([first, second], found) == {
+        "cpu": {first.key: pytest.approx(3600 * 4 / 3)},  # two epochs, and to evaluate as many images once in each
+        "gpu": {second.key: pytest.approx(4 * 4 / 3)},
     }
 
 
-def test_a_table_of_what_is_missing_for_each_machine():
+def test_a_column_of_what_is_missing_for_each_machine():
     found = Results(runs=(result_of(WANTED[0]), result_of(WANTED[1], device="gpu")))
-    for results, machines in ((found, ["cpu", "gpu"]), (Results(), ["any machine"])):
-        tables = BeautifulSoup(pages.missing_tables(WANTED, results).text, "html.parser").find_all("table")
-        assert [table.caption.text.partition("Hours on ")[2] for table in tables] == machines
+    for results, machines in ((found, ["cpu", "gpu"]), (Results(), [])):
+        (table,) = BeautifulSoup(pages.missing_table(WANTED, results).text, "html.parser").find_all("table")
+        headings = [heading.text for heading in table.thead.find_all("th")]
+        assert headings[3:] == [f"hours on {machine}" for machine in machines]
 
 
 def test_nothing_is_trained_where_nothing_is_missing(tmp_path):

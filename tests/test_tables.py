@@ -80,7 +80,7 @@ def every_table():
     yield tables.runs_table(Results(runs=(run,)))
     yield tables.latencies_table(Results(latencies=(latency_of(A, (1.0, 2.0)),)))
     yield tables.problems_table(Results(problems=("x: damaged",)))
-    yield tables.missing_table([Run("p", A, Budget.PAPER, 0)], {}, "GPU")
+    yield tables.missing_table([Run("p", A, Budget.PAPER, 0)], [], {"GPU": {}})
     yield tables.gaps_table([gap for p, js in judged for gap in attribution.gaps(p, js, COMMITTED)])
     for paper, judgements in judged:
         yield tables.recipe_table(paper)
@@ -133,7 +133,7 @@ def test_nothing_in_results_or_specs_becomes_html():
         tables.runs_table(Results(runs=(run,))),
         tables.problems_table(Results(problems=(EVIL,))),
         tables.side_by_side(EVIL, [EVIL], [[EVIL]], []),
-        tables.missing_table([Run("p", A, Budget.PAPER, 0)], {}, EVIL),
+        tables.missing_table([Run("p", A, Budget.PAPER, 0)], [], {EVIL: {}}),
     )
     for html in shown:
         assert not soup(html).find_all("img")
@@ -471,10 +471,12 @@ def test_missing_runs_and_what_they_would_cost():
         for seed in (0, 1)
     ]
     wanted.append(Run("p", A, Budget.PAPER, 2))
-    html = tables.missing_table(wanted, {wanted[1].key: 3600.0, wanted[2].key: 1800.0, wanted[3].key: None}, "a GPU")
-    _, _, *rows = cells(html)
-    assert rows == [["a", "2", "1", "1.0"], ["b", "0", "2", "unknown"], ["c", "2", "0", "–"]]
-    assert soup(html).caption.text == "4 of 7 runs are there. Hours on a GPU"
+    here, there = {wanted[1].key: 3600.0, wanted[2].key: 1800.0}, {run.key: 900.0 for run in wanted}
+    html = tables.missing_table(wanted, wanted[1:4], {"a GPU": here, "a CPU": there})
+    columns, _, *rows = cells(html)
+    assert columns == ["experiment", "runs there", "runs missing", "hours on a GPU", "hours on a CPU"]
+    assert rows == [["a", "2", "1", "1.0", "0.2"], ["b", "0", "2", "unknown", "0.5"], ["c", "2", "0", "–", "–"]]
+    assert soup(html).caption.text == "4 of 7 runs are there"
 
 
 def test_precisions_beside_each_other():

@@ -26,23 +26,16 @@ def missing(wanted: Iterable[Run], found: Results) -> list[Run]:
     return [run for run in wanted if run.id not in there]
 
 
-def hours(runs: Iterable[Run], found: Results) -> dict[str, list[float | None]]:
-    """What runs would take on each machine that we trained on, in hours; None where the speed was not measured."""
+def seconds(runs: Iterable[Run], found: Results) -> dict[str, dict[str, float]]:
+    """What runs would take, by their keys, on each machine where the speed of one of them was measured."""
     wanted = list(runs)
-    seconds = {m: [campaign.estimate_seconds(run, found, m) for run in wanted] for m in _machines(found)}
-    return {machine: [s if s is None else s / 3600 for s in each] for machine, each in seconds.items()}
+    machines = sorted({run.environment.device for run in found.runs})
+    estimates = {m: {run.key: campaign.estimate_seconds(run, found, m) for run in wanted} for m in machines}
+    known = {m: {key: s for key, s in each.items() if s is not None} for m, each in estimates.items()}
+    return {machine: each for machine, each in known.items() if each}
 
 
-def missing_tables(wanted: Sequence[Run], found: Results) -> Html:
-    """What is missing of each experiment, a table for each machine with what it would cost there."""
+def missing_table(wanted: Sequence[Run], found: Results) -> Html:
+    """What is missing of each experiment, and what it would cost on each machine."""
     absent = missing(wanted, found)
-    return Html("".join(_missing_table(wanted, absent, found, m).text for m in _machines(found) or ["any machine"]))
-
-
-def _missing_table(wanted: Sequence[Run], absent: Sequence[Run], found: Results, machine: str) -> Html:
-    seconds = {run.key: campaign.estimate_seconds(run, found, machine) for run in absent}
-    return tables.missing_table(wanted, seconds, machine)
-
-
-def _machines(found: Results) -> list[str]:
-    return sorted({run.environment.device for run in found.runs})
+    return tables.missing_table(wanted, absent, seconds(absent, found))

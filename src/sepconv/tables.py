@@ -1,7 +1,7 @@
 """Tables and claim cards of the book: judgements, specs and results in, HTML out. No files, no statistics."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from difflib import SequenceMatcher
 from itertools import zip_longest
@@ -626,24 +626,29 @@ def times_table(judgements: Sequence[Judgement], results: Results) -> Html:
     return Html(table("Times, reported and measured", columns, [Group("", rows)], layout="stack"))
 
 
-def missing_table(wanted: Sequence[Run], seconds: Mapping[str, float | None], machine: str) -> Html:
+def missing_table(wanted: Sequence[Run], absent: Sequence[Run], seconds: Mapping[str, Mapping[str, float]]) -> Html:
     """How many of the wanted runs are missing, experiment by experiment, and what they would cost.
 
     Args:
         wanted: all runs that there should be.
-        seconds: of each missing run, by key: its estimated seconds on ``machine``, or None where nothing was measured.
-        machine: what would train them.
+        absent: those that are missing.
+        seconds: for each machine, the estimated seconds of missing runs by their keys; a run that is not there is
+            unknown.
     """
     counts: dict[tuple[str, str], list[Run]] = {}
     for run in wanted:
         counts.setdefault((run.paper, run.experiment.name), []).append(run)
+    missing = {run.key for run in absent}
     papers = dict.fromkeys(run.paper for run in wanted)
     groups = [
-        Group(paper, tuple(_missing_row(name, runs, seconds) for (key, name), runs in counts.items() if key == paper))
+        Group(
+            paper,
+            tuple(_missing_row(name, runs, missing, seconds) for (key, name), runs in counts.items() if key == paper),
+        )
         for paper in papers
     ]
-    columns = ("experiment", "runs there", "runs missing", "hours for these")
-    caption = f"{len(wanted) - len(seconds)} of {len(wanted)} runs are there. Hours on {machine}"
+    columns = ("experiment", "runs there", "runs missing", *(f"hours on {machine}" for machine in seconds))
+    caption = f"{len(wanted) - len(absent)} of {len(wanted)} runs are there"
     return Html(table(caption, columns, groups, numeric=columns[1:]))
 
 
@@ -764,11 +769,19 @@ def _times_row(judgement: Judgement, devices: Mapping[str, str]) -> Row:
     )
 
 
-def _missing_row(name: str, runs: Sequence[Run], seconds: Mapping[str, float | None]) -> Row:
-    absent = [seconds[run.key] for run in runs if run.key in seconds]
-    known = [value for value in absent if value is not None]
-    cost = f"{sum(known) / 3600:,.1f}" if absent and len(known) == len(absent) else "unknown" if absent else NOTHING
-    return Row((name, str(len(runs) - len(absent)), str(len(absent)), cost))
+def _missing_row(
+    name: str, runs: Sequence[Run], missing: Collection[str], seconds: Mapping[str, Mapping[str, float]]
+) -> Row:
+    absent = [run.key for run in runs if run.key in missing]
+    costs = (_hours([there.get(key) for key in absent]) for there in seconds.values())
+    return Row((name, str(len(runs) - len(absent)), str(len(absent)), *costs))
+
+
+def _hours(seconds: Sequence[float | None]) -> str:
+    known = [value for value in seconds if value is not None]
+    if len(known) < len(seconds):
+        return "unknown"
+    return f"{sum(known) / 3600:,.1f}" if known else NOTHING
 
 
 # --- speed -----------------------------------------------------------------------------------------------------------

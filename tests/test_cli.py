@@ -250,8 +250,8 @@ def test_a_dry_run_shows_the_queue_and_trains_nothing(sepconv, runs, tmp_path):
     code, out, _ = sepconv(*TWO_SEEDS, tmp_path, "--dry-run")
     count, only, total = out.splitlines()
     assert (code, count) == (0, "1 of 2 runs are missing")
-    assert only.split() == ["1", "tseng2020/conv/smoke-seed-0", "2", "min"]
-    assert "about 2 min in all" in total
+    assert only.split() == ["1", "tseng2020/conv/smoke-seed-0", "3", "min"]
+    assert "about 3 min in all" in total
     code, out, _ = sepconv("run", "tseng2020", "conv", "--seed", 1, "--results", tmp_path, "--dry-run")
     assert (code, out) == (0, "0 of 1 runs are missing\n")
 

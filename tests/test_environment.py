@@ -7,6 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -23,6 +24,17 @@ def test_the_environment_is_this_one():
     assert described.backend_version == importlib.metadata.version(described.backend)
     assert described.cores == len(os.sched_getaffinity(0))
     assert described.device
+
+
+@pytest.mark.parametrize(("precision", "exact"), [("float32", True), ("float16", False), ("bfloat16", False)])
+def test_products_that_round_their_factors_are_found_out(monkeypatch, precision, exact):
+    product = keras.ops.matmul
+
+    def rounding(*factors):
+        return keras.ops.cast(product(*(keras.ops.cast(factor, precision) for factor in factors)), "float32")
+
+    monkeypatch.setattr(keras.ops, "matmul", rounding)
+    assert environment.describe().exact_products is exact
 
 
 def test_the_commit_is_that_of_the_code(monkeypatch):

@@ -10,7 +10,7 @@ from factories import ENVIRONMENT, roofline_of
 from sepconv import environment, machine, results
 from sepconv.machine import Sizes
 
-TINY = Sizes(values=1000, rows=16, precisions=("float32",))
+TINY = Sizes(values=1000, rows={"float32": 16})
 
 
 def test_every_repeat_is_a_time_of_what_was_counted():
@@ -74,7 +74,7 @@ def test_the_line_for_the_terminal_says_medians():
 
 _ON_JAX = """
 from sepconv import machine
-measured = machine.measure(machine.Sizes(1000, 16, ("float32", "bfloat16")))
+measured = machine.measure(machine.Sizes(1000, {"float32": 16, "bfloat16": 8}))
 print(measured.environment.backend, *measured.products)
 """
 

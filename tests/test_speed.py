@@ -39,6 +39,7 @@ def test_throughput_is_of_the_median_epoch_and_held_against_fit():
     )
     assert (engine["ratio"], fit["ratio"]) == (2, 1)
     assert (engine["epochs"], engine["compile_seconds"], engine["loss"]) == (3, 1.5, 2.25)
+    assert engine["loss_of_fit"] == fit["loss"] == 2.5
     _, title, *rows = grid(tables.throughputs_table(frame))
     assert title == ["tseng2020 conv: 3 epochs of 256 images in batches of 64, tensorflow on cpu"]
     assert rows[0] == ["engine", "128", "64 to 256", "2.00", "1.5", "2.25000"]

@@ -443,6 +443,12 @@ def test_runs_are_grouped_and_a_diverged_one_has_no_accuracy():
     assert "No run" in soup(tables.runs_table(Results())).caption.text
 
 
+def test_a_run_says_where_its_products_were_rounded():
+    run = run_of(A, 0, environment=environment() | {"exact_products": False})
+    *_, row = cells(tables.runs_table(Results(runs=(run,))))
+    assert row[9] == "float32, rounded"
+
+
 def test_latencies():
     _, first, second = cells(tables.latencies_table(Results(latencies=(latency_of(A, (1.5, 1.25, 2)),))))
     name = "p/a/latency-paper-training-host"

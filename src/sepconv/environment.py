@@ -26,8 +26,22 @@ def describe() -> Environment:
         accelerator=accelerator,
         cores=_cores(),
         system=f"{platform.system()} {platform.machine()}",
+        exact_products=exact_products(),
         git_commit=git_commit(),
     )
+
+
+def exact_products() -> bool:
+    """Whether the backend multiplies float32 matrices without rounding their values first, as recent GPUs do to TF32.
+
+    Asked of a product rather than of settings: those have other names on each backend, and GPUs without TF32 ignore
+    them. A value with 12 bits after its point is multiplied by the identity; TF32 keeps 10 of them, bfloat16 7.
+    """
+    from keras import ops
+
+    value = 1 + 2**-12
+    product = ops.matmul(ops.full((256, 256), value, "float32"), ops.eye(256, dtype="float32"))
+    return bool((ops.convert_to_numpy(product) == value).all())
 
 
 def git_commit() -> str:

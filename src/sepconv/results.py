@@ -80,6 +80,7 @@ class Environment(_Model):
     accelerator: bool
     cores: int
     system: str
+    exact_products: bool = True  # float32 products keep the digits of their factors; False where they round, as to TF32
     git_commit: str  # of the code; "-dirty" appended where it was changed
 
 

@@ -28,7 +28,7 @@ from sepconv.results import (
 from sepconv.spec import Budget, Experiment, Paper, Recipe
 
 THROUGHPUT = ("paper", "experiment", "budget", "device", "backend", "images", "batch_size", "loop", "images_per_second",
-              "slowest", "fastest", "epochs", "ratio", "compile_seconds", "loss")  # fmt: skip
+              "slowest", "fastest", "epochs", "ratio", "compile_seconds", "loss", "loss_of_fit")  # fmt: skip
 LATENCY = ("paper", "experiment", "budget", "device", "backend", "batch_norm", "transfer", "batch_size",
            "p50", "p95", "batches")  # fmt: skip
 MEMORY = ("paper", "experiment", "device", "backend", "method", "batch_size", "counted", "measured", "lowest",
@@ -43,7 +43,7 @@ def throughputs(results: Results) -> pd.DataFrame:
     """Every training loop that was timed: columns ``THROUGHPUT``.
 
     ``images_per_second`` is that of the median epoch of ``epochs``, ``ratio`` how many times that of Keras's ``fit`` on
-    the same images, ``loss`` the mean training loss of an epoch, the same for all loops that do the same.
+    the same images, ``loss`` the mean training loss of an epoch, that of ``fit`` for all loops that do the same.
     """
     rows = [_loop_row(r, name, loop) for r in results.throughputs for name, loop in r.loops.items()]
     return pd.DataFrame(rows, columns=list(THROUGHPUT))
@@ -136,7 +136,8 @@ def _loop_row(result: ThroughputResult, name: str, loop: LoopTiming) -> tuple[ob
     ratio = median(fit.seconds) / median(loop.seconds) if fit else nan
     speed = (result.images / median(loop.seconds), min(rates), max(rates), len(rates), ratio)
     place = (result.paper, result.experiment, str(result.budget), result.environment.device, result.environment.backend)
-    return (*place, result.images, result.batch_size, name, *speed, loop.compile, median(loop.losses))
+    losses = (median(loop.losses), median(fit.losses) if fit else nan)
+    return (*place, result.images, result.batch_size, name, *speed, loop.compile, *losses)
 
 
 def _latency_row(result: LatencyResult, size: int) -> tuple[object, ...]:

@@ -733,7 +733,7 @@ def _run_row(run: RunResult) -> Row:
             f"{total / 60:.1f}",
             environment.device,
             f"{environment.backend} {environment.backend_version}",
-            str(run.spec["recipe"].get("precision", NOTHING)),
+            str(run.spec["recipe"].get("precision", NOTHING)) + ("" if environment.exact_products else ", rounded"),
             _commit(environment),
             run.run_id,
         ),

@@ -1,6 +1,5 @@
 """Every way to compute a depthwise convolution gives the numbers of plain NumPy, in each of its parts."""
 
-from collections import defaultdict
 from pathlib import Path
 
 import jax
@@ -187,12 +186,11 @@ def test_another_backend_is_one_line(tmp_path, monkeypatch):
         depthwise.ensure_depthwise(tmp_path, [])
 
 
-def listed(monkeypatch, precision="float32", **ways):
-    """Have these ways listed for ``SHAPES[0]`` on this machine."""
-    place = (depthwise.environment.machine("jax"), "8", "3", "3", "1", "same", precision)
-    monkeypatch.setattr(
-        depthwise, "_listed", lambda: {place: {part.replace("_", " "): way for part, way in ways.items()}}
-    )
+def listed(monkeypatch, shape, precision="float32", **ways):
+    """Have these ways listed for a convolution on this machine."""
+    values = shape.model_dump() | {"precision": precision}
+    place = (depthwise.environment.machine("jax"), *(str(values[name]) for name in CONVOLUTION))
+    monkeypatch.setattr(depthwise, "_listed", lambda: {place: ways})
 
 
 def called(monkeypatch):
@@ -210,16 +208,18 @@ def called(monkeypatch):
 )
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_convolution_and_its_gradients_equal_numpy_in_any_way(shape, ways, monkeypatch):
-    monkeypatch.setattr(depthwise, "_listed", lambda: defaultdict(lambda: dict(zip(PARTS, ways, strict=True))))
+    listed(monkeypatch, shape, **dict(zip(PARTS, ways, strict=True)))
+    calls = called(monkeypatch)
     images, kernel, gradient = arrays(shape)
     expected = numpy_parts(shape, images, kernel, gradient)
     outputs, backward = jax.vjp(lambda x, w: depthwise.convolve(x, w, shape.stride, shape.padding), images, kernel)
     for part, value in zip(PARTS, (outputs, *backward(jnp.asarray(gradient))), strict=True):
         np.testing.assert_allclose(value, expected[part], atol=2e-5, err_msg=part)
+    assert calls == list(zip(ways, PARTS, strict=True))
 
 
 def test_each_part_takes_the_way_that_is_listed_for_it(monkeypatch):
-    listed(monkeypatch, forward="shifted", input_gradient="grouped", weight_gradient="shifted")
+    listed(monkeypatch, SHAPES[0], **dict(zip(PARTS, ("shifted", "grouped", "shifted"), strict=True)))
     calls = called(monkeypatch)
     images, kernel, gradient = map(jnp.asarray, arrays(SHAPES[0]))
     _, backward = jax.vjp(lambda x, w: depthwise.convolve(x, w, 1, "same"), images, kernel)
@@ -232,7 +232,7 @@ def test_each_part_takes_the_way_that_is_listed_for_it(monkeypatch):
     [(2, "same", "float32"), (1, "valid", "float32"), (1, "same", "bfloat16")],
 )
 def test_what_is_not_listed_is_grouped(stride, padding, precision, monkeypatch):
-    listed(monkeypatch, forward="shifted")
+    listed(monkeypatch, SHAPES[0], forward="shifted")
     calls = called(monkeypatch)
     images, kernel, _ = (jnp.asarray(a, precision) for a in arrays(SHAPES[0]))
     depthwise.convolve(images, kernel, stride, padding)
@@ -241,7 +241,7 @@ def test_what_is_not_listed_is_grouped(stride, padding, precision, monkeypatch):
 
 @pytest.mark.parametrize("change", [{"device_of": ("another", True)}, {"_cores": 64}])
 def test_another_machine_is_not_listed(change, monkeypatch):
-    listed(monkeypatch, forward="shifted")
+    listed(monkeypatch, SHAPES[0], forward="shifted")
     for name, value in change.items():
         monkeypatch.setattr(depthwise.environment, name, lambda *_, value=value: value)
     calls = called(monkeypatch)

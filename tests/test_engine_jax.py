@@ -5,6 +5,7 @@ Keras has one backend a process: where that is not JAX, ``test_train`` runs this
 
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import keras
@@ -146,6 +147,31 @@ def test_a_scan_draws_and_learns_what_the_steps_do(force, small, precision, tole
     assert numbers(scanned.history) == pytest.approx(numbers(stepped.history), rel=tolerance)
     drawn = [keras.ops.convert_to_numpy(trainer.engine.seeds.state).tolist() for trainer in outcomes]
     assert drawn[0] == drawn[1] != np.random.default_rng([run.seed, 2, 0]).integers(2**31, size=2).tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("key", "name", "blocks"), [("tseng2020", "da-dsc", 8), ("islam2022", "small", 8), ("yu2021", "cifar10-dw", 13)]
+)
+def test_an_epoch_lowers_for_a_gpu_with_a_kernel_for_each_depthwise_weight_gradient(
+    key, name, blocks, force, monkeypatch
+):
+    from sepconv import depthwise  # imports JAX, which this file's tests are skipped without
+
+    force(True)
+    fastest = {"forward": "shifted", "input gradient": "grouped", "weight gradient": "pallas"}
+    monkeypatch.setattr(depthwise, "_listed", lambda: SimpleNamespace(get=lambda *_: fastest))
+    experiment = paper(key).experiment(name)
+    size = experiment.recipe.batch_size
+    images = data.Images(np.zeros((2 * size + 3, 32, 32, 3), np.uint8), np.zeros(2 * size + 3, np.int64))
+    model = train.build_model(Run(key, experiment, Budget.SMOKE, 0))
+    optimizer = build_optimizer(experiment.recipe.optimizer)
+    engine = train.Engine(model, optimizer, experiment.recipe, 10, images)
+    optimizer.build(model.trainable_variables)
+    order, rates = jax.ShapeDtypeStruct((len(images),), "int32"), jax.ShapeDtypeStruct((3,), "float32")
+    traced = jax.jit(engine._train_all, donate_argnums=0).trace(engine._state(), engine._images, order, rates)
+    lowered = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert lowered.count("xla.gpu.triton") == 2 * blocks  # in the scan, and in the last batch
 
 
 def numbers(history):

@@ -248,7 +248,7 @@ def ratios(frame: pd.DataFrame, label: str, marks: Mapping[str, float]) -> Pictu
     for mark, ratio in marks.items():
         axes.axvline(ratio, color=GREY, linestyle="--", linewidth=1.2, label=mark)
     axes.set(xscale="log", yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4))
-    ticks = [0.25, 0.5, 1, 2, 4, 8, *(tick for tick in (16, 32, 64) if tick < frame["ratio"].max())]
+    ticks = [0.25, 0.5, 1, 2, 4, 8] if frame["ratio"].max() < 16 else [0.25, 1, 4, 16, 64]  # more would overlap
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
     _name(axes, "", label, "")

@@ -294,3 +294,15 @@ def shallow_network(dropout=0.5):
             layers.Dense(10),
         ]
     )
+
+
+def lowered_for_cuda(function, *arguments, donate=()):
+    """A function as JAX hands it to the compiler of a GPU, which need not be there."""
+    import jax
+    from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
+
+    # From JAX 0.11 on, Pallas asks what kind of GPU it is.
+    gpu = AbstractMesh((1,), ("x",), abstract_device=AbstractDevice("NVIDIA H100 80GB HBM3", None, "gpu"))
+    with use_abstract_mesh(gpu):
+        traced = jax.jit(function, donate_argnums=donate).trace(*arguments)
+        return traced.lower(lowering_platforms=("cuda",)).as_text()

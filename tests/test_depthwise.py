@@ -1,5 +1,6 @@
 """Every way to compute a depthwise convolution gives the numbers of plain NumPy, in each of its parts."""
 
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -7,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from factories import ENVIRONMENT, roofline_of
+from factories import ENVIRONMENT, lowered_for_cuda, roofline_of
 from sepconv import depthwise, depthwise_ways, results, speed
 from sepconv.depthwise import DepthwiseError
 from sepconv.depthwise_ways import WAYS
@@ -82,9 +83,9 @@ def test_pallas_is_one_triton_kernel_on_a_gpu(size, channels, kernel, stride, pr
     shape = DepthwiseShape(batch=64, size=size, channels=channels, kernel=kernel, stride=stride)
     images = jax.ShapeDtypeStruct((64, size, size, channels), precision)
     gradient = jax.ShapeDtypeStruct((64, shape.output, shape.output, channels), precision)
-    traced = jax.jit(lambda x, dy: WAYS["weight gradient"]["pallas"](shape, x, dy)).trace(images, gradient)
-    assert traced.lower(lowering_platforms=("cuda",)).as_text().count("xla.gpu.triton") == 1
-    assert "triton" not in traced.lower(lowering_platforms=("cpu",)).as_text()
+    compute = partial(WAYS["weight gradient"]["pallas"], shape)
+    assert lowered_for_cuda(compute, images, gradient).count("xla.gpu.triton") == 1
+    assert "triton" not in jax.jit(compute).lower(images, gradient).as_text()
 
 
 def test_pallas_is_timed_where_it_is_compiled(monkeypatch):

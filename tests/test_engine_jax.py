@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from factories import shallow_network
+from factories import lowered_for_cuda, shallow_network
 from sepconv import campaign, data, train
 from sepconv.checkpoint import Stopped
 from sepconv.objective import build_optimizer, normalise
@@ -169,8 +169,7 @@ def test_an_epoch_lowers_for_a_gpu_with_a_kernel_for_each_depthwise_weight_gradi
     engine = train.Engine(model, optimizer, experiment.recipe, 10, images)
     optimizer.build(model.trainable_variables)
     order, rates = jax.ShapeDtypeStruct((len(images),), "int32"), jax.ShapeDtypeStruct((3,), "float32")
-    traced = jax.jit(engine._train_all, donate_argnums=0).trace(engine._state(), engine._images, order, rates)
-    lowered = traced.lower(lowering_platforms=("cuda",)).as_text()
+    lowered = lowered_for_cuda(engine._train_all, engine._state(), engine._images, order, rates, donate=0)
     assert lowered.count("xla.gpu.triton") == 2 * blocks  # in the scan, and in the last batch
 
 

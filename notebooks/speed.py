@@ -154,13 +154,11 @@ tables.limits_table(limits[limits["measured"].notna()])
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "speed-depthwise", "caption": "Time of the grouped convolution over that of another way, for every depthwise convolution of the networks: right of the line, the other way is faster. {download}`CSV <data/speed-depthwise.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each convolution, a marker for each of the three parts of its training step"}}
 parts = tidy.save(speed.depthwise(found), "speed-depthwise")
-other = parts[parts["way"] != "grouped"]
-named = other.assign(what=other["layer"], source=other["way"] + ": " + other["part"] + ", " + other["precision"])
-figures.ratios(named, "grouped ÷ other way", {})
+figures.depthwise(parts)
 
 # %% tags=["hide-input"]
 Markdown(
-    f"In {len(other)} comparisons on {', '.join(sorted(set(parts['device'])))}, all ways give the same numbers: where they differ most, "
+    f"In {(parts['way'] != 'grouped').sum()} comparisons on {', '.join(sorted(set(parts['device'])))}, all ways give the same numbers: where they differ most, "
     f"it is by {parts['difference'].max():.1g} of the largest value."
     if len(parts)
     else "Nothing has been measured yet."

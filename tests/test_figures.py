@@ -168,6 +168,27 @@ def test_roofline_draws_predictions_and_marks():
     assert legend(axes) == ["batch 4", "reported"]
 
 
+def test_depthwise_ratios_have_a_panel_a_device_and_bfloat16_is_hollow():
+    rows = [
+        ("a CPU", "3×3", "forward", "float32", "grouped", 1),
+        ("a CPU", "3×3", "forward", "float32", "shifted", 4),
+        ("a GPU", "3×3", "forward", "float32", "shifted", 2),
+        ("a GPU", "5×5", "weight gradient", "bfloat16", "pallas", 20),
+    ]
+    picture = figures.depthwise(pd.DataFrame(rows, columns=["device", "layer", "part", "precision", "way", "ratio"]))
+    cpu, gpu = picture.axes
+    assert [axes.get_title() for axes in picture.axes] == ["a CPU", "a GPU"]
+    assert [label.get_text() for label in gpu.get_yticklabels()] == ["5×5", "3×3"]
+    (filled,), (full, hollow) = ([line for line in axes.lines if line.get_linestyle() == "None"] for axes in (cpu, gpu))
+    assert (list(filled.get_xdata()), list(filled.get_ydata())) == ([4], [0])
+    assert (list(full.get_xdata()), list(full.get_ydata())) == ([2], [1])
+    assert (list(hollow.get_xdata()), list(hollow.get_ydata())) == ([20], [0])
+    assert filled.get_color() == full.get_color() == full.get_markerfacecolor() != hollow.get_color()
+    assert hollow.get_markerfacecolor() == "white"
+    labels = [text.get_text() for text in picture.legends[0].get_texts()]
+    assert labels == ["shifted: forward", "pallas: weight gradient", "hollow: bfloat16"]
+
+
 def test_ratios_stand_in_the_row_of_what_they_measure():
     frame = pd.DataFrame(
         {"what": ["epoch", "test set", "epoch"], "source": ["reported", "reported", "ours"], "ratio": [2, 0.5, 1.5]}

@@ -162,6 +162,7 @@ def test_without_results_everything_says_so():
     ratios = speed.memories(nothing).assign(what="", source="")
     pictures = (
         figures.ratios(ratios, "", {}),
+        figures.depthwise(speed.depthwise(nothing)),
         figures.latencies(speed.latencies(nothing)),
         figures.limits(limits([]).reset_index()),
     )

@@ -244,16 +244,51 @@ def ratios(frame: pd.DataFrame, label: str, marks: Mapping[str, float]) -> Pictu
     for number, (source, points) in enumerate(frame.groupby("source", sort=False)):
         heights = [rows.index(what) for what in points["what"]]
         axes.plot(points["ratio"], heights, linestyle="none", alpha=0.8, label=source, **_look(number))
-    axes.axvline(1, color="black", linewidth=1)
     for mark, ratio in marks.items():
         axes.axvline(ratio, color=GREY, linestyle="--", linewidth=1.2, label=mark)
-    axes.set(xscale="log", yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4))
-    ticks = [0.25, 0.5, 1, 2, 4, 8] if frame["ratio"].max() < 16 else [0.25, 1, 4, 16, 64]  # more would overlap
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.xaxis.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
+    _ratio_axes(axes, rows, frame["ratio"].max())
     _name(axes, "", label, "")
     picture.legend(loc="outside lower center")
     return picture
+
+
+@rc_context(_STYLE)
+def depthwise(frame: pd.DataFrame) -> Picture:
+    """Time of grouped depthwise convolutions over that of other ways, a row a layer; a panel a device.
+
+    Args:
+        frame: as :func:`sepconv.speed.depthwise` makes it.
+    """
+    others = frame[frame["way"] != "grouped"]
+    panels = [(device, part, list(dict.fromkeys(part["layer"]))[::-1]) for device, part in others.groupby("device")]
+    picture = Picture(sum(0.28 * len(rows) + 0.9 for *_, rows in panels) + 1.2)
+    if not panels:
+        return _empty(picture, "nothing measured yet")
+    grid = picture.add_gridspec(len(panels), 1, height_ratios=[len(rows) + 2 for *_, rows in panels])
+    pairs = dict.fromkeys(zip(others["way"], others["part"], strict=True))
+    series = {pair: _look(number) for number, pair in enumerate(pairs)}
+    for place, (device, part, rows) in enumerate(panels):
+        axes = picture.add_subplot(grid[place])
+        for (way, what, precision), points in part.groupby(["way", "part", "precision"], sort=False):
+            heights = [rows.index(layer) for layer in points["layer"]]
+            look = series[way, what]
+            face = look["color"] if precision == "float32" else "white"
+            axes.plot(points["ratio"], heights, linestyle="none", markerfacecolor=face, **look)
+        _ratio_axes(axes, rows, part["ratio"].max())
+        _name(axes, str(device), "grouped ÷ other way", "")
+    handles = [Line2D([], [], linestyle="none", label=": ".join(pair), **look) for pair, look in series.items()]
+    hollow = Line2D([], [], linestyle="none", marker="o", color=GREY, markerfacecolor="white", label="hollow: bfloat16")
+    picture.legend(handles=[*handles, hollow], loc="outside lower center", ncols=2)
+    return picture
+
+
+def _ratio_axes(axes: Axes, rows: Sequence[str], most: float) -> None:
+    """A logarithmic axis of ratios up to ``most`` with a line at one, and a row for each name, from below."""
+    axes.axvline(1, color="black", linewidth=1, zorder=0)
+    axes.set(xscale="log", yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4))
+    ticks = [0.25, 0.5, 1, 2, 4, 8] if most < 16 else [0.25, 1, 4, 16, 64]  # more would overlap
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
 
 
 def _twins(axes: Axes, points: pd.DataFrame, metric: str, colour: str) -> None:

@@ -77,6 +77,14 @@ def test_evaluation_counts_every_image(cifar10):
     assert loss == pytest.approx(np.mean(np.log(np.exp(logits).sum(-1)) - chosen), rel=1e-4)
 
 
+def test_nothing_is_left_to_compile_when_a_runs_first_epoch_is_timed():
+    trainer = train.Trainer(smoke())
+    functions = trainer.engine._train, trainer.engine._evaluate
+    assert [function.experimental_get_tracing_count() for function in functions] == [1, 1]
+    trainer.train_epoch()
+    assert [function.experimental_get_tracing_count() for function in functions] == [1, 1]
+
+
 def test_batch_statistics_pass_changes_no_weight(cifar10):
     run = smoke("dsc")
     model = train.build_model(run)

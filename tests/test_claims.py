@@ -25,7 +25,7 @@ from factories import (
     runs_of,
     timed,
 )
-from sepconv import calibration, claims, measures, papers, stats, verdicts
+from sepconv import calibration, claims, measures, papers, sentences, stats, verdicts
 from sepconv.claims import Verdict, judge
 from sepconv.results import Results
 from sepconv.spec import (
@@ -515,7 +515,8 @@ def test_sentence_of_a_value():
 
 def test_sentence_of_an_inconclusive_value_says_what_would_decide():
     found = value(runs=runs_of(A, ACROSS))
-    assert f"about {found.more_seeds} further seeds" in found.sentence
+    assert f"about {found.more_seeds} further seeds of" in found.sentence
+    assert "about 1 further seed of" in sentences.sentence(replace(found, more_seeds=1))
     needed = stats.seeds_to_decide(ACROSS, 92, 94)
     assert found.more_seeds == needed
 

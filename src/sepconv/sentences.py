@@ -75,7 +75,8 @@ def _what_would_decide(judgement: Judgement) -> str:
         return "fewer than three seeds decide nothing"
     if judgement.more_seeds is None:
         return f"with this spread even {MOST_SEEDS} seeds would not decide"
-    return f"about {judgement.more_seeds} further seeds of this spread would decide"
+    seeds = f"{judgement.more_seeds} further seed{'s' * (judgement.more_seeds != 1)}"
+    return f"about {seeds} of this spread would decide"
 
 
 def _sign(part: Part) -> str:

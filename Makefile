@@ -49,6 +49,7 @@ test: $(INSTALLED)
 	@$(BIN)/ruff check $(call or-else,$(BIN)/ruff check --fix repairs most of these)
 	@$(BIN)/ruff format --check $(call or-else,$(BIN)/ruff format repairs these)
 	@$(BIN)/mypy $(call or-else,the types above do not fit)
+	@$(BIN)/lint-imports $(call or-else,pyproject.toml says which room imports which)
 	@$(BIN)/pytest --nbval --nbval-current-env tests book/papers \
 	  $(call or-else,the tests above fail. Where only a notebook's output differs: make report$(comma) look at the difference in git$(comma) commit it)
 
@@ -65,6 +66,6 @@ book/_build/html/index.html:
 	@$(MAKE) --no-print-directory report
 
 clean:
-	rm -rf book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 comma := ,

@@ -29,11 +29,14 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from sepconv import calibration, figures, papers, results, tables, tidy
+from sepconv import papers
+from sepconv.report import figures, frames, tables
+from sepconv.results import store
 from sepconv.spec import Budget
-from sepconv.verdicts import ALPHA
+from sepconv.verdicts import calibration
+from sepconv.verdicts.rules import ALPHA
 
-cells = tidy.save(calibration.calibrate(simulations), "calibration-rates")
+cells = frames.save(calibration.calibrate(simulations), "calibration-rates")
 middle = sorted(calibration.NOISES)[len(calibration.NOISES) // 2]
 shown = cells[cells["noise"] == middle]
 
@@ -58,8 +61,8 @@ Markdown(
 # Are these the right sizes of noise? What was measured, as the standard deviation of the test accuracy over the seeds of one experiment:
 
 # %% tags=["hide-input"]
-found = results.read_all(Path(results_dir))
-noise = pd.concat([tidy.seed_noise(paper, found, [Budget.PAPER, Budget.REDUCED]) for paper in papers.all_papers()])
+found = store.read_all(Path(results_dir))
+noise = pd.concat([frames.seed_noise(paper, found, [Budget.PAPER, Budget.REDUCED]) for paper in papers.all_papers()])
 measured = [
     f"- {n.paper}, {n.experiment}, budget {n.budget}: {n.deviation:.2f} points from {n.seeds} seeds"
     for n in noise.itertuples()
@@ -98,7 +101,7 @@ Markdown(
 
 # %% tags=["hide-input"]
 shapes = calibration.calibrate(simulations, shapes=calibration.SHAPES, margins=[0])
-worst = calibration.worst(tidy.save(shapes, "calibration-shapes"))
+worst = calibration.worst(frames.save(shapes, "calibration-shapes"))
 tables.wrong_rates_table(worst)
 
 # %% tags=["hide-input"]
@@ -124,8 +127,8 @@ Markdown(
 # apart, measured in noise.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "calibration-power", "caption": "How often a true order of two networks is found, over the number of seeds of each, for three sizes of noise. {download}`CSV <data/calibration-power.csv>`"}, "image": {"alt": "Share of reproductions that find a true order, rising with seeds, faster where networks are further apart and where noise is small"}}
-power = pd.concat([tidy.power([0.5, 1, 2], noise, range(3, 16)) for noise in calibration.NOISES])
-figures.power(tidy.save(power, "calibration-power"))
+power = pd.concat([frames.power([0.5, 1, 2], noise, range(3, 16)) for noise in calibration.NOISES])
+figures.power(frames.save(power, "calibration-power"))
 
 # %% tags=["hide-input"]
 few = power[power["seeds"] == power["seeds"].min()]

@@ -27,9 +27,12 @@ from pathlib import Path
 import numpy as np
 from IPython.display import Markdown
 
-from sepconv import figures, papers, results, tables, tidy, verdicts
+from sepconv import papers
+from sepconv.report import figures, frames, tables
+from sepconv.results import store
+from sepconv.verdicts import rules
 
-found, budgets = results.read_all(Path(results_dir)), tidy.shown(budget)
+found, budgets = store.read_all(Path(results_dir)), frames.shown(budget)
 
 # %% [markdown]
 # ## Accuracy against cost
@@ -41,7 +44,7 @@ found, budgets = results.read_all(Path(results_dir)), tidy.shown(budget)
 # others, whose running averages have not settled. The controlled comparison, one recipe for all, is still to be run.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-costs", "caption": "Test accuracy (mean over seeds) against parameters, mult-adds for one image, and bytes that one training step holds at the recipe's batch size. {download}`CSV <data/comparison-costs.csv>`"}, "image": {"alt": "Three scatter plots of test accuracy against parameters, mult-adds and bytes of a training step, on logarithmic axes"}}
-costs = tidy.save(tidy.costs(papers.all_papers(), found, budgets), "comparison-costs")
+costs = frames.save(frames.costs(papers.all_papers(), found, budgets), "comparison-costs")
 figures.accuracy_against_costs(costs, ["num_params", "mult_adds", "training_step_bytes"])
 
 # %% [markdown]
@@ -70,8 +73,8 @@ Markdown(
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-intensity", "caption": "Arithmetic intensity of each convolution of yu2021's networks: two operations a mult-add, over the bytes of input, output and weights, forward, float32, at the recipe's batch size. {download}`CSV <data/comparison-intensity.csv>`"}, "image": {"alt": "Operations per byte over the place in the network: standard convolutions highest, pointwise ones about a tenth of them, depthwise ones lower again by an order of magnitude or more"}}
 conv, dw = (found.cost_of("yu2021", f"cifar100-{name}") for name in ("conv", "dw"))
-intensity = tidy.intensity({"ConvNet": conv, "DepthwiseConvNet": dw}, conv.batch_size)
-figures.intensities(tidy.save(intensity, "comparison-intensity"))
+intensity = frames.intensity({"ConvNet": conv, "DepthwiseConvNet": dw}, conv.batch_size)
+figures.intensities(frames.save(intensity, "comparison-intensity"))
 
 # %% [markdown]
 # A device has such a number too, its *balance*: how many operations it computes while it moves one byte. Layers below it wait for
@@ -82,10 +85,10 @@ figures.intensities(tidy.save(intensity, "comparison-intensity"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-roofline", "caption": "The ratio of the two networks' times that the roofline predicts, over the balance of the device, with the ratio of mult-adds and the reported ratio of epoch times (yu2021, Sec. 4.2). {download}`CSV <data/comparison-roofline.csv>`"}, "image": {"alt": "Predicted ratio of times falling from the ratio of mult-adds on devices of low balance to about one on devices of high balance, crossing the reported ratio between"}}
 balances = np.geomspace(1, 1000, 61)
-predicted = {f"predicted, batch size {n}": tidy.time_ratios(conv, dw, n, balances) for n in (conv.batch_size, 4)}
+predicted = {f"predicted, batch size {n}": frames.time_ratios(conv, dw, n, balances) for n in (conv.batch_size, 4)}
 reported = papers.printed(papers.paper("yu2021"), "times").iloc[0]
 ratio = float(reported["conv"]) / float(reported["dw"])
-tidy.save(next(iter(predicted.values())), "comparison-roofline")
+frames.save(next(iter(predicted.values())), "comparison-roofline")
 marks = {
     f"mult-adds ({conv.mult_adds / dw.mult_adds:.1f})": conv.mult_adds / dw.mult_adds,
     f"reported ({ratio:.2f})": ratio,
@@ -110,7 +113,7 @@ Markdown(
 # much as the legend says, judged by the rules of this book.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-power", "caption": "How often the true order of two networks is found, over the number of seeds of each, at a typical deviation of an accuracy from seed to seed. {download}`CSV <data/comparison-power.csv>`"}, "image": {"alt": "Share of reproductions that find the order, rising with the number of seeds, faster for networks that are further apart"}}
-power = tidy.save(tidy.power(margins=[0.5, 1, 2], noise=0.6, seeds=range(3, 16)), "comparison-power")
+power = frames.save(frames.power(margins=[0.5, 1, 2], noise=0.6, seeds=range(3, 16)), "comparison-power")
 figures.power(power)
 
 # %% tags=["hide-input"]
@@ -133,13 +136,13 @@ Markdown(f"With a deviation of {power['noise'].iloc[0]:g} points:\n\n" + "\n".jo
 # %% tags=["hide-input"]
 Markdown(
     f"The rule was fixed before the first of these runs. The difference of the test accuracies is paired over equal seeds. "
-    f"*{verdicts.Difference.NONE.capitalize()}*: its 95 % interval lies within {verdicts.MATTERS:g} point on either side of zero, which is "
-    f"the narrowest tolerance of any claim on an accuracy. *{verdicts.Difference.SOME.capitalize()}*: the interval lies outside. "
-    f"*{verdicts.Difference.OPEN.capitalize()}*: it reaches both, or there are fewer than three seeds, which give no interval."
+    f"*{rules.Difference.NONE.capitalize()}*: its 95 % interval lies within {rules.MATTERS:g} point on either side of zero, which is "
+    f"the narrowest tolerance of any claim on an accuracy. *{rules.Difference.SOME.capitalize()}*: the interval lies outside. "
+    f"*{rules.Difference.OPEN.capitalize()}*: it reaches both, or there are fewer than three seeds, which give no interval."
 )
 
 # %% tags=["hide-input"]
-precisions = tidy.save(tidy.precisions(papers.all_papers(), found, budgets), "comparison-precision")
+precisions = frames.save(frames.precisions(papers.all_papers(), found, budgets), "comparison-precision")
 tables.precision_table(precisions)
 
 # %% [markdown]

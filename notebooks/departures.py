@@ -25,10 +25,14 @@ from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from sepconv import attribution, claims, papers, results, tables
+from sepconv import papers
+from sepconv.report import tables
+from sepconv.results import store
+from sepconv.verdicts import attribution
+from sepconv.verdicts.judge import judge
 
-found = results.read_all(Path(results_dir))
-judged = [(paper, claims.judge(paper, found)) for paper in papers.all_papers()]
+found = store.read_all(Path(results_dir))
+judged = [(paper, judge(paper, found)) for paper in papers.all_papers()]
 
 # %% [markdown]
 # ## Departures

@@ -28,12 +28,16 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from sepconv import claims, pages, papers, results, tables
-from sepconv.measures import MIN_SEEDS
+from sepconv import papers
+from sepconv.report import pages, tables
+from sepconv.results import store
 from sepconv.spec import Budget
+from sepconv.verdicts.judge import judge
+from sepconv.verdicts.rules import Verdict
+from sepconv.verdicts.samples import MIN_SEEDS
 
-found = results.read_all(Path(results_dir))
-judged = [(paper, claims.judge(paper, found)) for paper in papers.all_papers()]
+found = store.read_all(Path(results_dir))
+judged = [(paper, judge(paper, found)) for paper in papers.all_papers()]
 
 # %% [markdown]
 # (scoreboard)=
@@ -63,7 +67,7 @@ tables.scoreboard(judged)
 # ## What is not tested yet
 
 # %% tags=["hide-input"]
-untested = [j for _, judgements in judged for j in judgements if j.verdict is claims.Verdict.NOT_TESTED]
+untested = [j for _, judgements in judged for j in judgements if j.verdict is Verdict.NOT_TESTED]
 wanted = pages.needed(papers.all_papers(), Budget.PAPER)
 missing = pages.missing(wanted, found)
 Markdown(

@@ -30,10 +30,14 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from sepconv import claims, figures, pages, papers, results, sentences, tables, tidy
+from sepconv import papers
+from sepconv.report import figures, frames, pages, tables
+from sepconv.results import store
+from sepconv.verdicts import sentences
+from sepconv.verdicts.judge import judge
 
 paper = papers.paper("islam2022")
-folder, budgets = Path(results_dir), tidy.shown(budget)
+folder, budgets = Path(results_dir), frames.shown(budget)
 wanted = pages.needed([paper], budget)
 
 # %% [markdown]
@@ -43,8 +47,8 @@ wanted = pages.needed([paper], budget)
 # %% tags=["hide-input"]
 if train:
     print(*pages.train_missing(wanted, folder), sep="\n")
-found = results.read_all(folder)
-judgements = claims.judge(paper, found)
+found = store.read_all(folder)
+judgements = judge(paper, found)
 Markdown(f"**{len(judgements)} claims: {sentences.counts(judgements)}.**")
 
 # %% [markdown]
@@ -55,7 +59,7 @@ Markdown(f"**{len(judgements)} claims: {sentences.counts(judgements)}.**")
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "islam2022-fig-1", "caption": "The network, size Small, drawn from what is built (Fig. 1 of islam2022). The dashed frame is repeated; a plus is the sum at the end of a residual connection. {download}`Layers as CSV <data/islam2022-layers.csv>`"}, "image": {"alt": "Diagram: image patches by a strided convolution; repeated blocks of two 1 by 1 convolutions, a depthwise convolution with a residual connection and a widening 1 by 1 convolution, with a residual connection round the block; global average pooling; dense layer"}}
 small = found.cost_of(paper.key, "small")
-tidy.save(tidy.layers(small), "islam2022-layers")
+frames.save(frames.layers(small), "islam2022-layers")
 skips = {"depthwise_conv": 1, "pointwise_conv": 4}
 figures.diagram({"Small": figures.network_boxes(small, "GELU, batch norm", skips)})
 
@@ -95,7 +99,7 @@ tables.side_by_side("Table 1: model specifications", list(table1), table1.itertu
 # %% tags=["hide-input"]
 metrics = {"Training Accuracy": "train_accuracy", "Testing Accuracy": "test_accuracy"}
 ours = [
-    {column: tidy.accuracy_text(paper, found, name, metric, budgets) for column, metric in metrics.items()}
+    {column: frames.accuracy_text(paper, found, name, metric, budgets) for column, metric in metrics.items()}
     | {"Trainable Parameters": f"{costs[size].trainable_params:,}", "FLOPS": f"{costs[size].islam_flops / 1e9:.4f}G"}
     | {"Epochs": str(paper.experiment(name).recipe.epochs)}
     for size, name in sizes.items()
@@ -111,7 +115,7 @@ tables.columns_beside("Table 2: accuracy on CIFAR-10", papers.printed(paper, "ta
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "islam2022-test", "caption": "Test accuracy after each epoch, one panel for each budget. Thin lines are seeds, the thick line is their mean. {download}`CSV <data/islam2022-curves.csv>`"}, "image": {"alt": "Test accuracy over epochs of the three sizes, one panel for each budget"}}
 names = {name: size for size, name in sizes.items()} | {"large-p2": "Large, patch 2"}
-history = tidy.save(tidy.history(paper, found, names, budgets), "islam2022-curves")
+history = frames.save(frames.history(paper, found, names, budgets), "islam2022-curves")
 figures.curves(history, "val_accuracy", "test accuracy (%)")
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "islam2022-train", "caption": "Training accuracy of the same runs, over the augmented images of each epoch. {download}`CSV <data/islam2022-curves.csv>`"}, "image": {"alt": "Training accuracy over epochs of the three sizes, one panel for each budget"}}

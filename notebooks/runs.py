@@ -27,9 +27,11 @@ from pathlib import Path
 
 from IPython.display import display
 
-from sepconv import pages, papers, results, tables, tidy
+from sepconv import papers
+from sepconv.report import frames, pages, tables
+from sepconv.results import store
 
-found = results.read_all(Path(results_dir))
+found = store.read_all(Path(results_dir))
 
 # %% [markdown]
 # ## Runs
@@ -50,8 +52,8 @@ tables.runs_table(found)
 # cores may change bits.
 
 # %% tags=["hide-input"]
-again = results.read_all(Path(repeats_dir))
-tables.repeats_table(tidy.repeats(found, again))
+again = store.read_all(Path(repeats_dir))
+tables.repeats_table(frames.repeats(found, again))
 
 # %% [markdown]
 # ## Latencies

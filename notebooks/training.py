@@ -29,7 +29,9 @@ from matplotlib.image import imread
 
 os.environ["KERAS_BACKEND"] = "numpy"  # the code is the same on every backend; this one starts at once
 
-from sepconv import augment, figures, papers, tidy
+from sepconv import papers
+from sepconv.report import figures, frames
+from sepconv.training import augment
 
 tseng, islam = papers.paper("tseng2020"), papers.paper("islam2022")
 
@@ -41,8 +43,8 @@ tseng, islam = papers.paper("tseng2020"), papers.paper("islam2022")
 # default. Marked are the points that a schedule is stated by: where it starts, its peak, and where it ends.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "training-learning-rates", "caption": "Learning rate over the epochs of every recipe, on a logarithmic scale. {download}`CSV <data/training-learning-rates.csv>`"}, "image": {"alt": "Learning rates over epochs: islam2022 rises briefly, then falls exponentially; tseng2020 is constant; yu2021 falls exponentially, at four different speeds"}}
-rates = pd.concat([tidy.learning_rates(paper) for paper in papers.all_papers()])
-figures.learning_rates(tidy.save(rates, "training-learning-rates"))
+rates = pd.concat([frames.learning_rates(paper) for paper in papers.all_papers()])
+figures.learning_rates(frames.save(rates, "training-learning-rates"))
 
 # %% [markdown]
 # A budget below the paper's own keeps the shape of a warm-up schedule and squeezes it into its fewer epochs, while a factor for each epoch

@@ -30,11 +30,15 @@ from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from sepconv import claims, figures, pages, papers, results, sentences, tables, tidy
+from sepconv import papers
+from sepconv.report import figures, frames, pages, tables
+from sepconv.results import store
 from sepconv.spec import CLASSES, IMAGE_SHAPES, TEST_IMAGES
+from sepconv.verdicts import sentences
+from sepconv.verdicts.judge import judge
 
 paper = papers.paper("tseng2020")
-folder, budgets = Path(results_dir), tidy.shown(budget)
+folder, budgets = Path(results_dir), frames.shown(budget)
 wanted = pages.needed([paper], budget)
 
 # %% [markdown]
@@ -44,8 +48,8 @@ wanted = pages.needed([paper], budget)
 # %% tags=["hide-input"]
 if train:
     print(*pages.train_missing(wanted, folder), sep="\n")
-found = results.read_all(folder)
-judgements = claims.judge(paper, found)
+found = store.read_all(folder)
+judgements = judge(paper, found)
 Markdown(f"**{len(judgements)} claims: {sentences.counts(judgements)}.**")
 
 # %% [markdown]
@@ -95,7 +99,7 @@ display(
     tables.side_by_side("Table 3: data sets", ["property", "value"], table3.itertuples(index=False, name=None), built)
 )
 table4 = papers.printed(paper, "table4").to_dict("records")
-systems = tidy.systems(paper, found)
+systems = frames.systems(paper, found)
 mine = [{"value": systems[row["property"]]} if row["property"] in systems else {} for row in table4]
 tables.columns_beside("Table 4: system", table4, mine)
 
@@ -110,7 +114,7 @@ tables.columns_beside("Table 4: system", table4, mine)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "tseng2020-fig-1", "caption": "Training accuracy of both networks with (DA) and without augmentation (Fig. 1 of tseng2020). Thin lines are seeds, the thick line is their mean. {download}`CSV <data/tseng2020-curves.csv>`"}, "image": {"alt": "Training accuracy over epochs of Conv, DepthSepConv, DA-Conv and DA-DepthSepConv, one panel for each budget"}}
 names = {"conv": "Conv", "dsc": "DepthSepConv", "da-conv": "DA-Conv", "da-dsc": "DA-DepthSepConv"}
-history = tidy.save(tidy.history(paper, found, names, budgets), "tseng2020-curves")
+history = frames.save(frames.history(paper, found, names, budgets), "tseng2020-curves")
 figures.curves(history, "train_accuracy")
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "tseng2020-fig-2", "caption": "Validation accuracy of the same runs (Fig. 2 of tseng2020). {download}`CSV <data/tseng2020-curves.csv>`"}, "image": {"alt": "Validation accuracy over epochs of Conv, DepthSepConv, DA-Conv and DA-DepthSepConv, one panel for each budget"}}

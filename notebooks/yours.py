@@ -33,12 +33,15 @@ from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from sepconv import compare, measures, papers, results, tables
-from sepconv.stats import CONFIDENCE
+from sepconv import papers
+from sepconv.report import tables
+from sepconv.results import store
+from sepconv.verdicts import compare, samples
+from sepconv.verdicts.stats import CONFIDENCE
 
 known = papers.all_papers()
-ours = results.read_all(Path(results_dir))
-theirs = results.read_all(Path(theirs_dir)) if theirs_dir else results.Results()
+ours = store.read_all(Path(results_dir))
+theirs = store.read_all(Path(theirs_dir)) if theirs_dir else store.Results()
 compared = [(paper, compare.compare(paper, ours, theirs)) for paper in known]
 NOBODY = Markdown("*No other folder is given, so there is nothing here yet.*")
 
@@ -90,5 +93,5 @@ tables.idle_claims(compared, given=bool(theirs_dir))
 
 # %% tags=["hide-input"]
 aside = [reason for paper in known for reason in compare.set_aside(paper, ours, theirs)]
-left_out = [*theirs.problems, *measures.strangers(known, theirs), *aside]
+left_out = [*theirs.problems, *samples.strangers(known, theirs), *aside]
 tables.left_out_table(left_out) if theirs_dir else NOBODY

@@ -31,10 +31,14 @@ from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from sepconv import claims, figures, pages, papers, results, sentences, tables, tidy
+from sepconv import papers
+from sepconv.report import figures, frames, pages, tables
+from sepconv.results import store
+from sepconv.verdicts import sentences
+from sepconv.verdicts.judge import judge
 
 paper = papers.paper("yu2021")
-folder, budgets = Path(results_dir), tidy.shown(budget)
+folder, budgets = Path(results_dir), frames.shown(budget)
 wanted = pages.needed([paper], budget)
 
 # %% [markdown]
@@ -44,8 +48,8 @@ wanted = pages.needed([paper], budget)
 # %% tags=["hide-input"]
 if train:
     print(*pages.train_missing(wanted, folder), sep="\n")
-found = results.read_all(folder)
-judgements = claims.judge(paper, found)
+found = store.read_all(folder)
+judgements = judge(paper, found)
 Markdown(f"**{len(judgements)} claims: {sentences.counts(judgements)}.**")
 
 # %% [markdown]
@@ -56,7 +60,7 @@ Markdown(f"**{len(judgements)} claims: {sentences.counts(judgements)}.**")
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-1", "caption": "The three kinds of layers, drawn from the built networks (Fig. 1 of yu2021). The number after an arrow is that of the channels that come out. {download}`Layers as CSV <data/yu2021-layers.csv>`"}, "image": {"alt": "Three columns of boxes: depthwise separable, a depthwise and a pointwise convolution, each with batch norm and ReLU; ordinary, one convolution with batch norm and ReLU; transposed, one transposed convolution with batch norm and ReLU"}}
 conv, dw = (found.cost_of(paper.key, f"cifar100-{name}") for name in ("conv", "dw"))
-tidy.save(tidy.layers(conv, dw), "yu2021-layers")
+frames.save(frames.layers(conv, dw), "yu2021-layers")
 kinds = {"depthwise\nseparable": (dw, "block1_"), "ordinary": (conv, "block1_"), "transposed": (conv, "stem_")}
 picked = {title: [x for x in cost.layers if x.name.startswith(start)] for title, (cost, start) in kinds.items()}
 figures.diagram({t: figures.layer_boxes(x, ["batch norm", "ReLU"]) for t, x in picked.items()})
@@ -91,21 +95,21 @@ Markdown(
 # %% tags=["hide-input"]
 names = {"dw": "DepthwiseConvNet", "conv": "ConvNet"}
 labels = {f"{data}-{name}": label for data in ("cifar10", "cifar100") for name, label in names.items()}
-history = tidy.save(tidy.history(paper, found, labels, budgets), "yu2021-curves")
-log = tidy.save(papers.training_log(paper), "yu2021-log")
+history = frames.save(frames.history(paper, found, labels, budgets), "yu2021-curves")
+log = frames.save(papers.training_log(paper), "yu2021-log")
 
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-4", "caption": "DepthwiseConvNet on CIFAR-10, training loss and test accuracy (Figs. 4 and 5 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "DepthwiseConvNet on CIFAR-10: training loss and test accuracy over epochs, our runs over the authors' log"}}
-figures.over_log(history[history["experiment"] == "cifar10-dw"], tidy.log(paper, "cifar10-dw"))
+figures.over_log(history[history["experiment"] == "cifar10-dw"], frames.log(paper, "cifar10-dw"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-6", "caption": "ConvNet on CIFAR-10, training loss and test accuracy (Figs. 6 and 7 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-10: training loss and test accuracy over epochs, our runs over the authors' log"}}
-figures.over_log(history[history["experiment"] == "cifar10-conv"], tidy.log(paper, "cifar10-conv"))
+figures.over_log(history[history["experiment"] == "cifar10-conv"], frames.log(paper, "cifar10-conv"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-8", "caption": "DepthwiseConvNet on CIFAR-100, training loss and test accuracy (Figs. 8 and 9 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "DepthwiseConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
-figures.over_log(history[history["experiment"] == "cifar100-dw"], tidy.log(paper, "cifar100-dw"))
+figures.over_log(history[history["experiment"] == "cifar100-dw"], frames.log(paper, "cifar100-dw"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-fig-10", "caption": "ConvNet on CIFAR-100, training loss and test accuracy (Figs. 10 and 11 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
-figures.over_log(history[history["experiment"] == "cifar100-conv"], tidy.log(paper, "cifar100-conv"))
+figures.over_log(history[history["experiment"] == "cifar100-conv"], frames.log(paper, "cifar100-conv"))
 
 # %% [markdown]
 # What is still missing at that budget, and what it would cost:
@@ -121,7 +125,7 @@ pages.missing_table(wanted, found)
 # shown but never decide a claim.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "yu2021-times", "caption": "Time of ConvNet over that of DepthwiseConvNet, as printed in Secs. 4.2 and 4.3, and as measured here. Right of the solid line DepthwiseConvNet is faster. {download}`CSV <data/yu2021-times.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each measurement: reported, ours where measured, and the ratio of mult-adds"}}
-ratios = tidy.save(tidy.ratios(paper, found, papers.printed(paper, "times"), budgets), "yu2021-times")
+ratios = frames.save(frames.ratios(paper, found, papers.printed(paper, "times"), budgets), "yu2021-times")
 figures.ratios(ratios, "ConvNet ÷ DepthwiseConvNet", {"mult-adds": conv.mult_adds / dw.mult_adds})
 
 # %% [markdown]

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from sepconv.measures import LATENCY_PROTOCOL
 from sepconv.papers import paper
-from sepconv.results import (
+from sepconv.results.records import (
     CostResult,
     Environment,
     Epoch,
@@ -16,12 +15,12 @@ from sepconv.results import (
     LoopTiming,
     MemoryResult,
     Product,
-    Results,
     RooflineResult,
     RunResult,
     Seconds,
     ThroughputResult,
 )
+from sepconv.results.store import Results
 from sepconv.spec import (
     COST_METRICS,
     Budget,
@@ -36,6 +35,7 @@ from sepconv.spec import (
     Scale,
     to_json,
 )
+from sepconv.verdicts.samples import LATENCY_PROTOCOL
 
 ENVIRONMENT = Environment(
     python="3.11.7",

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from factories import A, B, claim, cost_of, paper_of, run_of, runs_of, timed
-from sepconv import attribution, papers
-from sepconv.attribution import Cause
-from sepconv.claims import judge
-from sepconv.results import Results
+from sepconv import papers
+from sepconv.results.store import Results
 from sepconv.spec import Departure, Equal, Measure, Pair, RatioWithin, SpecError, Within, higher
+from sepconv.verdicts import attribution
+from sepconv.verdicts.attribution import Cause
+from sepconv.verdicts.judge import judge
 
 CLAIMED = Within((Measure("test_accuracy", "a"),), 92, 94)
 OUTSIDE = (90.0, 90.1, 89.9)

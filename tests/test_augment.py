@@ -10,8 +10,8 @@ import pytest
 from keras import ops
 from PIL import Image, ImageEnhance, ImageOps
 
-from sepconv import augment as module
-from sepconv.augment import augment
+from sepconv.training import augment as module
+from sepconv.training.augment import augment
 
 RANDOM = np.random.default_rng(0)
 STILL = np.eye(3, dtype=np.float32)

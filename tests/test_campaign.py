@@ -11,12 +11,14 @@ from types import SimpleNamespace
 import pytest
 
 from factories import result_of, smoke
-from sepconv import campaign, results
-from sepconv.campaign import Estimate, Place
-from sepconv.checkpoint import Stopped
 from sepconv.papers import all_papers, paper
-from sepconv.results import CostResult, ResultError, Results
+from sepconv.results import store
+from sepconv.results.records import CostResult, ResultError
+from sepconv.results.store import Results
 from sepconv.spec import Budget, Run, SpecError
+from sepconv.training import campaign
+from sepconv.training.campaign import Estimate, Place
+from sepconv.training.checkpoint import Stopped
 
 FORK = multiprocessing.get_context("fork")  # children inherit the patched training
 
@@ -31,7 +33,7 @@ def training(monkeypatch):
     """Replace training by a function of the test; Keras is not even imported."""
 
     def replace_by(train):
-        monkeypatch.setitem(sys.modules, "sepconv.train", SimpleNamespace(train=train))
+        monkeypatch.setitem(sys.modules, "sepconv.training.trainer", SimpleNamespace(train=train))
 
     return replace_by
 
@@ -89,12 +91,12 @@ def test_a_named_experiment_without_the_budget_is_refused():
 
 
 def test_missing_are_those_without_a_result(tmp_path):
-    results.write(tmp_path, result_of(smoke(1)))
+    store.write(tmp_path, result_of(smoke(1)))
     assert campaign.missing([smoke(0), smoke(1), smoke(2)], tmp_path) == [smoke(0), smoke(2)]
 
 
 def test_a_damaged_result_is_neither_there_nor_missing(tmp_path):
-    path = results.write(tmp_path, result_of(smoke()))
+    path = store.write(tmp_path, result_of(smoke()))
     path.write_text(path.read_text().replace("50.0", "99.0"))
     with pytest.raises(ResultError, match="the file was changed"):
         campaign.missing([smoke()], tmp_path)
@@ -146,7 +148,7 @@ def test_the_guess_is_at_the_speed_of_the_same_papers_networks():
 
 
 def test_the_queue_says_what_each_run_and_all_take(tmp_path, monkeypatch):
-    results.write(tmp_path, result_of(smoke(7), train_seconds=45 * 60))
+    store.write(tmp_path, result_of(smoke(7), train_seconds=45 * 60))
     monkeypatch.setattr(campaign, "this_device", lambda: "cpu")
     first, second, total = campaign.queue_lines([smoke(), smoke(experiment="dsc")], tmp_path)
     assert first.split() == ["1", "tseng2020/conv/smoke-seed-0", "2", "h", "0", "min"]
@@ -172,7 +174,7 @@ def test_a_finished_run_is_never_repeated(place, training):
     first = campaign.run_one(smoke(), place)
     (place.checkpoints / smoke().id).mkdir(exist_ok=True)
     training(forbidden)
-    assert campaign.run_one(smoke(), place) == first == results.find_run(place.results, smoke())
+    assert campaign.run_one(smoke(), place) == first == store.find_run(place.results, smoke())
 
 
 def test_a_finished_run_leaves_no_checkpoint(place, training):
@@ -194,7 +196,7 @@ def _train_slowly(log, place):
         time.sleep(0.2)
         return result_of(run)
 
-    sys.modules["sepconv.train"] = SimpleNamespace(train=train)
+    sys.modules["sepconv.training.trainer"] = SimpleNamespace(train=train)
     for seed in range(3):
         campaign.run_one(smoke(seed), place)
 
@@ -218,7 +220,7 @@ def test_a_result_written_while_waiting_for_the_lock_is_taken(place, training, m
 
 def _write_by_another(place):
     place.checkpoints.mkdir(parents=True)
-    results.write(place.results, result_of(smoke()))
+    store.write(place.results, result_of(smoke()))
 
 
 def test_sigterm_asks_training_to_stop(place, training):
@@ -323,13 +325,13 @@ def test_the_command_stops_continues_finishes_and_is_done(tmp_path, cifar10, cif
 
     finished = subprocess.run(command, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
-    result = results.find_run(tmp_path / "results", smoke())
+    result = store.find_run(tmp_path / "results", smoke())
     assert len(result.history) == 2
     assert f"test accuracy {result.final.test_accuracy:.2f} %" in finished.stdout
     assert not list(tmp_path.glob("checkpoints/*/*"))
 
-    written = results.path_of(tmp_path / "results", smoke().key).stat()
+    written = store.path_of(tmp_path / "results", smoke().key).stat()
     without_images = {**os.environ, "SEPCONV_DATA": str(tmp_path / "nowhere")}
     again = subprocess.run(command, env=without_images, capture_output=True, text=True)
     assert (again.returncode, again.stdout) == (0, finished.stdout)
-    assert results.path_of(tmp_path / "results", smoke().key).stat() == written
+    assert store.path_of(tmp_path / "results", smoke().key).stat() == written

@@ -8,8 +8,8 @@ import resource
 import numpy as np
 import pytest
 
-from sepconv import checkpoint
-from sepconv.checkpoint import CheckpointError
+from sepconv.training import checkpoint
+from sepconv.training.checkpoint import CheckpointError
 
 RUN = "0123456789abcdef"
 

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from factories import memory_of, result_of, roofline_of, smoke
-from sepconv import campaign, cli, machine, papers, results
+from sepconv import cli, papers
+from sepconv.measuring import roofline
 from sepconv.papers import all_papers, paper
+from sepconv.results import store
 from sepconv.spec import Budget, Run, to_json
+from sepconv.training import campaign
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -77,7 +80,7 @@ def test_missing_results_folder(sepconv, command, tmp_path):
 
 
 def test_a_damaged_result_is_not_trained_over(sepconv, tmp_path):
-    path = results.write(tmp_path, result_of(smoke()))
+    path = store.write(tmp_path, result_of(smoke()))
     path.write_text("{")
     assert_one_line(sepconv("run", "tseng2020", "conv", "--results", tmp_path), str(path), "expected a JSON file")
     assert path.read_text() == "{"
@@ -202,7 +205,7 @@ def runs(monkeypatch):
 
         def process(run, place, minutes):
             if (code := next(left)) == 0:
-                results.write(place.results, result_of(run))
+                store.write(place.results, result_of(run))
             return code
 
         monkeypatch.setattr(campaign, "_in_fresh_process", process)
@@ -246,7 +249,7 @@ def test_a_deadline_that_has_passed_starts_nothing(sepconv, runs, tmp_path):
 
 def test_a_dry_run_shows_the_queue_and_trains_nothing(sepconv, runs, tmp_path):
     runs([])
-    results.write(tmp_path, result_of(smoke(1), train_seconds=60))
+    store.write(tmp_path, result_of(smoke(1), train_seconds=60))
     code, out, _ = sepconv(*TWO_SEEDS, tmp_path, "--dry-run")
     count, only, total = out.splitlines()
     assert (code, count) == (0, "1 of 2 runs are missing")
@@ -257,9 +260,9 @@ def test_a_dry_run_shows_the_queue_and_trains_nothing(sepconv, runs, tmp_path):
 
 
 def test_a_single_run_reads_its_result_once(sepconv, tmp_path, monkeypatch):
-    results.write(tmp_path, result_of(smoke()))
+    store.write(tmp_path, result_of(smoke()))
     read = []
-    monkeypatch.setattr(results, "read", lambda path, original=results.read: read.append(path) or original(path))
+    monkeypatch.setattr(store, "read", lambda path, original=store.read: read.append(path) or original(path))
     assert sepconv("run", "tseng2020", "conv", "--results", tmp_path)[0] == 0
     assert len(read) == 1
 
@@ -275,8 +278,8 @@ def test_all_papers_at_once(sepconv, tmp_path, runs):
 
 
 def test_judge_judges_what_can_be_read_and_names_the_rest(sepconv, tmp_path):
-    results.write(tmp_path, result_of(smoke()))
-    results.write(tmp_path, result_of(smoke(1))).write_text("{")
+    store.write(tmp_path, result_of(smoke()))
+    store.write(tmp_path, result_of(smoke(1))).write_text("{")
     code, out, err = sepconv("judge", "--paper", "tseng2020", "--results", tmp_path)
     assert code == 1
     assert all(claim.id in out for claim in paper("tseng2020").claims)
@@ -285,14 +288,14 @@ def test_judge_judges_what_can_be_read_and_names_the_rest(sepconv, tmp_path):
 
 
 def test_export_is_what_judge_prints_as_json(sepconv, tmp_path):
-    results.write(tmp_path, result_of(smoke()))
+    store.write(tmp_path, result_of(smoke()))
     printed = json.loads(sepconv("judge", "--json", "--results", tmp_path)[1])
     assert sepconv("export", "--results", tmp_path)[0] == 0
     assert json.loads((tmp_path / "claims.json").read_text()) == printed
 
 
 def test_a_result_of_no_experiment_is_named_and_the_rest_is_judged(sepconv, tmp_path):
-    results.write(tmp_path, result_of(replace(smoke(), paper="tseng2021")))
+    store.write(tmp_path, result_of(replace(smoke(), paper="tseng2021")))
     code, out, err = sepconv("judge", "--results", tmp_path)
     assert code == 1
     assert all(claim.id in out for p in all_papers() for claim in p.claims)
@@ -303,19 +306,19 @@ def test_a_result_of_no_experiment_is_named_and_the_rest_is_judged(sepconv, tmp_
 def test_merge_says_how_many_were_new_and_adds_nothing_where_one_differs(sepconv, tmp_path):
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     for seed in (0, 1):
-        results.write(theirs, result_of(smoke(seed)))
+        store.write(theirs, result_of(smoke(seed)))
     assert sepconv("merge", theirs, "--results", ours) == (0, "2 results were new\n", "")
     assert sepconv("merge", theirs, "--results", ours) == (0, "0 results were new\n", "")
     other = tmp_path / "other"
-    results.write(other, result_of(smoke(2)))
-    results.write(other, result_of(smoke(1), accuracy=51))
+    store.write(other, result_of(smoke(2)))
+    store.write(other, result_of(smoke(1), accuracy=51))
     assert_one_line(sepconv("merge", other, "--results", ours), "smoke-seed-1.json: differs", "nothing was merged")
-    assert len(results.read_all(ours).runs) == 2
+    assert len(store.read_all(ours).runs) == 2
     assert_one_line(sepconv("merge", tmp_path / "none", "--results", ours), "expected a folder of results")
 
 
 def test_compare_with_ourselves(sepconv, tmp_path):
-    results.write(tmp_path, result_of(Run("tseng2020", smoke().experiment, Budget.PAPER, 0)))
+    store.write(tmp_path, result_of(Run("tseng2020", smoke().experiment, Budget.PAPER, 0)))
     code, out, err = sepconv("compare", tmp_path, "--paper", "tseng2020", "--results", tmp_path)
     assert (code, err) == (0, "")
     assert "tseng2020." in out
@@ -326,7 +329,7 @@ def test_compare_with_ourselves(sepconv, tmp_path):
 
 def test_the_roofline_stands_beside_what_was_trained_there(sepconv, tmp_path, monkeypatch):
     shutil.copytree(RESULTS / "tseng2020" / "conv", tmp_path / "tseng2020" / "conv")
-    monkeypatch.setattr(machine, "ensure_roofline", lambda results: roofline_of())
+    monkeypatch.setattr(roofline, "ensure_roofline", lambda results: roofline_of())
     code, out, err = sepconv("bench", "roofline", "--results", tmp_path)
     assert (code, err) == (0, "")
     assert "10 GB/s copied" in out.splitlines()[0]
@@ -338,5 +341,5 @@ def test_the_roofline_stands_beside_what_was_trained_there(sepconv, tmp_path, mo
 
 
 def test_measured_memory_stands_beside_the_count(sepconv, tmp_path):
-    results.write(tmp_path, memory_of())
+    store.write(tmp_path, memory_of())
     assert sepconv("bench", "memory", "tseng2020", "conv", "--results", tmp_path)[1].split()[-2:] == ["not", "counted"]

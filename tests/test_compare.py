@@ -10,21 +10,12 @@ import pytest
 from bs4 import BeautifulSoup
 
 from factories import A, B, claim, cost_of, paper_of, result_of, run_of, runs_of, timed
-from sepconv import cli, compare, measures, papers, report, results, stats, tables, terminal
-from sepconv.results import Results
-from sepconv.spec import (
-    Agreement,
-    Budget,
-    Consistent,
-    Equal,
-    Measure,
-    Number,
-    Pair,
-    RatioWithin,
-    Run,
-    Within,
-    higher,
-)
+from sepconv import cli, papers
+from sepconv.report import build, gates, tables, terminal
+from sepconv.results import store
+from sepconv.results.store import Results
+from sepconv.spec import Agreement, Budget, Consistent, Equal, Measure, Number, Pair, RatioWithin, Run, Within, higher
+from sepconv.verdicts import compare, samples, stats
 
 INSIDE, OUTSIDE = (93.0, 93.1, 92.9), (90.0, 90.1, 89.9)  # of ACCURACY
 ACCURACY = Within((Measure("test_accuracy", "a"),), 92, 94)
@@ -168,7 +159,7 @@ def test_runs_on_other_images_than_ours_do_not_count_for_them():
 
 def test_a_result_of_no_experiment_is_named():
     found = Results(runs=(run_of(A, 0), run_of(A, 1, paper="q"), run_of(replace(A, name="z"), 2)))
-    assert measures.strangers([paper_of()], found) == (
+    assert samples.strangers([paper_of()], found) == (
         "q/a/paper-seed-1.json: expected an experiment of a paper here, got a of q; it counts for nothing",
         "p/z/paper-seed-2.json: expected an experiment of a paper here, got z of p; it counts for nothing",
     )
@@ -326,12 +317,12 @@ def folders(tmp_path):
     tseng, small = papers.paper("tseng2020"), papers.paper("islam2022").experiment("small")
     for name, ahead in {"ours": 9.0, "theirs": -9.0}.items():
         for seed in range(3):
-            results.write(tmp_path / name, result_of(Run("islam2022", small, Budget.PAPER, seed), accuracy=90 + seed))
+            store.write(tmp_path / name, result_of(Run("islam2022", small, Budget.PAPER, seed), accuracy=90 + seed))
             for experiment, accuracy in {"conv": 70 + seed, "dsc": 70 + ahead + seed / 2}.items():
                 run = Run("tseng2020", tseng.experiment(experiment), Budget.PAPER, seed)
-                results.write(tmp_path / name, result_of(run, accuracy=accuracy))
-    results.write(tmp_path / "theirs", result_of(Run("tseng2020", tseng.experiment("da-conv"), Budget.PAPER, 0)))
-    results.path_of(tmp_path / "theirs", "tseng2020/da-conv/paper-seed-0").write_text("{")
+                store.write(tmp_path / name, result_of(run, accuracy=accuracy))
+    store.write(tmp_path / "theirs", result_of(Run("tseng2020", tseng.experiment("da-conv"), Budget.PAPER, 0)))
+    store.path_of(tmp_path / "theirs", "tseng2020/da-conv/paper-seed-0").write_text("{")
     return tmp_path / "ours", tmp_path / "theirs"
 
 
@@ -353,13 +344,13 @@ def test_the_page_of_two_folders(folders, tmp_path):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "yours.py").write_text((ROOT / "notebooks" / "yours.py").read_text())
     ours, theirs = map(str, folders)
-    (page,) = report.execute(tmp_path, {"results_dir": ours, "theirs_dir": theirs})
-    assert list(report.notebook_faults(tmp_path)) == []
+    (page,) = build.execute(tmp_path, {"results_dir": ours, "theirs_dir": theirs})
+    assert list(gates.notebook_faults(tmp_path)) == []
     outputs = [o for cell in nbformat.read(page, as_version=4).cells for o in cell.get("outputs", ())]
     html = [tables.Html(output.data["text/html"]) for output in outputs if "text/html" in output.get("data", {})]
     _, paper, first, *_ = cells(html[0])
     assert paper == ["tseng2020"]
     assert first[0].startswith(CHANGED.removeprefix("tseng2020.") + " (paper: ")
     assert cells(html[-1])[1][0].startswith("tseng2020/da-conv/paper-seed-0.json: expected a JSON file")
-    results.write(folders[1], result_of(Run("tseng2020", papers.paper("tseng2020").experiment("dsc"), Budget.PAPER, 3)))
-    assert "stale" in "\n".join(report.notebook_faults(tmp_path))
+    store.write(folders[1], result_of(Run("tseng2020", papers.paper("tseng2020").experiment("dsc"), Budget.PAPER, 3)))
+    assert "stale" in "\n".join(gates.notebook_faults(tmp_path))

@@ -10,10 +10,11 @@ from pathlib import Path
 import keras
 import pytest
 
-from sepconv import cost, results, roofline
+from sepconv.measuring import cost, roofline
 from sepconv.networks import build
 from sepconv.papers import all_papers, yu2021
 from sepconv.papers import paper as paper_of
+from sepconv.results import store
 from sepconv.spec import Constant, Experiment, Network, Optimizer, Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -244,9 +245,9 @@ def test_a_stale_count_is_replaced(tmp_path):
     experiment = Experiment("conv", Network("tseng.conv"), "cifar10")
     paper = replace(all_papers()[0], key="test", experiments=(experiment,), claims=(), departures=())
     fresh = cost.count("test", experiment)
-    path = results.write(tmp_path, fresh.model_copy(update={"mult_adds": 1}))
+    path = store.write(tmp_path, fresh.model_copy(update={"mult_adds": 1}))
     cost.ensure_costs(tmp_path, (paper,))
-    assert results.read(path) == fresh
+    assert store.read(path) == fresh
     before = path.stat().st_mtime_ns
     cost.ensure_costs(tmp_path, (paper,))
     assert path.stat().st_mtime_ns == before
@@ -258,9 +259,9 @@ def test_a_stale_count_is_replaced(tmp_path):
 )
 def test_committed_counts_are_fresh(paper, experiment):
     fresh = cost.count(paper, paper_of(paper).experiment(experiment))
-    assert results.read(results.path_of(ROOT / "results", fresh.key)) == fresh
+    assert store.read(store.path_of(ROOT / "results", fresh.key)) == fresh
 
 
 def test_every_experiment_is_counted():
     expected = {(p.key, e.name) for p in all_papers() for e in p.experiments}
-    assert {(c.paper, c.experiment) for c in results.read_all(ROOT / "results").costs} == expected
+    assert {(c.paper, c.experiment) for c in store.read_all(ROOT / "results").costs} == expected

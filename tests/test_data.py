@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sepconv import data
+from sepconv.training import data
 
 # --- the real images -------------------------------------------------------------------------------------------------
 

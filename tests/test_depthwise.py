@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 
 from factories import ENVIRONMENT, lowered_for_cuda, roofline_of
-from sepconv import depthwise, depthwise_ways, results, speed
-from sepconv.depthwise import DepthwiseError
-from sepconv.depthwise_ways import WAYS
+from sepconv.measuring import depthwise as stopwatch
+from sepconv.measuring.depthwise import DepthwiseError
+from sepconv.networks import depthwise, depthwise_algorithms
+from sepconv.networks.depthwise_algorithms import WAYS
 from sepconv.papers import paper
-from sepconv.results import CONVOLUTION, DepthwiseResult, DepthwiseShape, DepthwiseTiming, Results
+from sepconv.report import speed
+from sepconv.results import store
+from sepconv.results.records import CONVOLUTION, DepthwiseResult, DepthwiseShape, DepthwiseTiming
+from sepconv.results.store import Results
 
-COMMITTED = results.read_all(Path(__file__).parents[1] / "results")
+COMMITTED = store.read_all(Path(__file__).parents[1] / "results")
 
 SHAPES = [
     DepthwiseShape(batch=2, size=8, channels=3, kernel=3, stride=1),
@@ -69,8 +73,8 @@ def test_all_ways_equal_numpy(shape, part, way):
 
 @pytest.mark.parametrize(("programs", "sums"), [(1, 18), (2, 100), (1_000, 5_000)])
 def test_pallas_sums_the_same_however_the_work_is_divided(programs, sums, monkeypatch):
-    monkeypatch.setattr(depthwise_ways, "PROGRAMS", programs)
-    monkeypatch.setattr(depthwise_ways, "SUMS", sums)
+    monkeypatch.setattr(depthwise_algorithms, "PROGRAMS", programs)
+    monkeypatch.setattr(depthwise_algorithms, "SUMS", sums)
     shape = DepthwiseShape(batch=3, size=7, channels=5, kernel=3, stride=2)
     images, kernel, gradient = arrays(shape)
     expected = numpy_parts(shape, images, kernel, gradient)["weight gradient"]
@@ -89,9 +93,9 @@ def test_pallas_is_one_triton_kernel_on_a_gpu(size, channels, kernel, stride, pr
 
 
 def test_pallas_is_timed_where_it_is_compiled(monkeypatch):
-    assert "pallas" not in depthwise._compiled()
-    monkeypatch.setattr(depthwise.jax, "default_backend", lambda: "gpu")
-    assert set(depthwise._compiled()) == {way for _, way in EACH_WAY}
+    assert "pallas" not in stopwatch._compiled()
+    monkeypatch.setattr(stopwatch.jax, "default_backend", lambda: "gpu")
+    assert set(stopwatch._compiled()) == {way for _, way in EACH_WAY}
 
 
 def test_zeros_are_those_of_tensorflow():
@@ -114,7 +118,7 @@ def test_a_part_moves_input_output_and_kernel():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_all_ways_are_timed_in_every_part_and_agree(precision, monkeypatch):
     monkeypatch.setattr(depthwise, "REPEATS", 2)
-    timing = depthwise.measure(SHAPES[0], precision)
+    timing = stopwatch.measure(SHAPES[0], precision)
     assert tuple(timing.seconds) == PARTS
     for seconds in timing.seconds.values():
         assert seconds.keys() == {"grouped", "shifted"}
@@ -125,7 +129,7 @@ def test_all_ways_are_timed_in_every_part_and_agree(precision, monkeypatch):
 def test_a_difference_of_the_ways_is_recorded(monkeypatch):
     grouped = WAYS["forward"]["grouped"]
     monkeypatch.setitem(WAYS["forward"], "shifted", lambda *arguments: 1.1 * grouped(*arguments))
-    differences = depthwise.measure(SHAPES[0], "float32").differences
+    differences = stopwatch.measure(SHAPES[0], "float32").differences
     assert differences["forward"] == pytest.approx(0.1, rel=1e-3)
     assert differences["weight gradient"] < 1e-6
 
@@ -133,27 +137,27 @@ def test_a_difference_of_the_ways_is_recorded(monkeypatch):
 def test_every_depthwise_layer_of_a_trained_network_once():
     tseng = paper("tseng2020")
     cost = COMMITTED.cost_of("tseng2020", "dsc")
-    found = depthwise.shapes([tseng], [cost, cost])
+    found = stopwatch.shapes([tseng], [cost, cost])
     sizes = [(s.batch, s.size, s.channels, s.kernel, s.stride) for s, _ in found]
     assert sizes[:3] == [(64, 32, 32, 3, 1), (64, 32, 64, 3, 2), (64, 16, 128, 3, 1)]
     assert len(set(found)) == len(found)
     assert {precision for _, precision in found} == {"float32"}
-    assert {s.batch for s, _ in depthwise.shapes([tseng], [cost], batch=8)} == {8}
-    assert depthwise.shapes([tseng], [COMMITTED.cost_of("yu2021", "cifar10-dw")]) == []
+    assert {s.batch for s, _ in stopwatch.shapes([tseng], [cost], batch=8)} == {8}
+    assert stopwatch.shapes([tseng], [COMMITTED.cost_of("yu2021", "cifar10-dw")]) == []
 
 
 def test_a_result_is_written_read_merged_and_not_measured_again(tmp_path, monkeypatch):
     described = ENVIRONMENT.model_copy(update={"backend": "jax"})
-    monkeypatch.setattr(depthwise.environment, "describe", lambda: described)
+    monkeypatch.setattr(stopwatch.environment, "describe", lambda: described)
     monkeypatch.setattr(depthwise, "REPEATS", 1)
     monkeypatch.setattr(depthwise, "shapes", lambda *arguments: [(SHAPES[0], "float32")])
-    first = depthwise.ensure_depthwise(tmp_path, [])
+    first = stopwatch.ensure_depthwise(tmp_path, [])
     monkeypatch.delattr(depthwise, "measure")
-    assert depthwise.ensure_depthwise(tmp_path, []) == first
+    assert stopwatch.ensure_depthwise(tmp_path, []) == first
     assert (tmp_path / "machines" / "cpu-2-cores" / "depthwise-jax.json").exists()
-    assert results.merge(tmp_path, tmp_path / "other") == 1
-    assert results.read_all(tmp_path / "other").depthwises == (first,)
-    _, _, *rows = depthwise.depthwise_lines(first)
+    assert store.merge(tmp_path, tmp_path / "other") == 1
+    assert store.read_all(tmp_path / "other").depthwises == (first,)
+    _, _, *rows = stopwatch.depthwise_lines(first)
     assert rows[2].startswith("8² × 3, 3², /1, 2, float32")
     assert "weight gradient" in rows[2]
     frame = speed.depthwise(Results(depthwises=(first,)))
@@ -182,9 +186,9 @@ def test_the_memory_limit_is_the_copy_of_the_same_machine():
 
 
 def test_another_backend_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(depthwise.environment, "describe", lambda: ENVIRONMENT)
+    monkeypatch.setattr(stopwatch.environment, "describe", lambda: ENVIRONMENT)
     with pytest.raises(DepthwiseError, match="expected KERAS_BACKEND=jax, got tensorflow"):
-        depthwise.ensure_depthwise(tmp_path, [])
+        stopwatch.ensure_depthwise(tmp_path, [])
 
 
 def listed(monkeypatch, shape, precision="float32", **ways):

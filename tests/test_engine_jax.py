@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from factories import lowered_for_cuda, shallow_network
-from sepconv import campaign, data, train
-from sepconv.checkpoint import Stopped
-from sepconv.objective import build_optimizer, normalise
 from sepconv.papers import paper
-from sepconv.results import find_run
+from sepconv.results.store import find_run
 from sepconv.spec import Budget, Optimizer, Run, Scale
+from sepconv.training import campaign, data, trainer
+from sepconv.training.checkpoint import Stopped
+from sepconv.training.step import build_optimizer, normalise
 
 pytestmark = [
     pytest.mark.skipif(keras.backend.backend() != "jax", reason="Keras has another backend in this process"),
@@ -32,7 +32,7 @@ def force(monkeypatch):
     """Choose between scan and steps, whatever the device."""
 
     def choose(scan):
-        from sepconv import engine_jax
+        from sepconv.training import engine_jax
 
         monkeypatch.setattr(engine_jax, "scans", lambda: scan)
 
@@ -47,7 +47,7 @@ def either(request, force):
 def engine_of(model, images):
     # SGD: Adam would blow rounding up where a gradient is zero but for it (a bias before batch norm)
     optimizer = build_optimizer(Optimizer("sgd", momentum=0.9, nesterov=True))
-    return train.Engine(model, optimizer, RECIPE, 10, images)
+    return trainer.Engine(model, optimizer, RECIPE, 10, images)
 
 
 def first(images, count):
@@ -123,7 +123,7 @@ def test_batch_statistics_are_of_each_batch_and_change_no_weight(cifar10):
 @pytest.fixture
 def small(monkeypatch):
     """Two epochs of an experiment's recipe, on a network that compiles soon."""
-    monkeypatch.setattr(train, "build", lambda *_: shallow_network(dropout=0))
+    monkeypatch.setattr(trainer, "build", lambda *_: shallow_network(dropout=0))
 
     def run(key, experiment, **changes):
         of = paper(key).experiment(experiment)
@@ -139,13 +139,13 @@ def test_a_scan_draws_and_learns_what_the_steps_do(force, small, precision, tole
     outcomes = []
     for scan in (True, False):
         force(scan)
-        trainer = train.Trainer(run)
-        trainer.train_epoch()
-        trainer.train_epoch()
-        outcomes.append(trainer)
+        running = trainer.Trainer(run)
+        running.train_epoch()
+        running.train_epoch()
+        outcomes.append(running)
     scanned, stepped = outcomes
     assert numbers(scanned.history) == pytest.approx(numbers(stepped.history), rel=tolerance)
-    drawn = [keras.ops.convert_to_numpy(trainer.engine.seeds.state).tolist() for trainer in outcomes]
+    drawn = [keras.ops.convert_to_numpy(running.engine.seeds.state).tolist() for running in outcomes]
     assert drawn[0] == drawn[1] != np.random.default_rng([run.seed, 2, 0]).integers(2**31, size=2).tolist()
 
 
@@ -156,7 +156,7 @@ def test_a_scan_draws_and_learns_what_the_steps_do(force, small, precision, tole
 def test_an_epoch_lowers_for_a_gpu_with_a_kernel_for_each_depthwise_weight_gradient(
     key, name, blocks, force, monkeypatch
 ):
-    from sepconv import depthwise  # imports JAX, which this file's tests are skipped without
+    from sepconv.networks import depthwise  # imports JAX, which this file's tests are skipped without
 
     force(True)
     fastest = {"forward": "shifted", "input gradient": "grouped", "weight gradient": "pallas"}
@@ -164,9 +164,9 @@ def test_an_epoch_lowers_for_a_gpu_with_a_kernel_for_each_depthwise_weight_gradi
     experiment = paper(key).experiment(name)
     size = experiment.recipe.batch_size
     images = data.Images(np.zeros((2 * size + 3, 32, 32, 3), np.uint8), np.zeros(2 * size + 3, np.int64))
-    model = train.build_model(Run(key, experiment, Budget.SMOKE, 0))
+    model = trainer.build_model(Run(key, experiment, Budget.SMOKE, 0))
     optimizer = build_optimizer(experiment.recipe.optimizer)
-    engine = train.Engine(model, optimizer, experiment.recipe, 10, images)
+    engine = trainer.Engine(model, optimizer, experiment.recipe, 10, images)
     optimizer.build(model.trainable_variables)
     order, rates = jax.ShapeDtypeStruct((len(images),), "int32"), jax.ShapeDtypeStruct((3,), "float32")
     lowered = lowered_for_cuda(engine._train_all, engine._state(), engine._images, order, rates, donate=0)
@@ -188,6 +188,6 @@ def test_a_run_in_scans_stops_continues_and_writes_its_result(force, small, tmp_
     assert continued.environment.backend == "jax"
     assert continued.final.batch_stats_accuracy is not None
 
-    whole = train.train(run)
+    whole = trainer.train(run)
     assert numbers(continued.history) == pytest.approx(numbers(whole.history), rel=1e-5)
     assert continued.final.test_loss == pytest.approx(whole.final.test_loss, rel=1e-5)

@@ -10,10 +10,13 @@ from bs4 import BeautifulSoup
 from matplotlib.image import imread
 
 from factories import result_of
-from sepconv import calibration, figures, papers, tables, tidy
-from sepconv.results import Final, Results
-from sepconv.schedule import learning_rates
+from sepconv import papers
+from sepconv.report import figures, frames, tables
+from sepconv.results.records import Final
+from sepconv.results.store import Results
 from sepconv.spec import Budget, Run
+from sepconv.training.schedule import learning_rates
+from sepconv.verdicts import calibration
 
 SHEET = Path(__file__).parents[1] / "book" / "_static" / "cifar10-examples.png"
 PAPERS = {paper.key: paper for paper in papers.all_papers()}
@@ -88,7 +91,7 @@ def test_bars_are_the_rates_and_fill_the_hundred(cells):
 
 
 def test_power_has_a_panel_for_each_noise():
-    frame = pd.concat([tidy.power([1, 2], noise, [3, 5], simulations=50) for noise in (1.0, 0.3)])
+    frame = pd.concat([frames.power([1, 2], noise, [3, 5], simulations=50) for noise in (1.0, 0.3)])
     low, high = figures.power(frame).axes
     assert (low.get_title(), high.get_title()) == (
         "standard deviation over seeds: 0.3 points",
@@ -105,7 +108,7 @@ def test_seed_noise_is_the_deviation_over_three_seeds_or_more():
             result = result_of(Run(paper.key, paper.experiment(name), Budget.REDUCED, seed))
             final = Final(train_accuracy=50, val_accuracy=50, test_accuracy=accuracy, test_loss=1)
             runs.append(result.model_copy(update={"final": final}))
-    frame = tidy.seed_noise(paper, Results(runs=tuple(runs)), [Budget.PAPER, Budget.REDUCED])
+    frame = frames.seed_noise(paper, Results(runs=tuple(runs)), [Budget.PAPER, Budget.REDUCED])
     assert frame.to_dict("records") == [
         {
             "paper": "tseng2020",
@@ -122,7 +125,7 @@ def test_seed_noise_is_the_deviation_over_three_seeds_or_more():
 
 def test_named_points_are_those_that_the_papers_state():
     def points(key):
-        named = tidy.learning_rates(PAPERS[key]).query("named")
+        named = frames.learning_rates(PAPERS[key]).query("named")
         return {label: list(part["learning_rate"]) for label, part in named.groupby("schedule", sort=False)}
 
     assert list(points("tseng2020").values()) == [pytest.approx([1e-3, 1e-3])]
@@ -134,7 +137,7 @@ def test_named_points_are_those_that_the_papers_state():
 
 def test_every_epoch_starts_at_the_rate_that_is_trained_with():
     paper = PAPERS["islam2022"]
-    frame = tidy.learning_rates(paper)
+    frame = frames.learning_rates(paper)
     recipe = paper.experiment("small").recipe
     curve = frame[frame["schedule"].str.startswith("small, ")]
     by_step = learning_rates(recipe, recipe.epochs, 98)  # 50,000 images in batches of 512
@@ -145,7 +148,7 @@ def test_every_epoch_starts_at_the_rate_that_is_trained_with():
 
 def test_every_trained_experiment_is_counted_into_a_schedule():
     for paper in PAPERS.values():
-        labels = tidy.learning_rates(paper)["schedule"].unique()
+        labels = frames.learning_rates(paper)["schedule"].unique()
         trained = [e for e in paper.experiments if e.recipe]
         shown = sum(label.partition(":")[0].count(",") + 1 for label in labels if " more" not in label)
         shown += sum(3 + int(label.partition(" more")[0].rpartition(" ")[2]) for label in labels if " more" in label)
@@ -153,14 +156,14 @@ def test_every_trained_experiment_is_counted_into_a_schedule():
 
 
 def test_named_points_are_marked_and_labelled_once():
-    axes = figures.learning_rates(tidy.learning_rates(PAPERS["islam2022"])).axes[0]
+    axes = figures.learning_rates(frames.learning_rates(PAPERS["islam2022"])).axes[0]
     assert sorted(text.get_text() for text in axes.texts) == ["0.01", "1e-05", "5e-05", "5e-05"]
     assert all(len(line.get_markevery()) == 3 for line in axes.lines)
 
 
 @pytest.mark.parametrize("paper", PAPERS)
 def test_no_label_of_a_point_is_written_over_a_point_or_another_label(paper):
-    frame = tidy.learning_rates(PAPERS[paper])
+    frame = frames.learning_rates(PAPERS[paper])
     picture = figures.learning_rates(frame)
     picture.draw_without_rendering()
     axes = picture.axes[0]

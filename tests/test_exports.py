@@ -8,8 +8,11 @@ import pytest
 import yaml
 
 from factories import result_of
-from sepconv import claims, exports, papers, results
+from sepconv import papers
+from sepconv.report import exports
+from sepconv.results import store
 from sepconv.spec import Budget, Run
+from sepconv.verdicts.judge import SCHEMA, export
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = """\
@@ -46,7 +49,7 @@ def validate(exported):
 
 @pytest.mark.parametrize(
     "path",
-    ["results/claims.json", "results/claims.schema.json", "codecheck.yml", "src/sepconv/depthwise_ways.csv"],
+    ["results/claims.json", "results/claims.schema.json", "codecheck.yml", "src/sepconv/networks/depthwise_ways.csv"],
 )
 def test_committed_exports_are_fresh(path):
     assert (ROOT / path).read_text() == exports.files(ROOT / "results")[ROOT / path], "run sepconv export"
@@ -59,9 +62,9 @@ def test_schema_is_one():
 def test_what_is_exported_fits_the_schema(tmp_path):
     experiment = papers.paper("tseng2020").experiment("dsc")
     for seed in range(4):
-        results.write(tmp_path, result_of(Run("tseng2020", experiment, Budget.PAPER, seed)))
-    found = results.read_all(tmp_path)
-    exported = claims.export(papers.all_papers(), found)
+        store.write(tmp_path, result_of(Run("tseng2020", experiment, Budget.PAPER, seed)))
+    found = store.read_all(tmp_path)
+    exported = export(papers.all_papers(), found)
     assert any(part["bootstrap"] for paper in exported["papers"] for c in paper["claims"] for part in c["parts"])
     validate(exported)
 
@@ -69,7 +72,7 @@ def test_what_is_exported_fits_the_schema(tmp_path):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda e: e.update(schema_version=claims.SCHEMA + 1),
+        lambda e: e.update(schema_version=SCHEMA + 1),
         lambda e: e.pop("problems"),
         lambda e: e.update(more=1),
         lambda e: e["papers"][0].pop("title"),

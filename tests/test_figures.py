@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from sepconv import figures, stats
-from sepconv.figures import Box
-from sepconv.results import CostResult, Layer
+from sepconv.report import figures
+from sepconv.report.figures import Box
+from sepconv.results.records import CostResult, Layer
+from sepconv.verdicts import stats
 
 
 def history(curves, budget="reduced", schedule="3 epochs of 8,000 images", metric="train_accuracy"):

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from factories import sweep_of
-from sepconv import environment, latency, results
-from sepconv.measures import LATENCY_PROTOCOL, Selection
+from sepconv import environment
+from sepconv.measuring import latency
 from sepconv.papers import paper
-from sepconv.results import BatchTime, ResultError
+from sepconv.results import records, store
+from sepconv.results.records import BatchTime, ResultError
 from sepconv.spec import LATENCY_METRICS, TEST_IMAGES, Budget, Experiment, Measure, Network, SpecError, canonical_json
+from sepconv.verdicts.samples import LATENCY_PROTOCOL, Selection
 
 PAPER = paper("tseng2020")
 
@@ -101,13 +103,13 @@ def test_percentiles_are_over_the_whole_batches_of_all_passes():
 
 def test_a_result_of_passes_only_is_still_read(tmp_path):
     """As the committed ones were written, before batches were timed one by one."""
-    path = results.write(tmp_path, sweep_of("conv"))
+    path = store.write(tmp_path, sweep_of("conv"))
     content = json.loads(path.read_text())
     del content["batch_times"], content["sha256"]
     content["sha256"] = hashlib.sha256(canonical_json(content)).hexdigest()
     path.write_text(json.dumps(content))
-    assert results.read(path).batch_times == {}
-    assert results.write(tmp_path, sweep_of("conv")) == path  # the same result, not another one
+    assert store.read(path).batch_times == {}
+    assert store.write(tmp_path, sweep_of("conv")) == path  # the same result, not another one
 
 
 def test_every_budget_measures_what_it_says():
@@ -125,7 +127,7 @@ def test_a_measured_pair_is_written_read_and_not_measured_again(tmp_path, cifar1
     measured = latency.ensure_latencies(*arguments)
     sweep = latency.SWEEPS[Budget.SMOKE]
     for result, name in zip(measured, ["conv", "da-conv"], strict=True):
-        here = results.measured_on(environment.describe())
+        here = records.measured_on(environment.describe())
         assert result.key == f"tseng2020/{name}/latency-smoke-inference-device-{here}"
         assert result.images == sweep.images
         assert {size: len(passes) for size, passes in result.seconds.items()} == dict.fromkeys(sweep.batch_sizes, 2)
@@ -135,7 +137,7 @@ def test_a_measured_pair_is_written_read_and_not_measured_again(tmp_path, cifar1
             assert 0 < batch.p50 <= batch.p95 <= 1000 * max(result.seconds[size])
     monkeypatch.delattr(latency, "measure")
     assert latency.ensure_latencies(*arguments) == measured
-    assert sorted(r.key for r in results.read_all(tmp_path).latencies) == sorted(r.key for r in measured)
+    assert sorted(r.key for r in store.read_all(tmp_path).latencies) == sorted(r.key for r in measured)
 
 
 def test_the_images_are_the_normalised_test_images(cifar10):
@@ -147,7 +149,7 @@ def test_the_images_are_the_normalised_test_images(cifar10):
 
 def test_half_a_pair_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "describe", lambda: sweep_of("conv").environment)
-    results.write(tmp_path, sweep_of("conv"))
+    store.write(tmp_path, sweep_of("conv"))
     with pytest.raises(ResultError, match="expected all of these networks or none"):
         latency.ensure_latencies(tmp_path, PAPER, ["conv", "dsc"], Budget.SMOKE, *LATENCY_PROTOCOL)
 
@@ -161,13 +163,13 @@ def test_a_network_that_is_only_counted_is_refused():
 def test_what_the_claims_read_is_measured_by_the_commands_defaults(tmp_path):
     """The claims of yu2021 find the passes, one value a pass."""
     seconds = {4: (4.0, 5.0), 256: (1.0, 2.0)}
-    results.write(tmp_path, sweep_of("cifar10-dw", seconds.items(), "yu2021"))
-    selection = Selection(paper("yu2021"), results.read_all(tmp_path), Budget.SMOKE, any_machine=True)
+    store.write(tmp_path, sweep_of("cifar10-dw", seconds.items(), "yu2021"))
+    selection = Selection(paper("yu2021"), store.read_all(tmp_path), Budget.SMOKE, any_machine=True)
     assert list(selection.sample(Measure("latency_4", of="cifar10-dw")).values.values()) == [4.0, 5.0]
 
 
 def test_the_table_shows_medians_in_the_order_of_sizes(tmp_path):
-    result = results.read(results.write(tmp_path, sweep_of("conv")))
+    result = store.read(store.write(tmp_path, sweep_of("conv")))
     timed = result.model_copy(update={"batch_times": {1: BatchTime(p50=6.25, p95=7.5, batches=48)}})
     lines = latency.latency_lines([timed, sweep_of("dsc", ((1, (1.0,)), (16, (2.0,))))])
     assert "Seconds for 16 images on cpu (tensorflow), batch norm in training mode, images from the host" in lines[0]

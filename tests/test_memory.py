@@ -13,11 +13,13 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from factories import ENVIRONMENT, memory_of
-from sepconv import cost, environment, memory, results
-from sepconv.measures import Selection
+from sepconv import environment
+from sepconv.measuring import cost, memory
 from sepconv.papers import paper
-from sepconv.results import MemoryResult
+from sepconv.results import store
+from sepconv.results.records import MemoryResult
 from sepconv.spec import Budget, Experiment, Measure, Network, SpecError
+from sepconv.verdicts.samples import Selection
 
 PAPER = paper("tseng2020")
 SMALL = Network("islam.patch_network", {"dim": 32, "depth": 2})
@@ -151,17 +153,17 @@ def test_a_result_is_read_as_written_merged_and_not_measured_again(tmp_path, mon
     monkeypatch.delattr(memory, "measure_anew")
     assert memory.ensure_memories(tmp_path / "theirs", PAPER, ["conv", "dsc"]) == measured
     assert (tmp_path / "theirs" / f"{memory_of('conv').key}.json").exists()
-    assert results.merge(tmp_path / "theirs", tmp_path / "ours") == 2
-    assert results.read_all(tmp_path / "ours").memories == measured
+    assert store.merge(tmp_path / "theirs", tmp_path / "ours") == 2
+    assert store.read_all(tmp_path / "ours").memories == measured
 
 
 def test_it_never_takes_the_place_of_the_count(tmp_path):
     measure = Measure("training_step_bytes", of="conv")
-    results.write(tmp_path, memory_of())
-    assert not Selection(PAPER, results.read_all(tmp_path), Budget.PAPER).sample(measure).values
+    store.write(tmp_path, memory_of())
+    assert not Selection(PAPER, store.read_all(tmp_path), Budget.PAPER).sample(measure).values
     counted = cost.count("tseng2020", PAPER.experiment("conv"))
-    results.write(tmp_path, counted)
-    sample = Selection(PAPER, results.read_all(tmp_path), Budget.PAPER).sample(measure)
+    store.write(tmp_path, counted)
+    sample = Selection(PAPER, store.read_all(tmp_path), Budget.PAPER).sample(measure)
     assert list(sample.values.values()) == [counted.training_step_bytes]
 
 

@@ -4,11 +4,11 @@ import pytest
 from bs4 import BeautifulSoup
 
 from factories import result_of
-from sepconv import pages
-from sepconv.measures import MIN_SEEDS
 from sepconv.papers import paper
-from sepconv.results import Results
+from sepconv.report import pages
+from sepconv.results.store import Results
 from sepconv.spec import Budget, Run
+from sepconv.verdicts.samples import MIN_SEEDS
 
 TSENG = paper("tseng2020")
 WANTED = pages.needed([TSENG], "smoke")

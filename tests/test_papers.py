@@ -11,15 +11,7 @@ import pytest
 
 from sepconv import papers
 from sepconv.papers import all_papers, paper, training_log, yu2021
-from sepconv.spec import (
-    REFERENCE_PRECISION,
-    DifferenceWithin,
-    Ordered,
-    RatioWithin,
-    SpecError,
-    canonical_json,
-    to_json,
-)
+from sepconv.spec import REFERENCE_PRECISION, DifferenceWithin, Ordered, RatioWithin, SpecError, canonical_json, to_json
 
 EXCERPTS = Path(__file__).parent / "excerpts"
 SHARED = Path(__file__).parents[2] / "shared"  # the whole papers, where they lie beside the clone

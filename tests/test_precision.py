@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from sepconv import data, objective, train
 from sepconv.papers import paper
 from sepconv.spec import Budget, Network, Run
+from sepconv.training import data, step, trainer
 
 SMALL = Network("islam.patch_network", {"dim": 16, "depth": 1})
 IMAGES = 96  # a batch of 64 and one of 32
@@ -31,9 +31,9 @@ def images():
 
 def trained(name):
     """Model, optimizer and loss after one epoch by the engine of the backend at hand."""
-    recipe, model = run_of(name).experiment.recipe, train.build_model(run_of(name))
-    optimizer = objective.build_optimizer(recipe.optimizer)
-    engine = train.Engine(model, optimizer, recipe, 10, images())
+    recipe, model = run_of(name).experiment.recipe, trainer.build_model(run_of(name))
+    optimizer = step.build_optimizer(recipe.optimizer)
+    engine = trainer.Engine(model, optimizer, recipe, 10, images())
     engine.compile(2)
     loss, _ = engine.train_epoch(np.arange(IMAGES), np.full(2, 1e-3))
     return model, optimizer, loss
@@ -41,10 +41,10 @@ def trained(name):
 
 def batch_statistics(name):
     """Mean and variance of a batch as the first norm counts them in, and as float64 has them, a column each."""
-    model = train.build_model(run_of(name))
+    model = trainer.build_model(run_of(name))
     norm = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
     before = keras.Model(model.input, norm.input)
-    x = before(objective.evaluation_batch(run_of(name).experiment.recipe, 10, images().pixels, images().labels)[0])
+    x = before(step.evaluation_batch(run_of(name).experiment.recipe, 10, images().pixels, images().labels)[0])
     norm(x, training=True)
     wide = ops.convert_to_numpy(ops.cast(x, "float32")).astype("float64")
     moved = [ops.convert_to_numpy(v).astype("float64") for v in (norm.moving_mean, norm.moving_variance)]
@@ -96,11 +96,11 @@ def test_the_loss_of_bfloat16_logits_is_computed_in_float32():
     low = ops.cast(logits, "bfloat16")
     rounded = ops.convert_to_numpy(ops.cast(low, "float32")).astype("float64")
     expected = np.log(np.exp(rounded).sum(-1)) - rounded[:, 3]
-    got = objective.losses(low, ops.one_hot(np.full(64, 3), 10), 0.0)
+    got = step.losses(low, ops.one_hot(np.full(64, 3), 10), 0.0)
     assert keras.backend.standardize_dtype(got.dtype) == "float32"
     assert ops.convert_to_numpy(got) == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 def test_the_precision_of_one_run_does_not_leak_into_what_is_built_next():
-    train.build_model(run_of("dsc-bf16"))
+    trainer.build_model(run_of("dsc-bf16"))
     assert keras.layers.Dense(1).compute_dtype == "float32"

@@ -5,7 +5,8 @@ from pathlib import Path
 import jupytext
 import pytest
 
-from sepconv import papers, prose, report
+from sepconv import papers
+from sepconv.report import build, gates, prose
 
 NOTHING = frozenset()
 PAGE = """\
@@ -92,7 +93,7 @@ def test_the_gate_names_page_and_number(tmp_path):
         path = tmp_path / place
         path.parent.mkdir(exist_ok=True)
         path.write_text(text.replace("CAPTION", "2,201,674 parameters"))
-    assert list(report.prose_faults(tmp_path)) == [
+    assert list(gates.prose_faults(tmp_path)) == [
         "book/methods.md: 93.4 is typed into prose; fill it in from results or specs",
         "notebooks/runs.py: 2,201,674 is typed into prose; fill it in from results or specs",
     ]
@@ -101,9 +102,9 @@ def test_the_gate_names_page_and_number(tmp_path):
 def test_a_fault_in_prose_fails_the_check(tmp_path):
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "methods.md").write_text("We found 93.4 %.")
-    with pytest.raises(report.ReportError, match=r"93\.4 is typed"):
-        report.check(tmp_path)
+    with pytest.raises(build.ReportError, match=r"93\.4 is typed"):
+        gates.check(tmp_path)
 
 
 def test_the_books_own_prose_passes():
-    assert list(report.prose_faults(Path(__file__).parents[1])) == []
+    assert list(gates.prose_faults(Path(__file__).parents[1])) == []

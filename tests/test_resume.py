@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from factories import smoke
-from sepconv import campaign, checkpoint, data, results
 from sepconv.papers import paper
+from sepconv.results import store
 from sepconv.spec import Budget, Run, Scale
+from sepconv.training import campaign, checkpoint, data
 
 EPOCHS = 120
 KILLS = 20
@@ -53,12 +54,12 @@ def train_here(folder, cifar):
     """Train to the end with a checkpoint after each epoch; the last one holds the final weights."""
     import tensorflow as tf
 
-    from sepconv import train
+    from sepconv.training import trainer
 
     tf.config.experimental.enable_op_determinism()
-    train.build = tiny_network
+    trainer.build = tiny_network
     data.load = lambda _: cifar
-    train.train(tiny(), checkpoints=folder, checkpoint_every=1)
+    trainer.train(tiny(), checkpoints=folder, checkpoint_every=1)
 
 
 def newest_epoch(folder):
@@ -82,7 +83,7 @@ def numbers(history):
 @pytest.fixture
 def begin(cifar10):
     """Start training in a fork of the server; what is still alive at the end of a failed test is killed."""
-    SERVER.set_forkserver_preload(["sepconv.train"])
+    SERVER.set_forkserver_preload(["sepconv.training.trainer"])
     some = data.Images(cifar10.train.pixels[:134], cifar10.train.labels[:134])  # 70 to train on, 64 to validate
     few = data.Cifar(some, some, cifar10.class_names, cifar10.sha256)
     begun = []
@@ -162,12 +163,12 @@ def test_sigterm_in_the_first_epoch_changes_no_bit(tmp_path):
     assert stopped.returncode == campaign.STOPPED, said
     assert said.endswith("tseng2020/conv/smoke-seed-0: stopped after epoch 1 of 2\n")
     assert checkpoint.load(tmp_path / "stopped-checkpoints", smoke().id).epoch == 1
-    assert results.find_run(tmp_path / "stopped", smoke()) is None
+    assert store.find_run(tmp_path / "stopped", smoke()) is None
 
     for folder in ("stopped", "whole"):
         with command(folder) as process:
             _, said = process.communicate()
         assert process.returncode == 0, said
-    continued, whole = (results.find_run(tmp_path / folder, smoke()) for folder in ("stopped", "whole"))
+    continued, whole = (store.find_run(tmp_path / folder, smoke()) for folder in ("stopped", "whole"))
     assert numbers(e.model_dump() for e in continued.history) == numbers(e.model_dump() for e in whole.history)
     assert continued.final == whole.final

@@ -3,8 +3,8 @@
 import pytest
 
 from factories import ENVIRONMENT
-from sepconv import roofline
-from sepconv.results import CostResult, Layer, Product, RooflineResult
+from sepconv.measuring import roofline
+from sepconv.results.records import CostResult, Layer, Product, RooflineResult
 
 # 4 × 4 × 2 in, 4 × 4 × 3 out, 3 × 3 × 2 × 3 weights and 3 biases: 864 mult-adds for one image.
 CONV = Layer(

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from sepconv.papers import paper
-from sepconv.schedule import learning_rates
 from sepconv.spec import EpochDecay
+from sepconv.training.schedule import learning_rates
 
 
 def recipe(key, experiment):

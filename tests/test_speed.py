@@ -7,12 +7,16 @@ import pytest
 from bs4 import BeautifulSoup
 
 from factories import memory_of, result_of, roofline_of, sweep_of, throughput_of
-from sepconv import figures, papers, results, roofline, speed, tables, terminal
-from sepconv.results import BatchTime, Results
+from sepconv import papers
+from sepconv.measuring import roofline
+from sepconv.report import figures, speed, tables, terminal
+from sepconv.results import store
+from sepconv.results.records import BatchTime
+from sepconv.results.store import Results
 from sepconv.spec import Budget, Run
 
 TSENG = papers.paper("tseng2020")
-COSTS = results.read_all(Path(__file__).parents[1] / "results").costs
+COSTS = store.read_all(Path(__file__).parents[1] / "results").costs
 CONV = next(c for c in COSTS if (c.paper, c.experiment) == ("tseng2020", "conv"))
 
 

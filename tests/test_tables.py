@@ -9,14 +9,19 @@ import pytest
 from bs4 import BeautifulSoup
 
 from factories import A, B, claim, cost_of, environment, latency_of, paper_of, run_of, runs_of
-from sepconv import attribution, claims, markup, papers, results, tables
-from sepconv.attribution import Cause, Gap
-from sepconv.results import Layer, Results
+from sepconv import papers
+from sepconv.report import markup, tables
+from sepconv.results import store
+from sepconv.results.records import Layer
+from sepconv.results.store import Results
 from sepconv.spec import Budget, Equal, Experiment, Measure, Optimizer, Pair, RatioWithin, Run, Within, higher
-from sepconv.stats import Interval
-from sepconv.verdicts import Judgement, Part, Verdict
+from sepconv.verdicts import attribution
+from sepconv.verdicts.attribution import Cause, Gap
+from sepconv.verdicts.judge import judge
+from sepconv.verdicts.rules import Judgement, Part, Verdict
+from sepconv.verdicts.stats import Interval
 
-COMMITTED = results.read_all(Path(__file__).parents[1] / "results")
+COMMITTED = store.read_all(Path(__file__).parents[1] / "results")
 EVIL = "<img src=x onerror=alert(1)>&\"'"
 
 
@@ -74,7 +79,7 @@ def text_of(tag):
 
 
 def every_table():
-    judged = [(paper, claims.judge(paper, COMMITTED)) for paper in papers.all_papers()]
+    judged = [(paper, judge(paper, COMMITTED)) for paper in papers.all_papers()]
     run = run_of(A, 0)
     yield tables.scoreboard(judged)
     yield tables.runs_table(Results(runs=(run,)))
@@ -212,7 +217,7 @@ def test_scoreboard_row():
 
 def test_every_claim_of_the_scoreboard_leads_to_its_card():
     for paper in papers.all_papers():
-        judged = claims.judge(paper, Results())
+        judged = judge(paper, Results())
         links = {a["href"] for a in soup(tables.scoreboard([(paper, judged)])).select("tbody a")}
         cards = {f"{paper.key}.html#{card['id']}" for card in soup(tables.claim_cards(judged)).select("article")}
         assert cards == links
@@ -286,7 +291,7 @@ def test_links_of_cards_lead_to_runs_and_recipes():
     targets = {f"{markup.RUNS_PAGE}#{row['id']}" for html in runs for row in soup(html).select("tr[id]")}
     for p in (paper, *papers.all_papers()):
         recipes = {f"{p.key}.html#{name['id']}" for name in soup(tables.recipe_table(p)).select(".sc-group [id]")}
-        links = [a["href"] for a in soup(tables.claim_cards(claims.judge(p, found))).select("dd a")]
+        links = [a["href"] for a in soup(tables.claim_cards(judge(p, found))).select("dd a")]
         assert links
         assert set(links) <= targets | recipes
         assert recipes & set(links)
@@ -464,7 +469,7 @@ def test_times_are_those_of_claims_on_time():
         claim(higher("latency_4", of="a", than="b"), "order"),
     )
     found = Results(runs=runs_of(A, (90,) * 3) + runs_of(B, (90,) * 3))
-    _, ratio, latency = cells(tables.times_table(claims.judge(paper, found), found))
+    _, ratio, latency = cells(tables.times_table(judge(paper, found), found))
     assert ratio[2:4] == ["time per epoch, a ÷ b: 1 × (1 to 1)", "H200"]
     assert latency[0] == "claim-2"
     assert latency[2:4] == ["2 results missing", "–"]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sepconv.results import BatchNorm, Transfer
+from sepconv.results.records import BatchNorm, Transfer
 from sepconv.spec import Budget, InputError, Paper, Run, to_json
 
 if TYPE_CHECKING:
-    from sepconv.campaign import Place
-    from sepconv.results import Results
+    from sepconv.results.store import Results
+    from sepconv.training.campaign import Place
 
 app = typer.Typer(help="Depthwise Separable Convolution, Reproduced.", no_args_is_help=True, add_completion=False)
 
@@ -71,7 +71,7 @@ def run(
     ] = False,
 ) -> None:
     """Train what is missing, in order of worth. Run it again to continue; finished runs are never repeated."""
-    from sepconv import campaign
+    from sepconv.training import campaign
 
     wanted = campaign.runs(_papers(None if paper == "all" else [paper]), budget, seed or [0], experiment or [])
     place = campaign.Place(results, checkpoints)
@@ -96,7 +96,7 @@ def run(
 @app.command()
 def cost(paper: Papers = None, results: ResultsFolder = RESULTS) -> None:
     """Count parameters, mult-adds and bytes of every network, and write them to the results."""
-    from sepconv.cost import ensure_costs
+    from sepconv.measuring.cost import ensure_costs
 
     ensure_costs(results, _papers(paper))
 
@@ -110,7 +110,7 @@ def throughput(
     results: ResultsFolder = RESULTS,
 ) -> None:
     """Time whole training epochs against Keras's own loops. Does nothing but show where a result is there."""
-    from sepconv.bench import ensure_throughput, throughput_lines
+    from sepconv.measuring.throughput import ensure_throughput, throughput_lines
 
     (found,) = _papers([paper])
     run = Run(paper, found.experiment(experiment), budget, seed=0)
@@ -127,7 +127,7 @@ def latency(
     results: ResultsFolder = RESULTS,
 ) -> None:
     """Time inference against batch size; yu2021's way by default. Does nothing but show where a result is there."""
-    from sepconv.latency import ensure_latencies, latency_lines
+    from sepconv.measuring.latency import ensure_latencies, latency_lines
 
     (found,) = _papers([paper])
     print("\n".join(latency_lines(ensure_latencies(results, found, experiment, budget, batch_norm, transfer))))
@@ -140,8 +140,8 @@ def memory(
     results: ResultsFolder = RESULTS,
 ) -> None:
     """Measure the memory of a training step, in fresh processes, beside what is counted."""
-    from sepconv.memory import ensure_memories, memory_lines
-    from sepconv.results import read_all
+    from sepconv.measuring.memory import ensure_memories, memory_lines
+    from sepconv.results.store import read_all
 
     (found,) = _papers([paper])
     measured = ensure_memories(results, found, experiment)
@@ -152,10 +152,10 @@ def memory(
 @bench.command()
 def roofline(results: ResultsFolder = RESULTS, as_json: AsJson = False) -> None:
     """Measure what this device can do at most, and say how near to it each network has been trained."""
-    from sepconv.machine import ensure_roofline, roofline_lines
-    from sepconv.results import read_all
-    from sepconv.speed import limits
-    from sepconv.terminal import limit_lines
+    from sepconv.measuring.roofline import ensure_roofline, roofline_lines
+    from sepconv.report.speed import limits
+    from sepconv.report.terminal import limit_lines
+    from sepconv.results.store import read_all
 
     measured = ensure_roofline(results)
     frame = limits(_papers(None), read_all(results), [measured])
@@ -172,7 +172,7 @@ def depthwise(
     results: ResultsFolder = RESULTS,
 ) -> None:
     """Time every depthwise convolution of the networks, part by part, in each way that JAX can compute it."""
-    from sepconv.depthwise import depthwise_lines, ensure_depthwise
+    from sepconv.measuring.depthwise import depthwise_lines, ensure_depthwise
 
     print("\n".join(depthwise_lines(ensure_depthwise(results, _papers(None), batch))))
 
@@ -180,9 +180,9 @@ def depthwise(
 @app.command()
 def judge(paper: Papers = None, results: ResultsFolder = RESULTS, as_json: AsJson = False) -> None:
     """Judge every claim from the results. Exits with 1 if a file could not be read; all else is still judged."""
-    from sepconv.claims import export, judge
-    from sepconv.results import read_all
-    from sepconv.terminal import judgement_lines
+    from sepconv.report.terminal import judgement_lines
+    from sepconv.results.store import read_all
+    from sepconv.verdicts.judge import export, judge
 
     papers, broken = _readable(paper)
     found = read_all(results)
@@ -205,9 +205,9 @@ def compare(
 
     What they have and we cannot compare is named after it. Exits with 1 if a file could not be read.
     """
-    from sepconv.compare import compare, set_aside
-    from sepconv.results import read_all
-    from sepconv.terminal import comparison_lines
+    from sepconv.report.terminal import comparison_lines
+    from sepconv.results.store import read_all
+    from sepconv.verdicts.compare import compare, set_aside
 
     ours, others = read_all(results), read_all(theirs)
     papers, broken = _readable(paper)
@@ -223,7 +223,7 @@ def merge(
     results: ResultsFolder = RESULTS,
 ) -> None:
     """Add every result of another folder to ours. Nothing at all is added where one differs or is damaged."""
-    from sepconv.results import merge
+    from sepconv.results.store import merge
 
     print(f"{merge(source, results)} results were new")
 
@@ -231,7 +231,7 @@ def merge(
 @app.command()
 def export(results: ResultsFolder = RESULTS) -> None:
     """Write what is made from results: claims.json and its schema; in the repository also what it keeps elsewhere."""
-    from sepconv import exports
+    from sepconv.report import exports
 
     print("\n".join(map(str, exports.write(results))))
 
@@ -241,12 +241,12 @@ def report(
     parameter: Annotated[list[str] | None, typer.Option("--parameter", "-p", help="name=value of a notebook.")] = None,
 ) -> None:
     """Execute the notebooks, build the book, hold both against the gates. Run it in the repository."""
-    from sepconv import report
+    from sepconv.report import build, gates
 
     root = Path.cwd()
-    report.execute(root, report.parse_parameters(parameter or []))
-    report.build(root)
-    report.check(root)
+    build.execute(root, build.parse_parameters(parameter or []))
+    build.build(root)
+    gates.check(root)
 
 
 def _papers(keys: list[str] | None) -> tuple[Paper, ...]:
@@ -256,8 +256,8 @@ def _papers(keys: list[str] | None) -> tuple[Paper, ...]:
 
 
 def _run_one(wanted: Run, place: "Place", until: float | None) -> None:
-    from sepconv import campaign
-    from sepconv.checkpoint import Stopped
+    from sepconv.training import campaign
+    from sepconv.training.checkpoint import Stopped
 
     try:
         result = campaign.run_one(wanted, place, until)
@@ -282,8 +282,8 @@ def _readable(keys: list[str] | None) -> tuple[tuple[Paper, ...], tuple[str, ...
 
 def _problems(broken: tuple[str, ...], *found: "Results") -> list[str]:
     """A line for each paper or result that could not be read, and for each result that belongs to no paper."""
-    from sepconv.measures import strangers
     from sepconv.papers import load
+    from sepconv.verdicts.samples import strangers
 
     known, _ = load()
     unread = [problem for results in found for problem in results.problems]

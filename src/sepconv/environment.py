@@ -7,7 +7,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from sepconv.results import Environment, machine_name
+from sepconv.results.records import Environment, machine_name
 
 
 def describe() -> Environment:

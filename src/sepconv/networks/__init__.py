@@ -14,6 +14,8 @@ import keras
 from sepconv.spec import Network, SpecError
 
 Builder = Callable[..., keras.Model]
+# What networks are made of. Those of depthwise convolutions import JAX.
+_WITHOUT_BUILDERS = {"depthwise", "depthwise_algorithms", "fast_layers", "layers"}
 
 
 def build(network: Network, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
@@ -43,6 +45,7 @@ def builders() -> dict[str, Builder]:
     return {
         f"{module.name}.{name}": function
         for module in iter_modules(__path__)
+        if module.name not in _WITHOUT_BUILDERS
         for name, function in inspect.getmembers(import_module(f"{__name__}.{module.name}"), inspect.isfunction)
         if not name.startswith("_") and list(inspect.signature(function).parameters)[:2] == ["image_shape", "classes"]
     }

@@ -6,13 +6,13 @@ from typing import Literal
 import keras
 from keras import KerasTensor, layers
 
-from sepconv import kernels
+from sepconv.networks import fast_layers
 from sepconv.networks.layers import classifier
 from sepconv.spec import SpecError
 
 Norm = Literal["batch", "layer"]
 _NORMS: dict[str, Callable[..., keras.layers.Layer]] = {
-    "batch": kernels.BatchNormalization,
+    "batch": fast_layers.BatchNormalization,
     "layer": layers.LayerNormalization,
 }
 
@@ -53,7 +53,7 @@ def patch_network(
     if norm not in _NORMS:
         raise SpecError(f"unknown norm {norm!r}; expected one of: {', '.join(_NORMS)}")
     inputs = keras.Input(image_shape, name="images")
-    x = _gelu_norm(kernels.Conv2D(dim, patch, strides=patch, name="stem_conv")(inputs), "stem", norm)
+    x = _gelu_norm(fast_layers.Conv2D(dim, patch, strides=patch, name="stem_conv")(inputs), "stem", norm)
     for i in range(1, depth + 1):
         block = _block(x, dim // first, dim // second, kernel, f"block{i}", norm, residual)
         x = layers.Add(name=f"block{i}_residual")([x, block]) if residual else block
@@ -63,18 +63,18 @@ def patch_network(
 def _block(x: KerasTensor, first: int, second: int, kernel: int, name: str, norm: Norm, residual: bool) -> KerasTensor:
     """Two 1×1 convolutions down, a depthwise one with its residual, a 1×1 one up (Sec. 2.1.3-2.1.6)."""
     channels = x.shape[-1]
-    x = _gelu_norm(kernels.Conv2D(first, 1, name=f"{name}_first_conv")(x), f"{name}_first", norm)
-    narrow = _gelu_norm(kernels.Conv2D(second, 1, name=f"{name}_second_conv")(x), f"{name}_second", norm)
-    x = kernels.DepthwiseConv2D(kernel, padding="same", name=f"{name}_depthwise_conv")(narrow)
+    x = _gelu_norm(fast_layers.Conv2D(first, 1, name=f"{name}_first_conv")(x), f"{name}_first", norm)
+    narrow = _gelu_norm(fast_layers.Conv2D(second, 1, name=f"{name}_second_conv")(x), f"{name}_second", norm)
+    x = fast_layers.DepthwiseConv2D(kernel, padding="same", name=f"{name}_depthwise_conv")(narrow)
     x = _gelu_norm(x, f"{name}_depthwise", norm)
     if residual:
         x = layers.Add(name=f"{name}_depthwise_residual")([narrow, x])
-    return _gelu_norm(kernels.Conv2D(channels, 1, name=f"{name}_pointwise_conv")(x), f"{name}_pointwise", norm)
+    return _gelu_norm(fast_layers.Conv2D(channels, 1, name=f"{name}_pointwise_conv")(x), f"{name}_pointwise", norm)
 
 
 def _gelu_norm(x: KerasTensor, name: str, norm: Norm) -> KerasTensor:
     """GELU, then the norm (Eq. 1). The GELU is the exact one, with erf: the default of Keras and TensorFlow."""
-    x = kernels.Activation("gelu", name=f"{name}_gelu")(x)
+    x = fast_layers.Activation("gelu", name=f"{name}_gelu")(x)
     return _NORMS[norm](name=f"{name}_norm")(x)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from keras import KerasTensor, initializers, layers
 
-from sepconv import kernels
+from sepconv.networks import fast_layers
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,9 @@ def conv_bn_relu(
     """Standard convolution, batch norm, ReLU: ``(b, h, w, c) -> (b, ⌈h/stride⌉, ⌈w/stride⌉, filters)``."""
     x, padding = _pad(x, kernel, stride, name, convention)
     initial = convention.initial(kernel * kernel * x.shape[-1], "kernel")
-    conv = kernels.Conv2D(filters, kernel, stride, padding, use_bias=convention.bias, name=f"{name}_conv", **initial)
+    conv = fast_layers.Conv2D(
+        filters, kernel, stride, padding, use_bias=convention.bias, name=f"{name}_conv", **initial
+    )
     return bn_relu(conv(x), name, convention)
 
 
@@ -64,7 +66,9 @@ def depthwise_bn_relu(
     """Depthwise convolution, batch norm, ReLU: ``(b, h, w, c) -> (b, ⌈h/stride⌉, ⌈w/stride⌉, c)``."""
     x, padding = _pad(x, kernel, stride, name, convention)
     initial = convention.initial(kernel * kernel, "depthwise")
-    conv = kernels.DepthwiseConv2D(kernel, stride, padding, use_bias=convention.bias, name=f"{name}_conv", **initial)
+    conv = fast_layers.DepthwiseConv2D(
+        kernel, stride, padding, use_bias=convention.bias, name=f"{name}_conv", **initial
+    )
     return bn_relu(conv(x), name, convention)
 
 
@@ -99,7 +103,9 @@ def mobilenet_blocks(x: KerasTensor, block: Block, convention: Convention, block
 
 def bn_relu(x: KerasTensor, name: str, convention: Convention = KERAS) -> KerasTensor:
     """Batch norm and ReLU."""
-    norm = kernels.BatchNormalization(momentum=convention.bn_momentum, epsilon=convention.bn_epsilon, name=f"{name}_bn")
+    norm = fast_layers.BatchNormalization(
+        momentum=convention.bn_momentum, epsilon=convention.bn_epsilon, name=f"{name}_bn"
+    )
     return layers.Activation("relu", name=f"{name}_relu")(norm(x))
 
 

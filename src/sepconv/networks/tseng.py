@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from sepconv import kernels
+from sepconv.networks import fast_layers
 from sepconv.networks.layers import classifier, conv_bn_relu, depthwise_separable_block
 
 
@@ -14,7 +14,7 @@ def conv(image_shape: tuple[int, int, int], classes: int) -> keras.Model:
     """
     inputs = x = keras.Input(image_shape, name="images")
     for i, filters in enumerate((32, 64, 128), start=1):
-        x = kernels.Conv2D(filters, 3, padding="same", name=f"block{i}_conv")(x)
+        x = fast_layers.Conv2D(filters, 3, padding="same", name=f"block{i}_conv")(x)
         x = layers.Activation("relu", name=f"block{i}_relu")(x)
         x = layers.MaxPooling2D(2, name=f"block{i}_pool")(x)
     x = layers.Flatten(name="flatten")(x)

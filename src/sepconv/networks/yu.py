@@ -3,7 +3,7 @@
 import keras
 from keras import KerasTensor, layers
 
-from sepconv import kernels
+from sepconv.networks import fast_layers
 from sepconv.networks.layers import (
     PYTORCH,
     Block,
@@ -40,4 +40,4 @@ def _upsample(x: KerasTensor, filters: int) -> KerasTensor:
     """
     initial = PYTORCH.initial(3 * 3 * filters, "kernel")
     x = layers.Conv2DTranspose(filters, 3, strides=2, padding="valid", name="stem_conv", **initial)(x)
-    return kernels.Cropping2D(((1, 0), (1, 0)), name="stem_crop")(x)
+    return fast_layers.Cropping2D(((1, 0), (1, 0)), name="stem_crop")(x)

@@ -53,7 +53,7 @@ RECIPE = Recipe(
         "and testing accuracy only",
         "augment": "RandAugment, AutoAugment, MixUp and CutMix: Sec. 3.1, which does not say how they are combined; "
         "every image draws one policy and one way of mixing, after a flip and a crop, which come before the policy in "
-        "RandAugment and AutoAugment as published. Strengths are in sepconv.augment",
+        "RandAugment and AutoAugment as published. Strengths are in sepconv.training.augment",
         "label_smoothing": "not stated; none, because MixUp and CutMix soften the labels already",
         "precision": "not stated; float32, the default of TensorFlow",
     },

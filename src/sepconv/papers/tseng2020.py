@@ -56,7 +56,7 @@ AUGMENTED = replace(
     | {
         "augment": "Sec. 3.2 names rotating, resizing, scaling, brightness, flipping 'and so on', but no strengths and "
         "not which of them were used; we apply these and the shift of Keras's own CIFAR-10 example, every image each "
-        "time anew, with the strengths in sepconv.augment"
+        "time anew, with the strengths in sepconv.training.augment"
     },
 )
 BFLOAT16 = replace(

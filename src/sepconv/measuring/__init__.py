@@ -1,0 +1,1 @@
+"""Counts and measurements of networks and machines: cost, time, memory, limits."""

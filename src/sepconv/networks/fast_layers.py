@@ -1,0 +1,167 @@
+"""Keras's layers and optimizers with the same variables and, to rounding, the same numbers, computed in less time.
+
+Their names are Keras's too: a network's layers are counted and shown by what they are, not by how they are computed.
+``sepconv bench throughput`` measures what they gain, since its baselines train Keras's own. On TensorFlow Keras 3
+leaves time in five of those that are used here:
+
+- Batch norm is computed from single operations, each of which reads and writes the whole input. On JAX its variance
+  takes a second pass. What batch norm moves, not what it computes, is its cost.
+- A 1×1 convolution is one to the kernels too, whose weight gradient takes twice as long as the same matrix product.
+- Cropping has a gradient that copies value by value.
+- GELU is some six operations forward and a dozen backward.
+- Adam's update is a dozen operations, each of which reads and writes something as large as the weights.
+
+On JAX it leaves depthwise convolutions to XLA, which knows one way to compute them: see
+:mod:`sepconv.networks.depthwise`.
+"""
+
+import math
+from functools import cache
+from typing import Any
+
+import keras
+from keras import layers, ops, optimizers
+
+Tensor = Any  # a tensor of the backend
+
+
+def _on_tensorflow() -> bool:
+    return bool(keras.backend.backend() == "tensorflow")
+
+
+class Conv2D(layers.Conv2D):  # type: ignore[misc]
+    """Keras's convolution; one of 1×1 pixels at stride 1 is a product with its matrix of channels and filters."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Convolve ``(batch, height, width, channels)`` to ``(batch, ⌈height/stride⌉, ⌈width/stride⌉, filters)``."""
+        pointwise = self.kernel_size == self.strides == (1, 1)
+        return self._product(inputs) if _on_tensorflow() and pointwise else super().call(inputs)
+
+    def _product(self, inputs: Tensor) -> Tensor:
+        import tensorflow as tf
+
+        channels = inputs.shape[-1]
+        outputs = tf.matmul(tf.reshape(inputs, (-1, channels)), tf.reshape(self.kernel.value, (channels, self.filters)))
+        if self.use_bias:
+            outputs = tf.nn.bias_add(outputs, self.bias.value)
+        return tf.reshape(outputs, (-1, *inputs.shape[1:-1], self.filters))
+
+
+class DepthwiseConv2D(layers.DepthwiseConv2D):  # type: ignore[misc]
+    """Keras's depthwise convolution of square images; on JAX each part of it in the fastest way known."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Convolve ``(batch, size, size, channels)``, each channel with its own kernel."""
+        if keras.backend.backend() != "jax" or inputs.shape[1] != inputs.shape[2]:
+            return super().call(inputs)
+        from sepconv.networks import depthwise
+
+        outputs = depthwise.convolve(inputs, self.kernel[..., 0], self.strides[0], self.padding)
+        return outputs + self.bias if self.use_bias else outputs
+
+
+class Cropping2D(layers.Cropping2D):  # type: ignore[misc]
+    """Keras's cropping, by an operation whose gradient pads with zeros."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Cut rows and columns off ``(batch, height, width, channels)``."""
+        if not _on_tensorflow():
+            return super().call(inputs)
+        import tensorflow as tf
+
+        (top, _), (left, _) = self.cropping
+        _, height, width, channels = self.compute_output_shape(inputs.shape)
+        return tf.slice(inputs, (0, top, left, 0), (-1, height, width, channels))
+
+
+class Activation(layers.Activation):  # type: ignore[misc]
+    """Keras's activation; the exact GELU is compiled to one operation in each direction."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Element by element."""
+        exact_gelu = self.activation is keras.activations.gelu
+        return _gelu()(inputs) if _on_tensorflow() and exact_gelu else super().call(inputs)
+
+
+@cache
+def _gelu() -> Any:  # noqa: ANN401 - TensorFlow's functions have no public type
+    """GELU, ``x · Φ(x)`` with the normal distribution Φ, and its gradient, each compiled by XLA once a shape."""
+    import tensorflow as tf
+
+    def distribution(x: Tensor) -> Tensor:
+        return 0.5 + 0.5 * tf.math.erf(x * math.sqrt(0.5))
+
+    def density(x: Tensor) -> Tensor:
+        return tf.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+
+    forward = tf.function(lambda x: x * distribution(x), jit_compile=True, autograph=False)
+    backward = tf.function(lambda x, dy: dy * (distribution(x) + x * density(x)), jit_compile=True, autograph=False)
+    return tf.custom_gradient(lambda x: (forward(x), lambda dy: backward(x, dy)))
+
+
+class BatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
+    """Keras's batch norm over the last axis, passing over its input as seldom as it can."""
+
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor = None) -> Tensor:
+        """Normalise ``(batch, height, width, channels)``, in training on the batch's own statistics."""
+        if _on_tensorflow() and mask is None:
+            return self._fused(inputs, bool(training and self.trainable))
+        return super().call(inputs, training=training, mask=mask)
+
+    def _moments(self, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and population variance ``(channels,)`` in one pass, float32."""
+        mean = ops.mean(inputs, self._reduction_axes)
+        variance = ops.mean(ops.square(inputs), self._reduction_axes) - ops.square(mean)
+        return mean, ops.maximum(variance, 0.0)  # rounding must not make it negative
+
+    def _fused(self, inputs: Tensor, training: bool) -> Tensor:
+        import tensorflow as tf
+
+        given = {} if training else {"mean": self.moving_mean.value, "variance": self.moving_variance.value}
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=training, **given
+        )
+        if training:
+            count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
+            self._move(self.moving_mean, mean)
+            # The kernel's variance is Bessel-corrected, for one value by a divisor of 1; Keras keeps that of the batch.
+            self._move(self.moving_variance, variance * tf.maximum(count - 1, 1) / count)
+        return outputs
+
+    def _move(self, average: keras.Variable, value: Tensor) -> None:
+        average.assign(average * self.momentum + value * (1 - self.momentum))
+
+
+class _OnePass(optimizers.Adam):  # type: ignore[misc]
+    """Adam's update, in one pass over weights, both slots and gradient."""
+
+    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:  # noqa: ANN401
+        """Update ``variable`` by its gradient."""
+        if not _on_tensorflow():
+            super().update_step(gradient, variable, learning_rate)
+            return
+        import tensorflow as tf
+
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        slots = self._momentums, self._velocities
+        m, v = (slot[self._get_variable_index(variable)].value.handle for slot in slots)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=m,
+            v=v,
+            beta1_power=self.beta_1**step,
+            beta2_power=self.beta_2**step,
+            lr=tf.cast(learning_rate, variable.dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+
+class Adam(_OnePass):
+    """Keras's Adam."""
+
+
+class AdamW(_OnePass, optimizers.AdamW):  # type: ignore[misc]
+    """Keras's AdamW, which decays the weights before the update."""

@@ -1,0 +1,1 @@
+"""From results and verdicts to the book: frames, figures, tables, pages, gates."""

@@ -1,0 +1,197 @@
+"""Speed and memory as measured on machines, beside what is counted, as tidy data frames: one observation a row.
+
+Rows of different machines stand side by side and are never pooled.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import nan
+from statistics import median
+
+import pandas as pd
+
+from sepconv.measuring import roofline
+from sepconv.report import frames
+from sepconv.results.records import (
+    CONVOLUTION,
+    CostResult,
+    DepthwiseTiming,
+    Environment,
+    LatencyResult,
+    LoopTiming,
+    Part,
+    RooflineResult,
+    ThroughputResult,
+    Way,
+    machine,
+    measured_on,
+)
+from sepconv.results.store import Results
+from sepconv.spec import Budget, Experiment, Paper, Recipe
+
+THROUGHPUT = ("paper", "experiment", "budget", "device", "backend", "images", "batch_size", "loop", "images_per_second",
+              "slowest", "fastest", "epochs", "ratio", "compile_seconds", "loss", "loss_of_fit")  # fmt: skip
+LATENCY = ("paper", "experiment", "budget", "device", "backend", "batch_norm", "transfer", "batch_size",
+           "p50", "p95", "batches")  # fmt: skip
+MEMORY = ("paper", "experiment", "device", "backend", "method", "batch_size", "counted", "measured", "lowest",
+          "highest", "ratio")  # fmt: skip
+LIMITS = ("paper", "experiment", "device", "backend", "precision", "batch_size", "least_step_ms", "limit", "measured",
+          "fraction", "source")  # fmt: skip
+DEPTHWISE = ("device", "layer", "part", "precision", "way", "ms", "ratio", "least_ms", "fraction", "difference")
+Measured = tuple[str, int, float]  # where it was measured, images of an epoch, seconds of an epoch
+
+
+def throughputs(results: Results) -> pd.DataFrame:
+    """Every training loop that was timed: columns ``THROUGHPUT``.
+
+    ``images_per_second`` is that of the median epoch of ``epochs``, ``ratio`` how many times that of Keras's ``fit`` on
+    the same images, ``loss`` the mean training loss of an epoch, that of ``fit`` for all loops that do the same.
+    """
+    rows = [_loop_row(r, name, loop) for r in results.throughputs for name, loop in r.loops.items()]
+    return pd.DataFrame(rows, columns=list(THROUGHPUT))
+
+
+def latencies(results: Results) -> pd.DataFrame:
+    """Milliseconds of a batch at each batch size, in every mode that was timed: columns ``LATENCY``.
+
+    Where whole passes were timed only, ``p50`` is the mean batch of the median pass, ``p95`` is missing and ``batches``
+    is 0.
+    """
+    rows = [_latency_row(result, size) for result in results.latencies for size in sorted(result.seconds)]
+    return pd.DataFrame(rows, columns=list(LATENCY))
+
+
+def memories(results: Results) -> pd.DataFrame:
+    """Bytes of a training step, counted and measured: columns ``MEMORY``; ``ratio`` is of measured to counted."""
+    rows = []
+    for memory in results.memories:
+        cost = results.cost_of(memory.paper, memory.experiment)
+        if cost is not None and cost.batch_size == memory.batch_size:
+            environment, counted = memory.environment, cost.training_step_bytes
+            place = (memory.paper, memory.experiment, environment.device, environment.backend)
+            spread = (min(memory.repeats), max(memory.repeats))
+            way = (memory.method, memory.batch_size)
+            rows.append((*place, *way, counted, memory.step_bytes, *spread, memory.step_bytes / counted))
+    return pd.DataFrame(rows, columns=list(MEMORY))
+
+
+def depthwise(results: Results) -> pd.DataFrame:
+    """Milliseconds of each part of every depthwise convolution in each way: columns ``DEPTHWISE``.
+
+    ``ratio`` is of the grouped way to this one, ``difference`` the largest of their results as a share of the largest
+    value. ``least_ms`` is the time in which the machine copies what the part has to move, ``fraction`` how near to it
+    this way comes; both are missing where the machine's roofline was not measured.
+    """
+    speeds = {measured_on(device.environment): device.bytes_per_second for device in results.rooflines}
+    rows = [
+        _depthwise_row(result.environment.device, timing, part, way, speeds.get(measured_on(result.environment), nan))
+        for result in results.depthwises
+        for timing in result.timings
+        for part, ways in timing.seconds.items()
+        for way in ways
+    ]
+    return pd.DataFrame(rows, columns=list(DEPTHWISE))
+
+
+def fastest_ways(results: Results) -> pd.DataFrame:
+    """The way in which each part of every depthwise convolution took least time, summed over batch sizes.
+
+    Columns: ``machine``, those of ``CONVOLUTION``, and one for each part.
+    """
+    place = ["machine", *CONVOLUTION]
+    times = pd.DataFrame(
+        [
+            (machine(result.environment), *(getattr(timing, name) for name in CONVOLUTION), part, way, median(seconds))
+            for result in results.depthwises
+            for timing in result.timings
+            for part, ways in timing.seconds.items()
+            for way, seconds in ways.items()
+        ],
+        columns=[*place, "part", "way", "seconds"],
+    )
+    least = times.groupby([*place, "part", "way"])["seconds"].sum().unstack("way").idxmin(axis=1)
+    return least.unstack("part").rename_axis(columns=None).reset_index()
+
+
+def limits(papers: Iterable[Paper], results: Results, devices: Sequence[RooflineResult]) -> pd.DataFrame:
+    """How fast each network can be trained at most on each device, and how near to that it was: columns ``LIMITS``.
+
+    ``least_step_ms`` is of a step of the recipe's batch size, ``limit`` the images per second of an epoch of such
+    steps, both as :mod:`sepconv.measuring.roofline` bounds them. ``measured`` are images per second of this package's
+    engine on the same device and backend, from the throughput with most images, or else the median over runs of their
+    median epoch, and ``fraction`` is the least time of just that epoch over its time. Both are missing where nothing
+    was trained there.
+    """
+    trained = [(paper, e, e.recipe) for paper in papers for e in paper.experiments if e.recipe]
+    rows = [
+        _limit_row(paper, experiment, recipe, cost, on, results)
+        for on in devices
+        for paper, experiment, recipe in trained
+        if (cost := results.cost_of(paper.key, experiment.name)) and cost.batch_size == recipe.batch_size
+    ]
+    return pd.DataFrame([row for row in rows if row], columns=list(LIMITS))
+
+
+def _loop_row(result: ThroughputResult, name: str, loop: LoopTiming) -> tuple[object, ...]:
+    rates = [result.images / seconds for seconds in loop.seconds]
+    fit = result.loops.get("fit")
+    ratio = median(fit.seconds) / median(loop.seconds) if fit else nan
+    speed = (result.images / median(loop.seconds), min(rates), max(rates), len(rates), ratio)
+    place = (result.paper, result.experiment, str(result.budget), result.environment.device, result.environment.backend)
+    losses = (median(loop.losses), median(fit.losses) if fit else nan)
+    return (*place, result.images, result.batch_size, name, *speed, loop.compile, *losses)
+
+
+def _latency_row(result: LatencyResult, size: int) -> tuple[object, ...]:
+    batch = result.batch_times.get(size)
+    of_passes = 1000 * median(result.seconds[size]) * size / result.images
+    times = (batch.p50, batch.p95, batch.batches) if batch else (of_passes, nan, 0)
+    place = (result.paper, result.experiment, str(result.budget), result.environment.device, result.environment.backend)
+    return (*place, result.batch_norm, result.transfer, size, *times)
+
+
+def _depthwise_row(
+    device: str, timing: DepthwiseTiming, part: Part, way: Way, bytes_per_second: float
+) -> tuple[object, ...]:
+    layer = f"{timing.kernel}×{timing.kernel} stride {timing.stride}, {timing.size}×{timing.size}×{timing.channels}"
+    grouped, taken = (1000 * median(timing.seconds[part][each]) for each in ("grouped", way))
+    least = 1000 * timing.values * roofline.BYTES_PER_VALUE[timing.precision] / bytes_per_second
+    place = (device, f"{layer}, batch {timing.batch}", part, timing.precision, way)
+    return (*place, taken, grouped / taken, least, least / taken, timing.differences[part])
+
+
+def _limit_row(
+    paper: Paper, experiment: Experiment, recipe: Recipe, cost: CostResult, on: RooflineResult, results: Results
+) -> tuple[object, ...] | None:
+    """None where the device was not measured in the recipe's precision."""
+    device = roofline.device(on, recipe.precision)
+    if device is None:
+        return None
+    size, images = recipe.batch_size, recipe.train_images
+    limit = images / roofline.epoch_seconds(cost, images, size, device)
+    reached: tuple[object, ...] = (nan, nan, "")
+    if found := _measured(paper, experiment, on.environment, results):
+        source, images, seconds = found
+        reached = (images / seconds, roofline.epoch_seconds(cost, images, size, device) / seconds, source)
+    place = (paper.key, experiment.name, on.environment.device, on.environment.backend, recipe.precision, size)
+    return (*place, 1000 * roofline.step_seconds(cost, size, device), limit, *reached)
+
+
+def _measured(paper: Paper, experiment: Experiment, there: Environment, results: Results) -> Measured | None:
+    timed = [
+        (result.key, result.images, median(result.loops["engine"].seconds))
+        for result in results.throughputs
+        if (result.paper, result.experiment) == (paper.key, experiment.name)
+        and measured_on(result.environment) == measured_on(there)
+        and "engine" in result.loops
+    ]
+    return max(timed, key=lambda found: found[1]) if timed else _trained(paper, experiment, there, results)
+
+
+def _trained(paper: Paper, experiment: Experiment, there: Environment, results: Results) -> Measured | None:
+    for budget in (b for b in (Budget.PAPER, Budget.REDUCED) if experiment.has(b)):
+        runs = frames.runs(paper, results, experiment.name, budget)
+        runs = [run for run in runs if measured_on(run.environment) == measured_on(there)]
+        if runs:
+            seconds = median(median(epoch.train_seconds for epoch in run.history) for run in runs)
+            return f"{len(runs)} runs, budget {budget}", experiment.scale(budget).train_images, seconds
+    return None

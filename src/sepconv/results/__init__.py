@@ -1,0 +1,1 @@
+"""What runs and measurements left: the records, and the folder that holds them."""

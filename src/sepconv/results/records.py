@@ -1,0 +1,385 @@
+"""What a result is: a frozen, validated record for each kind, and its place in the store."""
+
+import hashlib
+import re
+from statistics import median
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from sepconv.spec import Budget, InputError, Precision, Slug, canonical_json
+
+SCHEMA: Literal[1] = 1
+Percent = Annotated[float, Field(ge=0, le=100)]
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Repeats = Annotated[tuple[Positive, ...], Field(min_length=1)]  # seconds
+
+
+class ResultError(InputError):
+    """A result that cannot be read or written."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Epoch(_Model):
+    """What one epoch measured. Validation is on the test split where the paper has no validation split."""
+
+    epoch: Annotated[int, Field(ge=1)]
+    learning_rate: NonNegative  # at the epoch's last step
+    train_loss: float
+    train_accuracy: Percent  # running over the epoch's (augmented) batches, as Keras reports it
+    val_loss: float
+    val_accuracy: Percent
+    train_seconds: NonNegative  # compile time apart
+    evaluate_seconds: NonNegative
+
+
+class Final(_Model):
+    """What the weights after the last epoch measure."""
+
+    train_accuracy: Percent  # of the last epoch, running
+    val_accuracy: Percent
+    test_accuracy: Percent
+    test_loss: float
+    batch_stats_accuracy: Percent | None = None  # test accuracy with batch norm on each batch's own statistics
+
+
+class Seconds(_Model):
+    """Where the time of a run went."""
+
+    compile: NonNegative  # first call of each function, less a later call
+    train: NonNegative
+    evaluate: NonNegative
+
+
+class Environment(_Model):
+    """The machine and software that a result comes from."""
+
+    python: str
+    keras: str
+    backend: Literal["tensorflow", "jax", "torch"]
+    backend_version: str
+    numpy: str
+    device: str
+    accelerator: bool
+    cores: int
+    system: str
+    exact_products: bool = True  # float32 products keep the digits of their factors; False where they round, as to TF32
+    git_commit: str  # of the code; "-dirty" appended where it was changed
+
+
+def _check_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    """Readers rely on these entries; all else of the spec is held against the paper's by ``run_id``."""
+    for name, kind in {"network": dict, "dataset": str, "recipe": dict, "scale": dict, "seed": int}.items():
+        if not isinstance(spec.get(name), kind):
+            raise ValueError(f"the spec of a run has {name}, a {kind.__name__}")
+    return spec
+
+
+class RunResult(_Model):
+    """The result of one run."""
+
+    kind: Literal["run"] = "run"
+    schema_version: Literal[1] = SCHEMA
+    paper: Slug
+    experiment: Slug
+    budget: Budget
+    seed: Annotated[int, Field(ge=0)]
+    run_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    spec: Annotated[dict[str, Any], AfterValidator(_check_spec)]
+    status: Literal["complete", "diverged"]  # diverged: the loss became NaN; history ends there and final is None
+    history: tuple[Epoch, ...]
+    final: Final | None
+    seconds: Seconds
+    peak_bytes: int | None  # of the device, or of the process on a CPU; None where it cannot be read
+    data_sha256: str
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return f"{self.paper}/{self.experiment}/{self.budget}-seed-{self.seed}"
+
+    @model_validator(mode="after")
+    def _whole(self) -> "RunResult":
+        if self.run_id != hashlib.sha256(canonical_json(self.spec)).hexdigest()[:16]:
+            raise ValueError("run_id is not the hash of spec")
+        if self.seed != self.spec["seed"]:
+            raise ValueError(f"seed differs from the spec's, {self.spec['seed']}")
+        if [e.epoch for e in self.history] != list(range(1, len(self.history) + 1)):
+            raise ValueError("history must number its epochs 1, 2, …")
+        complete = self.status == "complete"
+        if complete != (self.final is not None):
+            raise ValueError("a complete run, and only it, has final metrics")
+        if complete and len(self.history) != (epochs := self.spec["scale"].get("epochs")):
+            raise ValueError(f"a complete run has {epochs} epochs, this one {len(self.history)}")
+        return self
+
+
+class Layer(_Model):
+    """One layer of a network as counted."""
+
+    name: str
+    type: str
+    stride: int | None
+    filter_shape: tuple[int, ...]
+    input_shape: tuple[int, ...]  # (height, width, channels) or (features,)
+    output_shape: tuple[int, ...]
+    params: int
+    mult_adds: int
+
+
+class CostResult(_Model):
+    """Counts of the network of one experiment; deterministic."""
+
+    kind: Literal["cost"] = "cost"
+    schema_version: Literal[1] = SCHEMA
+    paper: Slug
+    experiment: Slug
+    network: dict[str, Any]
+    batch_size: int | None  # of the training step whose bytes are counted; None where the network is not trained
+    num_params: int
+    trainable_params: int
+    mult_adds: int
+    islam_flops: int
+    weighted_layers: int
+    weight_bytes: int
+    activation_bytes: int
+    training_step_bytes: int
+    layers: tuple[Layer, ...]
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return f"{self.paper}/{self.experiment}/cost"
+
+
+BatchNorm = Literal["inference", "training"]
+Transfer = Literal["device", "host"]
+
+
+class BatchTime(_Model):
+    """How long one whole batch took, over those of all passes: half of them took ``p50`` at most, 95 % ``p95``."""
+
+    p50: NonNegative  # milliseconds
+    p95: NonNegative
+    batches: Annotated[int, Field(ge=1)]  # timed; from few of them p95 is hardly less than the slowest
+
+
+class LatencyResult(_Model):
+    """Inference time of one network against batch size, on one device."""
+
+    kind: Literal["latency"] = "latency"
+    schema_version: Literal[1] = SCHEMA
+    paper: Slug
+    experiment: Slug
+    budget: Budget
+    images: int  # of one pass; the paper's budget is the test split's 10,000
+    batch_norm: BatchNorm
+    transfer: Transfer  # images already on the device, or copied from the host in the timed part
+    seconds: dict[int, tuple[NonNegative, ...]]  # batch size -> seconds of each repeated pass
+    batch_times: dict[int, BatchTime] = Field(default_factory=dict)  # by batch size; empty where passes only were timed
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        place = self.paper, self.experiment, self.budget, self.batch_norm, self.transfer
+        return latency_key(*place, self.environment)
+
+
+class LoopTiming(_Model):
+    """Epochs of one training loop, each from the same weights over the same batches."""
+
+    compile: NonNegative  # seconds of the first epoch and all that led to it, less those of a later epoch
+    seconds: Repeats  # of each epoch after the first
+    losses: tuple[float, ...]  # mean training loss of each of these epochs
+
+    @model_validator(mode="after")
+    def _whole(self) -> "LoopTiming":
+        if len(self.seconds) != len(self.losses):
+            raise ValueError(f"every epoch has a time and a loss, got {len(self.seconds)} and {len(self.losses)}")
+        return self
+
+
+TrainingLoop = Literal["engine", "fit", "fit_steps_per_execution", "train_on_batch"]
+
+
+class ThroughputResult(_Model):
+    """Training time of whole epochs by each training loop, taken in turns in one process, on one device."""
+
+    kind: Literal["throughput"] = "throughput"
+    schema_version: Literal[1] = SCHEMA
+    paper: Slug
+    experiment: Slug
+    budget: Budget
+    images: Annotated[int, Field(gt=0)]  # of one epoch
+    batch_size: Annotated[int, Field(gt=0)]
+    steps_per_execution: Annotated[int, Field(gt=0)]  # of the loop named after it
+    loops: dict[TrainingLoop, LoopTiming]
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return throughput_key(self.paper, self.experiment, self.budget, self.environment)
+
+
+class MemoryResult(_Model):
+    """Memory of one training step as measured on one device; :mod:`sepconv.measuring.memory` says how.
+
+    Shown beside the counted ``training_step_bytes``, which the claims read; it decides none of them.
+    """
+
+    kind: Literal["memory"] = "memory"
+    schema_version: Literal[1] = SCHEMA
+    paper: Slug
+    experiment: Slug
+    batch_size: Annotated[int, Field(gt=0)]
+    method: Literal["compiled", "resident", "allocator"]
+    step_bytes: Annotated[int, Field(gt=0)]  # all that the step holds at its peak, weights and optimizer state included
+    repeats: Annotated[tuple[int, ...], Field(min_length=1)]  # what each process measured, of which that is the median
+    parts: dict[str, Annotated[int, Field(ge=0)]]  # bytes that the method read, by name
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return memory_key(self.paper, self.experiment, self.environment)
+
+
+class Product(_Model):
+    """Products of two square matrices."""
+
+    size: Annotated[int, Field(gt=0)]  # rows, and columns
+    seconds: Repeats  # of one product, each time it was measured
+
+    @property
+    def operations_per_second(self) -> float:
+        """Two floating-point operations a mult-add; the median of the repeats."""
+        return 2 * self.size**3 / median(self.seconds)
+
+
+class RooflineResult(_Model):
+    """What a device can do at most, through one backend: bytes moved and operations computed in a second."""
+
+    kind: Literal["roofline"] = "roofline"
+    schema_version: Literal[1] = SCHEMA
+    copy_bytes: Annotated[int, Field(gt=0)]  # read and written by one copy, together
+    copy_seconds: Repeats  # of one copy, each time it was measured
+    products: dict[Precision, Product]
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return roofline_key(self.environment)
+
+    @property
+    def bytes_per_second(self) -> float:
+        """The median of the repeats."""
+        return self.copy_bytes / median(self.copy_seconds)
+
+
+Part = Literal["forward", "input gradient", "weight gradient"]
+Way = Literal["grouped", "shifted", "pallas"]
+Padding = Literal["same", "valid"]  # TensorFlow's names
+# What the fastest way of a depthwise convolution hangs on, beside the machine: fields of its timing.
+CONVOLUTION = ("size", "channels", "kernel", "stride", "padding", "precision")
+
+
+class DepthwiseShape(_Model):
+    """What one depthwise layer of a network works on: a batch of square images."""
+
+    batch: Annotated[int, Field(gt=0)]
+    size: Annotated[int, Field(gt=0)]  # height and width of the input
+    channels: Annotated[int, Field(gt=0)]
+    kernel: Annotated[int, Field(gt=0)]  # height and width
+    stride: Annotated[int, Field(gt=0)]
+    padding: Padding = "same"
+
+    @property
+    def output(self) -> int:
+        """Height and width of the output."""
+        covered = self.size if self.padding == "same" else self.size - self.kernel + 1
+        return -(-covered // self.stride)
+
+    @property
+    def zeros(self) -> tuple[int, int]:
+        """Zeros before and after a row of the input."""
+        total = max(0, (self.output - 1) * self.stride + self.kernel - self.size)
+        return (total // 2, total - total // 2) if self.padding == "same" else (0, 0)
+
+    @property
+    def values(self) -> int:
+        """Values of input, kernel and output together: what each part of a training step has to move."""
+        images = self.batch * (self.size**2 + self.output**2)
+        return self.channels * (images + self.kernel**2)
+
+
+class DepthwiseTiming(DepthwiseShape):
+    """A depthwise layer, each part of its training step timed in each way that the device has."""
+
+    precision: Precision
+    seconds: dict[Part, dict[Way, Repeats]]  # of one call, each time it was measured
+    differences: dict[Part, NonNegative]  # the largest between two ways, as a share of the largest value
+
+
+class DepthwiseResult(_Model):
+    """Ways to compute a depthwise convolution, taken in turns in one process, on one device."""
+
+    kind: Literal["depthwise"] = "depthwise"
+    schema_version: Literal[1] = SCHEMA
+    timings: tuple[DepthwiseTiming, ...]
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return depthwise_key(self.environment)
+
+
+def latency_key(
+    paper: str, experiment: str, budget: Budget, batch_norm: str, transfer: str, environment: Environment
+) -> str:
+    """Where the latency of an experiment lies below the results folder, without the suffix."""
+    return f"{paper}/{experiment}/latency-{budget}-{batch_norm}-{transfer}-{measured_on(environment)}"
+
+
+def throughput_key(paper: str, experiment: str, budget: Budget, environment: Environment) -> str:
+    """Where the throughput of an experiment lies below the results folder, without the suffix."""
+    return f"{paper}/{experiment}/throughput-{budget}-{measured_on(environment)}"
+
+
+def memory_key(paper: str, experiment: str, environment: Environment) -> str:
+    """Where the measured memory of an experiment's step lies below the results folder, without the suffix."""
+    return f"{paper}/{experiment}/memory-step-{measured_on(environment)}"
+
+
+def roofline_key(environment: Environment) -> str:
+    """Where a device's roofline lies below the results folder, without the suffix. No paper is called ``machines``."""
+    return f"machines/{machine(environment)}/roofline-{environment.backend}"
+
+
+def depthwise_key(environment: Environment) -> str:
+    """Where a device's depthwise convolutions lie below the results folder, without the suffix."""
+    return f"machines/{machine(environment)}/depthwise-{environment.backend}"
+
+
+def measured_on(environment: Environment) -> str:
+    """The machine and the backend: times and memory compare only where both are the same."""
+    return f"{machine(environment)}-{environment.backend}"
+
+
+def machine(environment: Environment) -> str:
+    """A device's name as part of a path; for a CPU with the number of its cores, without which it says little."""
+    return machine_name(environment.device, environment.accelerator, environment.cores)
+
+
+def machine_name(device: str, accelerator: bool, cores: int) -> str:
+    """As :func:`machine`, before there is an environment to record."""
+    name = re.sub("[^a-z0-9]+", "-", device.lower()).strip("-") or "unknown"
+    return name if accelerator else f"{name}-{cores}-cores"

@@ -1,0 +1,208 @@
+"""The store: one JSON file a result, validated on read and on write, written atomically, merged without loss.
+
+A result's place follows from what it is a result of (``Run.key`` and its like), so two writers never share a file.
+Nothing is ever overwritten with other content.
+"""
+
+import hashlib
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from filelock import FileLock
+from pydantic import Field, TypeAdapter, ValidationError
+
+from sepconv.files import write_atomically
+from sepconv.results.records import (
+    SCHEMA,
+    CostResult,
+    DepthwiseResult,
+    LatencyResult,
+    MemoryResult,
+    ResultError,
+    RooflineResult,
+    RunResult,
+    ThroughputResult,
+)
+from sepconv.spec import Budget, Run, canonical_json
+
+Result = RunResult | CostResult | LatencyResult | ThroughputResult | MemoryResult | RooflineResult | DepthwiseResult
+_RESULT: TypeAdapter[Result] = TypeAdapter(Annotated[Result, Field(discriminator="kind")])
+
+
+@dataclass(frozen=True)
+class Results:
+    """All results of a folder, and one line for each file that could not be read."""
+
+    runs: tuple[RunResult, ...] = ()
+    costs: tuple[CostResult, ...] = ()
+    latencies: tuple[LatencyResult, ...] = ()
+    throughputs: tuple[ThroughputResult, ...] = ()
+    memories: tuple[MemoryResult, ...] = ()
+    rooflines: tuple[RooflineResult, ...] = ()
+    depthwises: tuple[DepthwiseResult, ...] = ()
+    problems: tuple[str, ...] = field(default=())
+
+    @property
+    def everything(self) -> tuple[Result, ...]:
+        """All results of every kind."""
+        return (
+            *self.runs, *self.costs, *self.latencies, *self.throughputs, *self.memories, *self.rooflines,
+            *self.depthwises,
+        )  # fmt: skip
+
+    def runs_of(self, paper: str, experiment: str, budget: Budget) -> tuple[RunResult, ...]:
+        """Complete runs of one experiment at one budget, by seed."""
+        found = [r for r in self.runs if (r.paper, r.experiment, r.budget) == (paper, experiment, budget)]
+        return tuple(sorted((r for r in found if r.status == "complete"), key=lambda r: r.seed))
+
+    def cost_of(self, paper: str, experiment: str) -> CostResult | None:
+        """The counts of one experiment's network, if they are there."""
+        return next((c for c in self.costs if (c.paper, c.experiment) == (paper, experiment)), None)
+
+
+def path_of(folder: Path, key: str) -> Path:
+    """The file of the result with that key."""
+    return folder / f"{key}.json"
+
+
+def find_run(folder: Path, run: Run) -> RunResult | None:
+    """The valid result of ``run``, or None where there is none.
+
+    Raises:
+        ResultError: the file is damaged, or it is the result of another recipe under the same name.
+    """
+    path = path_of(folder, run.key)
+    if not path.exists():
+        return None
+    result = read(path)
+    if not isinstance(result, RunResult) or result.run_id != run.id:
+        raise ResultError(f"{path}: expected run {run.id}, got another recipe's result; move that file away")
+    return result
+
+
+def read(path: Path) -> Result:
+    """Read and validate one result.
+
+    Raises:
+        ResultError: not JSON, another schema, a wrong checksum, a value out of range, or a file in the wrong place.
+    """
+    try:
+        content = json.loads(path.read_bytes(), parse_float=_finite, parse_constant=_finite, object_pairs_hook=_unique)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResultError(f"{path}: expected a JSON file, got: {str(error)[:200]}") from None
+    if not isinstance(content, dict):
+        raise ResultError(f"{path}: expected a JSON object, got {type(content).__name__}")
+    version = content.get("schema_version")
+    if type(version) is not int or version != SCHEMA:  # True == 1
+        raise ResultError(f"{path}: expected schema {SCHEMA}, got {version!r}; read it with the sepconv that wrote it")
+    checksum = content.pop("sha256", None)
+    if checksum != (actual := hashlib.sha256(canonical_json(content)).hexdigest()):
+        raise ResultError(f"{path}: expected sha256 {str(checksum)[:12]}…, got {actual[:12]}…; the file was changed")
+    try:
+        result = _RESULT.validate_json(canonical_json(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "result"
+        raise ResultError(f"{path}: {place}: {first['msg']}; got {repr(first['input'])[:80]}") from None
+    if path.absolute().parts[-3:] != Path(f"{result.key}.json").parts:
+        raise ResultError(f"{path}: expected the file of {result.key}; it lies in the wrong place")
+    return result
+
+
+def read_all(folder: Path) -> Results:
+    """Read every result below ``folder``; damaged files become lines in ``problems`` and the rest is still read.
+
+    Raises:
+        ResultError: the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise ResultError(f"{folder}: expected a folder of results, found none; check the path")
+    found: dict[str, list[Any]] = defaultdict(list)
+    problems = []
+    for path in _files(folder):
+        try:
+            result = read(path)
+            found[result.kind].append(result)
+        except ResultError as error:
+            problems.append(str(error).replace(f"{folder}/", ""))
+    return Results(
+        runs=tuple(found["run"]),
+        costs=tuple(found["cost"]),
+        latencies=tuple(found["latency"]),
+        throughputs=tuple(found["throughput"]),
+        memories=tuple(found["memory"]),
+        rooflines=tuple(found["roofline"]),
+        depthwises=tuple(found["depthwise"]),
+        problems=tuple(problems),
+    )
+
+
+def write(folder: Path, result: Result) -> Path:
+    """Write a result so that a reader sees all of it or nothing, and return its path.
+
+    Writing the same content again does nothing.
+
+    Raises:
+        ResultError: another result lies at that place already, or the folder cannot be written.
+    """
+    path = path_of(folder, result.key)
+    content = result.model_dump(mode="json")
+    content["sha256"] = hashlib.sha256(canonical_json(content)).hexdigest()
+    text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.parent / ".lock"):
+            if path.exists():
+                if read(path) != result:
+                    raise ResultError(f"{path}: another result lies there; move it away, nothing is overwritten")
+                return path
+            write_atomically(path, text.encode())
+    except OSError as error:
+        raise ResultError(f"{path}: cannot be written: {error.strerror}") from None
+    return path
+
+
+def merge(source: Path, target: Path) -> int:
+    """Add every result of ``source`` to ``target``; return how many were new.
+
+    Raises:
+        ResultError: a file of ``source`` is damaged, or differs from the one in ``target``. Nothing is added then.
+    """
+    results = read_all(source)
+    if results.problems:
+        raise ResultError(results.problems[0])
+    fresh = []
+    for result in results.everything:
+        path = path_of(target, result.key)
+        if not path.exists():
+            fresh.append(result)
+        elif read(path) != result:
+            raise ResultError(f"{path}: differs from the one in {source}; nothing was merged")
+    for result in fresh:
+        write(target, result)
+    return len(fresh)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Result files are two folders down: ``paper/experiment/name.json``, ``machines/device/name.json``."""
+    yield from sorted(p for p in folder.glob("*/*/*.json") if not p.name.startswith("."))
+
+
+def _finite(number: str) -> float:
+    """1e999 is JSON and would be read as infinity; NaN is none and would be read all the same."""
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number} is no finite number")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a name that stands twice, readers disagree which value holds."""
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return content

@@ -1,0 +1,1 @@
+"""Training: images, recipes and engines in, results out."""

@@ -1,0 +1,76 @@
+"""From stored pixels to a batch, and from logits to loss and hits: the part of a step that both engines share."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from sepconv.networks import fast_layers
+from sepconv.spec import Optimizer, Recipe
+from sepconv.training.augment import augment
+from sepconv.training.data import NORMALISATIONS
+
+Tensor = Any  # a tensor of the backend
+EVALUATION_BATCH = 500
+LEARNING_RATE, SLOTS = 1, 2  # Keras lists an optimizer's iterations, then its learning rate, then its slots
+
+
+class CoupledSGD(keras.optimizers.SGD):  # type: ignore[misc]
+    """SGD with L2 decay added to the gradient, as PyTorch's ``weight_decay`` does; Keras's own is decoupled.
+
+    With a learning rate constant between resets, Keras's momentum (velocity scaled by the rate) and PyTorch's are the
+    same update.
+    """
+
+    def __init__(self, l2: float, momentum: float, nesterov: bool) -> None:
+        super().__init__(momentum=momentum, nesterov=nesterov, name="coupled_sgd")
+        self.l2 = l2
+
+    def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
+        """Update ``variable`` with the decayed gradient."""
+        decayed = ops.add(gradient, ops.multiply(ops.cast(self.l2, gradient.dtype), variable))
+        super().update_step(decayed, variable, learning_rate)
+
+
+def build_optimizer(spec: Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer of a recipe; the engine sets its learning rate before every step."""
+    match spec.name:
+        case "adam":
+            return fast_layers.Adam()
+        case "adamw":
+            return fast_layers.AdamW(weight_decay=spec.weight_decay)
+        case "sgd":
+            return CoupledSGD(spec.l2, spec.momentum, spec.nesterov)
+
+
+def training_batch(
+    recipe: Recipe, classes: int, pixels: Tensor, labels: Tensor, seeds: keras.random.SeedGenerator
+) -> tuple[Tensor, Tensor]:
+    """Augmented, normalised images ``(batch, height, width, 3)`` and their one-hot labels ``(batch, classes)``."""
+    images = ops.cast(pixels, "float32") / 255.0
+    targets = ops.one_hot(labels, classes)
+    images, targets = augment(recipe.augment, images, targets, seeds)
+    return normalise(recipe, images), targets
+
+
+def evaluation_batch(recipe: Recipe, classes: int, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Normalised images ``(batch, height, width, 3)`` and their one-hot labels ``(batch, classes)``."""
+    return normalise(recipe, ops.cast(pixels, "float32") / 255.0), ops.one_hot(labels, classes)
+
+
+def normalise(recipe: Recipe, images: Tensor) -> Tensor:
+    """Images in [0, 1] less the recipe's mean, over its standard deviation, channel by channel."""
+    mean, deviation = NORMALISATIONS[recipe.normalisation]
+    return (images - ops.convert_to_tensor(mean, "float32")) / ops.convert_to_tensor(deviation, "float32")
+
+
+def losses(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
+    """Cross-entropy of each image, shape ``(batch,)``, in float32 whatever the network computes in."""
+    return keras.losses.categorical_crossentropy(
+        targets, ops.cast(logits, "float32"), from_logits=True, label_smoothing=label_smoothing
+    )
+
+
+def hits(logits: Tensor, targets: Tensor) -> Tensor:
+    """Number of images whose largest logit is at their largest label (a mixed image counts by its larger part)."""
+    return ops.sum(ops.cast(ops.equal(ops.argmax(logits, -1), ops.argmax(targets, -1)), "float32"))

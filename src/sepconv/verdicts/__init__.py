@@ -1,0 +1,1 @@
+"""From results to verdicts: samples, statistics, rules, and what they say in words."""

@@ -1,0 +1,336 @@
+"""Judge the claims of a paper from results: verdicts are computed here and typed nowhere.
+
+A claim's check becomes one or more numbers with limits (:class:`Question`); each is answered from the results that
+count (:mod:`sepconv.verdicts.samples`), and the answers are decided by the rules of :mod:`sepconv.verdicts.rules`:
+
+- reproduced if every number is inside its limits, not reproduced as soon as one is outside (corrected for the number of
+  comparisons), whatever else is still missing;
+- else not tested, if a number has no value at the paper's budget at all; else inconclusive.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import exp, inf, log, nextafter
+from statistics import fmean
+from typing import Any, assert_never
+
+from sepconv.results.store import Results
+from sepconv.spec import (
+    Budget,
+    Check,
+    Claim,
+    Consistent,
+    DifferenceWithin,
+    Equal,
+    InputError,
+    Measure,
+    Number,
+    Ordered,
+    Pair,
+    Paper,
+    RatioWithin,
+    Within,
+    to_json,
+)
+from sepconv.verdicts import rules, sentences, stats
+from sepconv.verdicts.rules import ALPHA, Evidence, Judgement, Part, Verdict
+from sepconv.verdicts.samples import MIN_SEEDS, Key, Sample, Selection, describe
+
+__all__ = ["Judgement", "Part", "Question", "Verdict", "answer", "export", "judge", "questions"]
+
+SCHEMA = 1  # of the export
+BOOTSTRAP_SEED = 0
+# Budgets and machines that never decide, from the most to the least telling.
+_HINTS = (
+    (Budget.PAPER, "the paper's budget on a CPU"),
+    (Budget.REDUCED, "the reduced budget"),
+    (Budget.SMOKE, "the smoke budget"),
+)
+_WORDS = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}
+_INTERNAL_WORDS = {1: Verdict.CONSISTENT, -1: Verdict.INCONSISTENT, 0: Verdict.INCONCLUSIVE}
+
+
+@dataclass(frozen=True)
+class Question:
+    """Does a measure, or a difference or ratio of two, lie from ``low`` to ``high``? ``strict``: between them."""
+
+    terms: tuple[Measure | Number, ...]  # one or two
+    low: float
+    high: float
+    strict: bool = False
+    ratio: bool = False
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The closed interval that decides, on the scale of :meth:`Answer.values`: logarithms of ratios."""
+        if self.ratio:
+            return (log(self.low) if self.low > 0 else -inf), log(self.high)
+        if self.strict:
+            return nextafter(self.low, inf), nextafter(self.high, -inf) if self.high < inf else inf
+        return self.low, inf if self.unit == "%" and self.high >= 100 else self.high
+
+    @property
+    def unit(self) -> str:
+        """Unit of the number that is asked for."""
+        if self.ratio:
+            return "×"
+        unit = next((term.unit for term in self.terms if isinstance(term, Measure)), "")
+        return "points" if unit == "%" and len(self.terms) == 2 else unit
+
+    @property
+    def label(self) -> str:
+        """What is asked for, in words."""
+        if len(self.terms) == 1:
+            return _term_label(self.terms[0])
+        first, second = self.terms
+        sign = "÷" if self.ratio else "−"
+        if isinstance(first, Measure) and isinstance(second, Measure) and describe(first) == describe(second):
+            return f"{describe(first)}, {first.of} {sign} {second.of}"
+        return f"{_term_label(first)} {sign} {_term_label(second)}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the results say to a question: ``values`` by seed (logarithms of ratios), and the mean of each term."""
+
+    question: Question
+    values: tuple[float, ...]
+    sides: tuple[float, ...]
+    runs: tuple[str, ...]
+    exact: bool
+
+    @property
+    def evidence(self) -> Evidence:
+        """Evidence that the number lies within the limits."""
+        if self.exact and self.values:
+            return rules.weigh_exact(self.values[0], *self.question.limits)
+        return rules.weigh(self.values, *self.question.limits)
+
+    @property
+    def on_its_scale(self) -> tuple[float, ...]:
+        """The values, ratios as ratios."""
+        return tuple(map(exp, self.values)) if self.question.ratio else self.values
+
+
+def judge(paper: Paper, results: Results) -> tuple[Judgement, ...]:
+    """Judge every claim of a paper, in the order of ``paper.claims``.
+
+    A claim that cannot be judged at all is not tested, with the reason in its sentence; the others are still judged.
+    """
+    judgements = [_judge(claim, Selection(paper, results)) for claim in paper.claims]
+    return tuple(replace(j, sentence=j.sentence or sentences.sentence(j)) for j in _with_holm(judgements))
+
+
+def questions(check: Check) -> tuple[Question, ...]:
+    """The numbers that a check asks for, with their limits."""
+    match check:
+        case Equal():
+            expected, resolution = check.expected, check.resolution
+            return (Question((check.measure,), expected - resolution, expected + resolution, strict=True),)
+        case Within():
+            return tuple(Question((measure,), check.low, check.high) for measure in check.measures)
+        case Ordered():
+            return tuple(Question(_terms(pair), 0, inf, strict=True) for pair in check.pairs)
+        case DifferenceWithin():
+            return (Question(_terms(check.pair), check.low, check.high),)
+        case RatioWithin():
+            return (Question(_terms(check.pair), check.low, check.high, ratio=True),)
+        case Consistent():
+            return tuple(Question((a.left, a.right), -a.tolerance, a.tolerance, strict=True) for a in check.agreements)
+    assert_never(check)
+
+
+def answer(question: Question, selection: Selection) -> Answer:
+    """Answer a question from the results that count.
+
+    Raises:
+        MeasureError: no result could ever answer it.
+    """
+    samples = [selection.sample(term) for term in question.terms]
+    sides = _aligned(samples)
+    shared = list(sides[0])
+    values = tuple(sides[0].values())
+    if len(sides) == 2:
+        compare = stats.log_ratios if question.ratio else stats.paired_differences
+        values = tuple(compare(*sides).values())
+    return Answer(
+        question=question,
+        values=values,
+        sides=tuple(fmean(side.values()) for side in sides if side),
+        runs=tuple(sorted({s.sources[key] for s in samples for key in s.sources if s.exact or key in shared})),
+        exact=all(sample.exact for sample in samples),
+    )
+
+
+def export(papers: Sequence[Paper], results: Results) -> dict[str, Any]:
+    """All claims with their verdicts as plain JSON values, for other tools; ``schema_version`` says which layout."""
+    return {
+        "schema_version": SCHEMA,
+        "papers": [
+            {"key": paper.key, "title": paper.title, "claims": [_exported(j) for j in judge(paper, results)]}
+            for paper in papers
+        ],
+        "problems": list(results.problems),
+    }
+
+
+def _judge(claim: Claim, selection: Selection) -> Judgement:
+    """One claim, without Holm's correction and without the sentence, unless it cannot be judged."""
+    try:
+        answers = [answer(question, selection) for question in questions(claim.check)]
+        missing, set_aside = selection.missing(claim.measures), selection.set_aside(claim.measures)
+    except (InputError, ValueError) as error:
+        return _unjudgeable(claim, selection.paper, str(error))
+    comparisons = max(1, sum(not a.exact for a in answers))
+    evidence = rules.combine([rules.correct(a.evidence, comparisons) for a in answers])
+    verdict = _word(evidence, claim, tested=all(a.values for a in answers))
+    parts = tuple(_part(a, claim, comparisons) for a in answers)
+    units = {part.unit for part in parts}
+    return Judgement(
+        paper=selection.paper.key,
+        claim=claim,
+        verdict=verdict,
+        holm_verdict=verdict,
+        p_value=_p_value(answers, evidence),
+        parts=parts,
+        unit=units.pop() if len(units) == 1 else "",
+        runs=tuple(dict.fromkeys(run for a in answers for run in a.runs)),
+        missing=missing,
+        set_aside=set_aside,
+        sentence="",
+        hint=_hint(claim, selection) if verdict is Verdict.NOT_TESTED else "",
+        more_seeds=_more_seeds(answers, comparisons) if verdict is Verdict.INCONCLUSIVE else None,
+    )
+
+
+def _with_holm(judgements: list[Judgement]) -> list[Judgement]:
+    """Holm's correction over the paper's claims on which a test was made; what is not sure any more is inconclusive."""
+    tested = {i: j.p_value for i, j in enumerate(judgements) if j.p_value is not None}
+    adjusted = dict(zip(tested, stats.holm(list(tested.values())), strict=True))
+    return [
+        replace(j, holm_verdict=Verdict.INCONCLUSIVE) if adjusted.get(i, 0) > ALPHA else j
+        for i, j in enumerate(judgements)
+    ]
+
+
+def _part(given: Answer, claim: Claim, comparisons: int) -> Part:
+    question, values, n = given.question, given.values, len(given.values)
+    enough = n >= MIN_SEEDS and not given.exact
+    interval = stats.mean_interval(values) if enough else None
+    bootstrap = stats.bootstrap_interval(values, BOOTSTRAP_SEED) if enough else None
+    if question.ratio:
+        interval, bootstrap = stats.from_logs(interval), stats.from_logs(bootstrap)
+    return Part(
+        label=question.label,
+        estimate=_mean(given),
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        n=n,
+        verdict=_word(rules.correct(given.evidence, comparisons), claim, tested=bool(values)),
+        unit=question.unit,
+        exact=given.exact,
+        at_least=question.low if question.limits[0] > -inf else None,
+        at_most=question.high if question.limits[1] < inf else None,
+        sides=given.sides,
+        values=given.on_its_scale,
+        bootstrap=bootstrap,
+        effect=stats.paired_effect(values) if enough and len(question.terms) == 2 else None,
+    )
+
+
+def _mean(given: Answer) -> float | None:
+    """Of ratios the geometric mean."""
+    if not given.values:
+        return None
+    mean = fmean(given.values)
+    return exp(mean) if given.question.ratio else mean
+
+
+def _word(evidence: Evidence, claim: Claim, tested: bool) -> Verdict:
+    """The verdict in the words of the claim's kind; a contradiction stands whatever else is still missing."""
+    direction = int(rules.decide(evidence))
+    if not tested and direction != -1:
+        return Verdict.NOT_TESTED
+    return (_INTERNAL_WORDS if claim.kind == "internal" else _WORDS)[direction]
+
+
+def _p_value(answers: list[Answer], evidence: Evidence) -> float | None:
+    """The smaller p-value of the two directions, where a test was made.
+
+    A claim that a count decides has p = 0 and so changes no other claim's correction.
+    """
+    drawn = [len(a.values) for a in answers if not a.exact]
+    decided = int(rules.decide(evidence)) != 0
+    if not drawn or not (decided or min(drawn) >= MIN_SEEDS):
+        return None
+    return float(min(evidence.supports, evidence.contradicts))
+
+
+def _more_seeds(answers: list[Answer], comparisons: int) -> int | None:
+    """The most that any undecided number needs; below three seeds, what is lacking to three."""
+    undecided = [a for a in answers if not a.exact and int(rules.decide(a.evidence)) != 1]
+    needed = [
+        MIN_SEEDS - len(a.values)
+        if len(a.values) < MIN_SEEDS
+        else stats.seeds_to_decide(a.values, *a.question.limits, comparisons=comparisons)
+        for a in undecided
+    ]
+    known = [number for number in needed if number is not None]
+    return max(known) if known and len(known) == len(needed) else None
+
+
+def _hint(claim: Claim, selection: Selection) -> str:
+    """What the most telling of the results that never count suggests, in words."""
+    for budget, where in _HINTS:
+        smaller = replace(selection, budget=budget, any_machine=True)
+        try:
+            parts = [_part(answer(q, smaller), claim, 1) for q in questions(claim.check)]
+        except (InputError, ValueError):
+            continue  # what never counts cannot spoil the verdict
+        if all(part.n for part in parts):
+            return sentences.hint([part for part in parts if not part.exact], where)
+    return ""
+
+
+def _unjudgeable(claim: Claim, paper: Paper, reason: str) -> Judgement:
+    return Judgement(
+        paper=paper.key,
+        claim=claim,
+        verdict=Verdict.NOT_TESTED,
+        holm_verdict=Verdict.NOT_TESTED,
+        p_value=None,
+        parts=(),
+        unit="",
+        runs=(),
+        missing=(),
+        set_aside=(),
+        sentence=f"Cannot be judged: {reason}.",
+        hint="",
+        more_seeds=None,
+    )
+
+
+def _aligned(samples: list[Sample]) -> list[dict[Key, float]]:
+    """The terms' values over the keys that all have; an exact number stands beside every seed of the other."""
+    drawn = [sample.values for sample in samples if not sample.exact] or [samples[0].values]
+    shared = [key for key in sorted(drawn[0]) if all(key in values for values in drawn)]
+    if not all(sample.values for sample in samples):
+        shared = []
+    return [
+        {key: next(iter(sample.values.values())) if sample.exact else sample.values[key] for key in shared}
+        for sample in samples
+    ]
+
+
+def _terms(pair: Pair) -> tuple[Measure, Measure]:
+    return pair.first, pair.second
+
+
+def _term_label(term: Measure | Number) -> str:
+    return f"{describe(term)} of {term.of}" if isinstance(term, Measure) else term.label
+
+
+def _exported(judgement: Judgement) -> dict[str, Any]:
+    exported: dict[str, Any] = to_json(judgement)
+    claim: dict[str, Any] = exported.pop("claim")
+    return claim | exported

@@ -1,0 +1,292 @@
+"""From results to samples: which results count for a measure, what they measured, and which are missing.
+
+A result counts at the budget and for the spec that the paper's module states today. Whatever lies in the same place but
+has another recipe, precision or data, or diverged, is set aside with a reason and never mixed in.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import fmean, median
+from typing import Any
+
+from sepconv import papers
+from sepconv.results.records import (
+    CostResult,
+    DepthwiseResult,
+    Epoch,
+    LatencyResult,
+    RooflineResult,
+    RunResult,
+    measured_on,
+)
+from sepconv.results.store import Results
+from sepconv.spec import (
+    COST_METRICS,
+    LATENCY_METRICS,
+    TRAIN_IMAGES,
+    Budget,
+    Experiment,
+    InputError,
+    Measure,
+    Number,
+    Paper,
+    Run,
+    to_json,
+)
+
+MIN_SEEDS = 3  # fewer give no interval that a verdict may rest on
+TIMES = {"epoch_seconds", "total_seconds"}
+LOG_FROM_EPOCH = 6  # the first epochs swing too much from run to run to be held against the authors' log
+SETTLED = 0.99  # of the final accuracy
+# The protocol of yu2021's timings: its notebooks leave the network in training mode and copy each batch from the host.
+LATENCY_PROTOCOL = ("training", "host")
+
+_WORDS = {
+    "num_params": "parameters",
+    "trainable_params": "trainable parameters",
+    "mult_adds": "mult-adds",
+    "islam_flops": "FLOPs",
+    "epoch_seconds": "time per epoch",
+    "total_seconds": "training time",
+    "batch_stats_accuracy": "test accuracy with batch statistics",
+    "log_distance": "distance to the authors' log",
+    "latency_4": "time for the test images at batch size 4",
+    "latency_256": "time for the test images at batch size 256",
+}
+
+Key = tuple[int, str]  # what two measures share where they are paired: the seed (or pass) and, for times, the machine
+
+
+class MeasureError(InputError):
+    """A claim asks for what no result can hold: one line says what was expected and what came."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one measure gives: a value a seed, a value a repeated pass, or one exact value."""
+
+    values: dict[Key, float] = field(default_factory=dict)
+    sources: dict[Key, str] = field(default_factory=dict)  # keys of the results
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The results of one paper that count at one budget; ``any_machine`` lets in times from a CPU, for hints only."""
+
+    paper: Paper
+    results: Results
+    budget: Budget = Budget.PAPER
+    any_machine: bool = False
+
+    def sample(self, term: Measure | Number) -> Sample:
+        """What the results that count give for ``term``; empty where there are none.
+
+        Raises:
+            MeasureError: no result could ever hold that measure.
+        """
+        if isinstance(term, Number):
+            return Sample({(0, ""): term.value}, exact=True)
+        if term.metric in COST_METRICS:
+            return self._count(term)
+        if term.metric in LATENCY_METRICS:
+            return self._passes(term)
+        counted = [run for run, reason in self._candidates(term) if not reason]
+        keys = {run.key: (run.seed, measured_on(run.environment) if term.metric in TIMES else "") for run in counted}
+        values = {keys[run.key]: value for run in counted if (value := read(run, term)) is not None}
+        return Sample(values, {keys[run.key]: run.key for run in counted})
+
+    def set_aside(self, measures: Iterable[Measure]) -> tuple[str, ...]:
+        """One text for each result that lies where one would count but does not, with the reason."""
+        found: dict[str, None] = {}
+        for measure in measures:
+            if measure.metric in COST_METRICS:
+                cost = self.results.cost_of(self.paper.key, measure.of)
+                found |= {f"{cost.key} ({reason})": None for reason in [self._against_cost(cost)] if cost and reason}
+            elif measure.metric in LATENCY_METRICS:
+                found |= {f"{r.key} (timed on a CPU)": None for r in self._latencies(measure) if not self._admits(r)}
+            else:
+                found |= {f"{run.key} ({reason})": None for run, reason in self._candidates(measure) if reason}
+        return tuple(found)
+
+    def missing(self, measures: Iterable[Measure]) -> tuple[str, ...]:
+        """Keys of the results that are still needed for ``MIN_SEEDS`` values of each measure, over equal seeds."""
+        wanted = list(measures)
+        absent = []
+        for measure in wanted:
+            if measure.metric in COST_METRICS and not self.sample(measure).values:
+                absent.append(f"{self.paper.key}/{measure.of}/cost")
+            elif measure.metric in LATENCY_METRICS and not self.sample(measure).values:
+                absent.append(f"{self.paper.key}/{measure.of}/latency-{self.budget}-{'-'.join(LATENCY_PROTOCOL)}")
+        trained = [m for m in wanted if m.metric not in COST_METRICS | LATENCY_METRICS]
+        return tuple(dict.fromkeys(absent + self._missing_runs(trained)))
+
+    def _missing_runs(self, measures: list[Measure]) -> list[str]:
+        """Seeds of which most is there come first; where a result lies that does not count, the seed is lost."""
+        usable: dict[str, set[int]] = {}
+        for measure in measures:
+            seeds = {seed for seed, _ in self.sample(measure).values}
+            usable[measure.of] = usable.get(measure.of, seeds) & seeds
+        lost = {run.seed for name in usable for run in self._runs(name) if run.seed not in usable[name]}
+        held = Counter(seed for seeds in usable.values() for seed in seeds)
+        candidates = (held.keys() | set(range(MIN_SEEDS + len(lost)))) - lost
+        chosen = sorted(sorted(candidates, key=lambda seed: (-held[seed], seed))[:MIN_SEEDS])
+        return [self._run(name, seed).key for name in usable for seed in chosen if seed not in usable[name]]
+
+    def _candidates(self, measure: Measure) -> list[tuple[RunResult, str]]:
+        """Every run of the experiment at the budget, with the reason why it does not count, or ""."""
+        if self.paper.experiment(measure.of).recipe is None:
+            raise MeasureError(f"expected an experiment that is trained, got {measure.of}, which is only counted")
+        return [(run, self._against(run, measure)) for run in self._runs(measure.of)]
+
+    def _against(self, run: RunResult, measure: Measure) -> str:
+        if run.status != "complete":
+            return "its loss became NaN"
+        expected = self._run(run.experiment, run.seed)
+        if run.run_id != expected.id:
+            return f"other {', '.join(_differences(run.spec, expected.spec))}"
+        if run.data_sha256 != self._checksums[run.spec["dataset"]]:
+            return "other data"
+        if measure.metric in TIMES and not self._admits(run):
+            return "timed on a CPU"
+        return "" if read(run, measure) is not None else f"holds no {describe(measure)}"
+
+    def _admits(self, result: RunResult | LatencyResult) -> bool:
+        return self.any_machine or result.environment.accelerator
+
+    def _count(self, measure: Measure) -> Sample:
+        cost = self.results.cost_of(self.paper.key, measure.of)
+        if measure.epoch is not None:
+            raise MeasureError(f"expected no epoch for {measure.metric}, which is counted, got epoch {measure.epoch}")
+        if cost is None or self._against_cost(cost):
+            return Sample(exact=True)
+        return Sample({(0, ""): float(getattr(cost, measure.metric))}, {(0, ""): cost.key}, exact=True)
+
+    def _against_cost(self, cost: CostResult | None) -> str:
+        if cost is None:
+            return ""
+        experiment = self.paper.experiment(cost.experiment)
+        if cost.network != to_json(experiment.network):
+            return "other network"
+        return "other batch size" if cost.batch_size != _batch_size(experiment) else ""
+
+    def _passes(self, measure: Measure) -> Sample:
+        """One value a repeated pass. The passes of two networks are paired in their order, on one machine."""
+        batch_size = int(measure.metric.removeprefix("latency_"))
+        sample = Sample()
+        for result in filter(self._admits, self._latencies(measure)):
+            for number, seconds in enumerate(result.seconds.get(batch_size, ())):
+                key = (number, measured_on(result.environment))
+                sample.values[key] = seconds
+                sample.sources[key] = result.key
+        return sample
+
+    def _latencies(self, measure: Measure) -> list[LatencyResult]:
+        place = (self.paper.key, measure.of, self.budget, *LATENCY_PROTOCOL)
+        return [
+            r for r in self.results.latencies if (r.paper, r.experiment, r.budget, r.batch_norm, r.transfer) == place
+        ]
+
+    def _runs(self, name: str) -> list[RunResult]:
+        """All runs at the budget, complete or not, by seed."""
+        place = (self.paper.key, name, self.budget)
+        return sorted(
+            (r for r in self.results.runs if (r.paper, r.experiment, r.budget) == place), key=lambda r: r.seed
+        )
+
+    def _run(self, name: str, seed: int) -> Run:
+        return Run(self.paper.key, self.paper.experiment(name), self.budget, seed)
+
+    @cached_property
+    def _checksums(self) -> dict[str, str]:
+        return data_of(self.results)
+
+
+def data_of(results: Results) -> dict[str, str]:
+    """The checksum of the images that most runs of each dataset were made from; between equals, the smaller one."""
+    counts: dict[str, Counter[str]] = {}
+    for run in results.runs:
+        counts.setdefault(run.spec["dataset"], Counter())[run.data_sha256] += 1
+    return {name: min(found, key=lambda sha256: (-found[sha256], sha256)) for name, found in counts.items()}
+
+
+def strangers(known: Iterable[Paper], results: Results) -> tuple[str, ...]:
+    """One line for each result whose paper or experiment is none of those known: no claim reads it."""
+    names = {(paper.key, experiment.name) for paper in known for experiment in paper.experiments}
+    return tuple(
+        f"{r.key}.json: expected an experiment of a paper here, got {r.experiment} of {r.paper}; it counts for nothing"
+        for r in results.everything
+        if not isinstance(r, RooflineResult | DepthwiseResult) and (r.paper, r.experiment) not in names
+    )
+
+
+def read(run: RunResult, measure: Measure) -> float | None:
+    """The value of ``measure`` in a complete run; None where this run does not hold it.
+
+    Raises:
+        MeasureError: no run of that recipe could hold it.
+    """
+    if measure.epoch is None:
+        return _AT_END[measure.metric](run)
+    if measure.metric not in _AT_EPOCH:
+        raise MeasureError(f"expected one of {', '.join(_AT_EPOCH)} at an epoch, got {measure.metric}")
+    if measure.metric == "test_accuracy" and run.spec["recipe"]["train_images"] != TRAIN_IMAGES:
+        raise MeasureError("expected val_accuracy at an epoch, got test_accuracy, which is measured at the end only")
+    if run.budget is Budget.PAPER and not 1 <= measure.epoch <= len(run.history):
+        raise MeasureError(f"expected an epoch from 1 to {len(run.history)}, got {measure.epoch}")
+    return _AT_EPOCH[measure.metric](run.history[measure.epoch - 1]) if measure.epoch <= len(run.history) else None
+
+
+def describe(measure: Measure) -> str:
+    """The measure's metric in words, with the epoch."""
+    words = _WORDS.get(measure.metric) or measure.metric.replace("_", " ")
+    return words if measure.epoch is None else f"{words} at epoch {measure.epoch}"
+
+
+def _settling_epoch(run: RunResult) -> float:
+    """First epoch whose validation accuracy (the test split's, where none is held out) is ``SETTLED`` of the last's."""
+    return next(e.epoch for e in run.history if e.val_accuracy >= SETTLED * run.history[-1].val_accuracy)
+
+
+def _log_distance(run: RunResult) -> float | None:
+    """Mean absolute distance of our test accuracy to the authors' log, in points, over the epochs that both have."""
+    log = papers.training_log(papers.paper(run.paper))
+    if log is None:
+        raise MeasureError(f"expected a paper with a training log, got {run.paper}")
+    ours = log[log["experiment"] == run.experiment]
+    theirs = dict(zip(ours["epoch"].astype(int), ours["test_accuracy"].astype(float), strict=True))
+    later = [e for e in run.history if e.epoch >= LOG_FROM_EPOCH and e.epoch in theirs]
+    return fmean(abs(e.val_accuracy - theirs[e.epoch]) for e in later) if later else None
+
+
+_AT_END: dict[str, Callable[[Any], float | None]] = {
+    "train_accuracy": lambda run: run.final.train_accuracy,
+    "val_accuracy": lambda run: run.final.val_accuracy,
+    "test_accuracy": lambda run: run.final.test_accuracy,
+    "batch_stats_accuracy": lambda run: run.final.batch_stats_accuracy,
+    "generalisation_gap": lambda run: run.final.train_accuracy - run.final.val_accuracy,
+    "log_distance": _log_distance,
+    "epoch_seconds": lambda run: median(e.train_seconds for e in run.history),
+    "total_seconds": lambda run: run.seconds.train,
+    "settling_epoch": _settling_epoch,
+}
+_AT_EPOCH: dict[str, Callable[[Epoch], float]] = {
+    "train_accuracy": lambda epoch: epoch.train_accuracy,
+    "val_accuracy": lambda epoch: epoch.val_accuracy,
+    "test_accuracy": lambda epoch: epoch.val_accuracy,  # where no validation split is held out
+    "generalisation_gap": lambda epoch: epoch.train_accuracy - epoch.val_accuracy,
+    "epoch_seconds": lambda epoch: epoch.train_seconds,
+}
+
+
+def _batch_size(experiment: Experiment) -> int | None:
+    return experiment.recipe.batch_size if experiment.recipe else None
+
+
+def _differences(got: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    """Names of what differs between two specs, hyperparameters one by one."""
+    names = [key for key in expected if key != "recipe" and got.get(key) != expected[key]]
+    ours, theirs = expected["recipe"], got.get("recipe") or {}
+    return names + [key for key in ours if theirs.get(key) != ours[key]] or ["spec"]

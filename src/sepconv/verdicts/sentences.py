@@ -1,0 +1,86 @@
+"""Verdicts in plain words, made from the numbers and nothing else."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from sepconv.verdicts.rules import Judgement, Part, Verdict
+from sepconv.verdicts.samples import MIN_SEEDS
+from sepconv.verdicts.stats import MOST_SEEDS
+
+
+def number(value: float, unit: str) -> str:
+    """A number as a reader wants it: counts whole, accuracies to 0.01, all else to four significant digits."""
+    if unit in ("%", "points"):
+        text = f"{value:.2f}"
+    elif value == round(value) or abs(value) >= 1000:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.4g}"
+    return text.replace("-", "−")
+
+
+def counts(judgements: Iterable[Judgement]) -> str:
+    """How many claims have which verdict, the most frequent first."""
+    found = Counter(judgement.verdict for judgement in judgements)
+    return ", ".join(f"{count} {verdict}" for verdict, count in found.most_common())
+
+
+def sentence(judgement: Judgement) -> str:
+    """Verdict, what the paper reports, and what we found, in one sentence."""
+    claim, verdict = judgement.claim, judgement.verdict
+    opening = f"{verdict.capitalize()}: the paper reports {claim.reported.rstrip('.')}"
+    found = "; ".join(describe_part(part) for part in judgement.parts if part.n)
+    pieces = [f"{opening}, and we find {found}" if found else opening]
+    if verdict is Verdict.NOT_TESTED:
+        pieces.append(f"missing: {listed(judgement.missing)}" if judgement.missing else "no result counts")
+    if verdict is Verdict.INCONCLUSIVE:
+        pieces.append(_what_would_decide(judgement))
+    if judgement.holm_verdict != verdict:
+        pieces.append("not sure any more with Holm's correction over the paper's claims")
+    if judgement.set_aside:
+        pieces.append(f"not counted: {listed(judgement.set_aside)}")
+    return "; ".join(pieces) + "."
+
+
+def hint(parts: Sequence[Part], where: str) -> str:
+    """What results that never count suggest."""
+    found = "; ".join(describe_part(part) + _sign(part) for part in parts if part.n)
+    return f"At {where} (does not count): {found}." if found else ""
+
+
+def describe_part(part: Part) -> str:
+    """One number, the two that it compares, its interval and its n."""
+    if part.estimate is None:
+        return f"{part.label}: nothing"
+    details = []
+    if len(part.sides) == 2:
+        of_side = "%" if part.unit == "points" else part.unit
+        details.append(" against ".join(number(side, of_side) for side in part.sides))
+    if part.low is not None and part.high is not None:
+        details.append(f"95 % interval {number(part.low, part.unit)} to {number(part.high, part.unit)}, n = {part.n}")
+    elif not part.exact:
+        details.append(f"n = {part.n}, no interval")
+    shown = f"{part.label}: {number(part.estimate, part.unit)} {part.unit}".rstrip()
+    return f"{shown} ({'; '.join(details)})" if details else shown
+
+
+def listed(texts: Sequence[str], most: int = 3) -> str:
+    """Texts in a row, cut where there are too many to read."""
+    rest = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _what_would_decide(judgement: Judgement) -> str:
+    if any(part.n < MIN_SEEDS for part in judgement.parts if not part.exact):
+        return "fewer than three seeds decide nothing"
+    if judgement.more_seeds is None:
+        return f"with this spread even {MOST_SEEDS} seeds would not decide"
+    seeds = f"{judgement.more_seeds} further seed{'s' * (judgement.more_seeds != 1)}"
+    return f"about {seeds} of this spread would decide"
+
+
+def _sign(part: Part) -> str:
+    """Which way an order points; of a value, a shorter schedule suggests nothing."""
+    if part.estimate is None or (part.at_least, part.at_most) != (0, None):
+        return ""
+    return ", as claimed" if part.estimate > 0 else ", not as claimed"

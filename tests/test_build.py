@@ -1,0 +1,261 @@
+"""Each gate fails on the fault that it is there for, and a clean report passes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from sepconv.report import build, gates
+from sepconv.report.build import ReportError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SOURCE = """\
+# %% [markdown]
+# # A page
+# With {glue}`count` results.
+
+# %% tags=["parameters"]
+budget = "smoke"
+results_dir = "../../results"
+
+# %%
+from pathlib import Path
+from myst_nb import glue
+glue("count", len(list(Path(results_dir).glob("*/*/*.json"))), display=False)
+print("first", flush=True); print(budget, flush=True)
+"""
+PAGE = '<html><head><link rel="stylesheet" href="_static/a.css"><link rel="canonical" href="https://other.org/"></head></html>'
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with one notebook, executed once."""
+    root = tmp_path_factory.mktemp("repository")
+    write(root / "notebooks" / "page.py", SOURCE)
+    write(root / "results" / "paper" / "experiment" / "cost.json", "{}")
+    write(root / "src" / "sepconv" / "module.py", "")
+    build.execute(root)
+    return root
+
+
+@pytest.fixture
+def root(executed: Path, tmp_path: Path) -> Path:
+    """A copy of it to break."""
+    for path in executed.rglob("*.*"):
+        if path.is_file():
+            write(tmp_path / path.relative_to(executed), path.read_text())
+    return tmp_path
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def edit(root: Path, change: Callable[[dict], object]) -> None:
+    path = root / "book" / "papers" / "page.ipynb"
+    notebook = json.loads(path.read_text())
+    change(notebook)
+    path.write_text(json.dumps(notebook))
+
+
+def faults(root: Path) -> str:
+    return "\n".join(gates.notebook_faults(root))
+
+
+def test_a_clean_notebook_passes(root):
+    assert faults(root) == ""
+
+
+def test_two_executions_write_the_same_bytes_also_where_the_user_has_another_kernel(root, monkeypatch):
+    kernel = {"argv": ["false"], "display_name": "Another", "language": "python"}
+    write(root / "jupyter" / "kernels" / "python3" / "kernel.json", json.dumps(kernel))
+    monkeypatch.setenv("JUPYTER_PATH", str(root / "jupyter"))
+    path = root / "book" / "papers" / "page.ipynb"
+    before = path.read_bytes()
+    path.unlink()
+    assert build.execute(root) == (path,)
+    assert path.read_bytes() == before
+    nbformat.validate(nbformat.read(path, as_version=4))
+
+
+def test_lines_that_the_kernel_flushes_apart_are_one_output(executed):
+    notebook = nbformat.read(executed / "book" / "papers" / "page.ipynb", as_version=4)
+    assert [o.text for o in notebook.cells[-1].outputs if o.output_type == "stream"] == ["first\nsmoke\n"]
+
+
+def test_no_time_and_no_path_of_the_machine_is_kept(executed):
+    text = (executed / "book" / "papers" / "page.ipynb").read_text()
+    assert str(executed) not in text
+    assert "duration" not in text
+    assert "_time" not in text
+
+
+def test_a_parameter_reaches_the_notebook_and_its_fingerprint(root):
+    build.execute(root, {"budget": "paper"})
+    assert '"paper\\n"' in (root / "book" / "papers" / "page.ipynb").read_text()
+    assert faults(root) == ""
+    edit(root, lambda nb: nb["metadata"]["papermill"]["parameters"].update(budget="reduced"))
+    assert "stale" in faults(root)
+
+
+def test_an_unknown_parameter_is_refused_with_those_that_exist(root):
+    with pytest.raises(ReportError, match="unknown parameter budgt; the notebooks declare budget, results_dir"):
+        build.execute(root, {"budgt": "paper"})
+
+
+def test_a_failing_cell_is_named_and_nothing_is_written(root):
+    target = root / "book" / "papers" / "page.ipynb"
+    before = target.read_bytes()
+    write(root / "notebooks" / "page.py", SOURCE + "\n# %%\n1 / 0\n")
+    with pytest.raises(ReportError, match=r"notebooks/page.py, code cell 3: ZeroDivisionError"):
+        build.execute(root)
+    assert target.read_bytes() == before
+
+
+def test_a_folder_without_notebooks_is_refused(tmp_path):
+    with pytest.raises(ReportError, match="expected notebooks"):
+        build.execute(tmp_path)
+
+
+def test_an_error_output_is_found(root):
+    error = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": []}
+    edit(root, lambda nb: nb["cells"][-1]["outputs"].append(error))
+    assert "ValueError: no" in faults(root)
+
+
+def test_papermills_exception_is_found(root):
+    edit(root, lambda nb: nb["metadata"]["papermill"].update(exception=True))
+    assert "papermill stopped" in faults(root)
+
+
+def test_papermills_error_mark_is_found(root):
+    edit(root, lambda nb: nb["cells"][0]["metadata"].update(tags=["papermill-error-cell-tag"]))
+    assert "papermill's mark" in faults(root)
+
+
+@pytest.mark.parametrize("markdown", ["{glue}`missing`", "{glue:text}`missing:.2f`", "```{glue:figure} missing\n```"])
+def test_unfilled_glue_is_found(root, markdown):
+    edit(root, lambda nb: nb["cells"][0].update(source=[markdown]))
+    assert "'missing' is shown and never filled" in faults(root)
+
+
+@pytest.mark.parametrize(
+    "changed", ["notebooks/page.py", "results/paper/experiment/cost.json", "src/sepconv/module.py", "src/sepconv/a.csv"]
+)
+def test_a_change_of_what_it_is_made_from_makes_it_stale(root, changed):
+    path = root / changed
+    write(path, path.read_text() + "\n" if path.exists() else "")
+    assert "page.ipynb: stale" in faults(root)
+
+
+def test_a_new_result_makes_it_stale_and_a_lock_does_not(root):
+    write(root / "results" / "paper" / "experiment" / ".lock", "")
+    assert faults(root) == ""
+    write(root / "results" / "paper" / "other" / "cost.json", "{}")
+    assert "stale" in faults(root)
+
+
+@pytest.mark.parametrize("where", ["theirs", "results"])
+def test_every_folder_of_results_that_a_notebook_is_made_from_is_watched(root, where):
+    write(root / "notebooks" / "page.py", SOURCE.replace("results_dir =", 'theirs_dir = ""\nresults_dir ='))
+    write(root / "theirs" / "paper" / "experiment" / "cost.json", "{}")
+    build.execute(root, {"theirs_dir": "../../theirs"})
+    assert faults(root) == ""
+    write(root / where / "paper" / "experiment" / "cost.json", "[]")
+    assert "page.ipynb: stale" in faults(root)
+
+
+def test_a_source_that_was_never_executed_is_found(root):
+    write(root / "notebooks" / "new.py", SOURCE)
+    assert faults(root) == "notebooks/new.py: not executed; run make report"
+
+
+def test_an_executed_notebook_without_source_is_found(root):
+    (root / "notebooks" / "page.py").unlink()
+    assert "no source" in faults(root)
+
+
+def test_a_damaged_notebook_is_found(root):
+    write(root / "book" / "papers" / "page.ipynb", "{")
+    assert "no JSON" in faults(root)
+
+
+def test_local_pages_pass(tmp_path):
+    write(tmp_path / "index.html", PAGE + '<a href="https://other.org/">a link</a><img src="data:image/png;base64,">')
+    write(tmp_path / "_static" / "a.css", 'a { background: url("data:image/svg+xml;xmlns=http://www.w3.org") }')
+    assert list(gates.page_faults(tmp_path)) == []
+
+
+def test_a_missing_first_page_is_found(tmp_path):
+    (fault,) = gates.page_faults(tmp_path)
+    assert "index.html: expected the book's first page" in fault
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        '<script src="https://other.org/x"></script>',
+        '<link rel="preload" href="//other.org/x">',
+        '<link rel="icon" href="https://other.org/x">',
+        '<img src="https://other.org/x">',
+        '<img src="a.png" srcset="a.png 1x, https://other.org/x 2x">',
+        '<iframe src="https://other.org/x"></iframe>',
+        "<style>@import 'https://other.org/x';</style>",
+        '<p style="background: url(https://other.org/x)">',
+    ],
+)
+def test_what_a_page_loads_from_another_host_is_found(tmp_path, markup):
+    write(tmp_path / "index.html", PAGE + markup)
+    (fault,) = gates.page_faults(tmp_path)
+    assert fault.startswith("index.html: loads")
+    assert "other.org/x" in fault
+
+
+def test_what_a_style_loads_from_another_host_is_found(tmp_path):
+    write(tmp_path / "index.html", PAGE)
+    write(tmp_path / "a.css", "@font-face { src: url('https://other.org/font.woff2') }")
+    assert list(gates.page_faults(tmp_path)) == ["a.css: loads https://other.org/font.woff2"]
+
+
+def test_check_names_every_fault(root):
+    edit(root, lambda nb: nb["metadata"]["papermill"].update(exception=True))
+    with pytest.raises(ReportError, match=r"(?s)papermill stopped.*index.html"):
+        gates.check(root)
+
+
+def test_parameters_are_read_as_literals_or_text():
+    parsed = build.parse_parameters(["budget=paper", "train=True", "seeds=3", "name='x=y'"])
+    assert parsed == {"budget": "paper", "train": True, "seeds": 3, "name": "x=y"}
+
+
+@pytest.mark.parametrize("text", ["budget", "=x", "a b=1", "x;y=1"])
+def test_a_parameter_without_a_name_or_value_is_refused(text):
+    with pytest.raises(ReportError, match="expected name=value"):
+        build.parse_parameters([text])
+
+
+def test_the_committed_notebooks_pass_the_gates():
+    assert faults(ROOT) == ""
+
+
+TRAINING = """\
+# %% tags=["parameters"]
+results_dir = "../../results"
+train = False
+
+# %%
+from pathlib import Path
+if train:
+    Path(results_dir, "paper", "experiment", "run.json").write_text("{}")
+"""
+
+
+def test_a_notebook_that_trains_leaves_no_other_stale(root):
+    write(root / "notebooks" / "training.py", TRAINING)  # after "page", which counts the results
+    build.execute(root, {"train": True})
+    assert faults(root) == ""
+    assert "train = False" in (root / "book" / "papers" / "training.ipynb").read_text()

@@ -1,0 +1,245 @@
+"""Tidy frames hold what the results hold, row by row."""
+
+import pandas as pd
+import pytest
+
+from factories import ENVIRONMENT, result_of
+from sepconv import papers
+from sepconv.report import frames
+from sepconv.results.records import CostResult, Final, LatencyResult, Layer
+from sepconv.results.store import Results
+from sepconv.spec import Budget, Run, SpecError
+
+TSENG, YU = papers.paper("tseng2020"), papers.paper("yu2021")
+BOTH = (Budget.PAPER, Budget.REDUCED)
+
+
+def run(name, seed=0, budget=Budget.REDUCED, paper=TSENG, accuracy=50.0, **more):
+    result = result_of(Run(paper.key, paper.experiment(name), budget, seed), **more)
+    final = Final(train_accuracy=accuracy + 5, val_accuracy=accuracy, test_accuracy=accuracy, test_loss=1)
+    return result.model_copy(update={"final": final})
+
+
+def layer(name, type, filter_shape, mult_adds=1):
+    return Layer(
+        name=name, type=type, stride=1, filter_shape=filter_shape, input_shape=(8, 8, 4), output_shape=(8, 8, 4),
+        params=10, mult_adds=mult_adds,
+    )  # fmt: skip
+
+
+def cost(paper, name, *layers, **counts):
+    names = ("num_params", "trainable_params", "mult_adds", "islam_flops", "weighted_layers", "weight_bytes",
+             "activation_bytes", "training_step_bytes")  # fmt: skip
+    return CostResult(
+        paper=paper, experiment=name, network={}, batch_size=4, layers=layers, **(dict.fromkeys(names, 1) | counts)
+    )
+
+
+def test_budgets_shown():
+    assert frames.shown("paper") == (Budget.PAPER, Budget.REDUCED)
+    assert frames.shown("reduced") == (Budget.REDUCED,)
+    assert frames.shown("smoke") == (Budget.SMOKE,)
+    with pytest.raises(SpecError, match="papr"):
+        frames.shown("papr")
+
+
+def test_history_has_every_epoch_of_every_run():
+    results = Results(runs=(run("conv", 1), run("conv", 0), run("dsc"), run("da-conv")))
+    frame = frames.history(TSENG, results, {"dsc": "Sep", "conv": "Conv"}, BOTH)
+    epochs = TSENG.experiment("conv").reduced.epochs
+    assert list(frame.columns) == list(frames.HISTORY)
+    assert list(frame["network"]) == ["Sep"] * epochs + ["Conv"] * 2 * epochs
+    assert list(frame["seed"]) == [0] * 2 * epochs + [1] * epochs
+    assert list(frame["epoch"]) == 3 * list(range(1, epochs + 1))
+    assert set(frame["schedule"]) == {"5 epochs of 8,000 images"}
+
+
+def test_paper_budget_comes_first_and_smoke_not_at_all():
+    results = Results(runs=(run("conv"), run("conv", budget=Budget.PAPER), run("conv", budget=Budget.SMOKE)))
+    frame = frames.history(TSENG, results, {"conv": "Conv"}, BOTH)
+    assert list(dict.fromkeys(frame["budget"])) == ["paper", "reduced"]
+
+
+def test_a_run_of_another_recipe_is_left_out():
+    old = run("conv").model_copy(update={"run_id": "0" * 16})
+    assert frames.history(TSENG, Results(runs=(old,)), {"conv": "Conv"}, BOTH).empty
+
+
+def test_log_has_the_names_of_our_columns():
+    log = frames.log(YU, "cifar10-dw")
+    assert len(log) == YU.experiment("cifar10-dw").recipe.epochs
+    assert log["val_accuracy"].iloc[-1] == 89.86  # the last line of the notebook's output
+    for paper, name in ((YU, "nothing"), (TSENG, "conv")):
+        with pytest.raises(SpecError, match="log"):
+            frames.log(paper, name)
+
+
+def test_accuracies_are_means_with_an_interval_of_student():
+    results = Results(runs=tuple(run("conv", seed, accuracy=50.0 + seed) for seed in range(3)))
+    (row,) = frames.accuracies(TSENG, results, ["conv", "dsc"], BOTH).to_dict("records")
+    assert (row["experiment"], row["budget"], row["seeds"], row["test_accuracy"]) == ("conv", "reduced", 3, 51)
+    assert row["test_accuracy_high"] == pytest.approx(51 + 4.302653 * 1 / 3**0.5)  # t(0.975, 2)
+    assert (
+        frames.accuracy_text(TSENG, results, "conv", "train_accuracy", BOTH) == "56.0 ± 2.5 % (budget reduced, n = 3)"
+    )
+    assert frames.accuracy_text(TSENG, results, "dsc", "train_accuracy", BOTH) == "not run"
+    two = Results(runs=results.runs[:2])
+    assert frames.accuracy_text(TSENG, two, "conv", "test_accuracy", BOTH) == "50.5 % (budget reduced, n = 2)"
+
+
+def test_costs_take_the_largest_budget():
+    counted = (
+        cost("tseng2020", "conv", num_params=7),
+        cost("tseng2020", "da-dsc", layer("a", "DepthwiseConv2D", (3, 3, 4, 1))),
+        cost("tseng2020", "dsc"),
+    )
+    ran = (run("conv", accuracy=40.0), run("conv", budget=Budget.PAPER, accuracy=80.0), run("da-dsc", accuracy=30.0))
+    first, second = frames.costs([TSENG], Results(runs=ran, costs=counted), BOTH).to_dict("records")
+    assert (first["experiment"], first["budget"], first["accuracy"], first["num_params"]) == ("conv", "paper", 80, 7)
+    assert (first["group"], first["convolution"]) == ("tseng2020, CIFAR-10", "standard")
+    assert (second["group"], second["convolution"]) == ("tseng2020, CIFAR-10, augmented", "depthwise separable")
+
+
+def test_costs_leave_out_what_is_no_network_of_its_own():
+    counted = (cost("tseng2020", "conv"), cost("tseng2020", "conv-bf16"))
+    frame = frames.costs([TSENG], Results(runs=(run("conv"), run("conv-bf16")), costs=counted), BOTH)
+    assert list(frame["experiment"]) == ["conv"]
+
+
+def twins(*accuracies, seeds=None):
+    """Runs of Conv at 60 % and of its twin in bfloat16 at these accuracies, in the rows of the reduced budget."""
+    seeds = seeds or range(len(accuracies))
+    ran = [run("conv", seed, accuracy=60) for seed in range(4)]
+    ran += [run("conv-bf16", seed, accuracy=a) for seed, a in zip(seeds, accuracies, strict=True)]
+    (row,) = (
+        frames.precisions([TSENG], Results(runs=tuple(ran)), [Budget.REDUCED])
+        .query("other == 'conv-bf16'")
+        .itertuples()
+    )
+    return row
+
+
+def test_experiments_that_differ_in_precision_only_are_held_against_each_other():
+    frame = frames.precisions(papers.all_papers(), Results(), BOTH)
+    pairs = [("conv", "conv-bf16"), ("dsc", "dsc-bf16")]
+    assert list(frame[["experiment", "other"]].itertuples(index=False, name=None)) == [p for p in pairs for _ in BOTH]
+    assert set(frame["seeds"]) == {0}
+    assert set(frame["verdict"]) == {"not decided yet"}
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "verdict"),
+    [
+        ((60.1, 60.2, 60.3), "no difference that matters"),
+        ((64.1, 64.2, 64.3), "differs"),
+        ((55.1, 55.2, 55.3), "differs"),
+        ((60, 61, 62), "not decided yet"),
+        ((60.1, 60.2), "not decided yet"),
+    ],
+)
+def test_a_precision_matters_where_the_interval_says_so(accuracies, verdict):
+    row = twins(*accuracies)
+    assert row.verdict == verdict
+    assert row.seeds == len(accuracies)
+    assert row.difference == pytest.approx(sum(accuracies) / len(accuracies) - 60)
+    assert pd.isna(row.low) == (len(accuracies) < 3)
+
+
+def test_precisions_are_compared_over_equal_seeds():
+    row = twins(70, 61, seeds=(9, 1))
+    assert (row.seeds, row.reference, row.accuracy) == (1, 60, 61)
+
+
+def test_a_repeat_is_equal_to_the_last_bit_or_says_how_far_apart():
+    first = run("conv")
+    history = (first.history[0].model_copy(update={"val_loss": 1.85, "val_accuracy": 48}), *first.history[1:])
+    other = first.model_copy(update={"history": history, "environment": ENVIRONMENT.model_copy(update={"cores": 9})})
+    slower = first.model_copy(update={"seconds": first.seconds.model_copy(update={"train": 99})})
+    (equal,), (apart,) = (
+        frames.repeats(Results(runs=(first, run("dsc"))), Results(runs=(again, run("conv", 1)))).to_dict("records")
+        for again in (slower, other)
+    )
+    assert equal == {
+        "run": first.key, "same_machine": True, "same_code": True, "equal": True, "accuracy": 0, "loss": 0
+    }  # fmt: skip
+    assert (apart["equal"], apart["same_machine"], apart["accuracy"]) == (False, False, 2)
+    assert apart["loss"] == pytest.approx(0.25)
+
+
+def test_a_run_of_another_recipe_is_no_repeat():
+    other = run("conv").model_copy(update={"run_id": "0" * 16})
+    assert frames.repeats(Results(runs=(run("conv"),)), Results(runs=(other,))).empty
+
+
+def test_intensity_of_convolutions_by_kind_and_place():
+    network = cost(
+        "yu2021", "cifar10-dw",
+        layer("stem_conv", "Conv2D", (3, 3, 3, 4)),
+        layer("block1_depthwise_conv", "DepthwiseConv2D", (3, 3, 4, 1), mult_adds=5),
+        layer("block1_bn", "BatchNormalization", ()),
+        layer("block1_pointwise_conv", "Conv2D", (1, 1, 4, 4)),
+    )  # fmt: skip
+    frame = frames.intensity({"A": network}, batch_size=2)
+    assert list(frame["convolution"]) == ["standard", "depthwise", "pointwise"]
+    assert list(frame["layer"]) == [1, 2, 2]
+    assert frame["intensity"][1] == pytest.approx(2 * 2 * 5 / (4 * (2 * 512 + 10)))
+
+
+def test_ratios_reported_and_measured():
+    printed = pd.DataFrame(
+        [
+            ("epoch", "epoch_seconds", "cifar100", "30", "15"),
+            ("all epochs", "total_seconds", "cifar100", "10", "20"),
+            ("test set", "latency_4", "cifar10", "4", "5"),
+            ("training set", "", "cifar10", "6", "5"),
+        ],
+        columns=["what", "metric", "dataset", "conv", "dw"],
+    )
+    ran = [run(f"cifar100-{name}", paper=YU, train_seconds=s) for name, s in (("conv", 6), ("dw", 4))]
+    passes = [
+        LatencyResult(
+            paper="yu2021", experiment=f"cifar10-{name}", budget=Budget.PAPER, images=10_000, batch_norm="training",
+            transfer="host", seconds={4: seconds}, environment=ENVIRONMENT,
+        )
+        for name, seconds in (("conv", (8, 9)), ("dw", (10, 10)))
+    ]  # fmt: skip
+    frame = frames.ratios(YU, Results(runs=tuple(ran), latencies=tuple(passes)), printed, BOTH)
+    assert [tuple(row) for row in frame.round(6).itertuples(index=False)] == [
+        ("epoch", "reported", 2),
+        ("epoch", "ours, budget reduced, cpu", 1.5),
+        ("all epochs", "reported", 0.5),  # and none of ours: at the reduced budget both have the same epochs
+        ("test set", "reported", 0.8),
+        ("test set", "ours, budget paper, cpu", 0.8),
+        ("test set", "ours, budget paper, cpu", 0.9),
+        ("training set", "reported", 1.2),
+    ]
+
+
+def test_more_seeds_and_larger_differences_are_decided_more_often():
+    frame = frames.power([0.5, 2], noise=0.6, seeds=[3, 10], simulations=500)
+    share = frame.set_index(["margin", "seeds"])["decided"]
+    assert set(frame["check"]) == {"one order"}
+    assert share[0.5, 3] < share[0.5, 10] < share[2, 10]
+
+
+def test_systems_of_our_runs():
+    found = frames.systems(TSENG, Results(runs=(run("conv"), run("dsc"))))
+    assert found["Graphics card"] == "none; cpu"
+    assert found["Development environment"] == "Keras 3.15.1, tensorflow 2.21.0"
+    assert frames.systems(YU, Results(runs=(run("conv"),)))["Graphics card"] == "no run yet"
+
+
+def test_save_writes_beside_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame = pd.DataFrame({"a": [1 / 3], "b": ["x, y"]})
+    assert frames.save(frame, "name") is frame
+    assert (tmp_path / "data" / "name.csv").read_bytes() == b'a,b\n0.333333,"x, y"\n'
+
+
+def test_layers_of_networks():
+    frame = frames.layers(
+        cost("yu2021", "cifar10-dw", layer("a", "Conv2D", (3, 3, 3, 4))), cost("yu2021", "cifar10-conv")
+    )
+    assert frame[["experiment", "name", "params"]].to_dict("records") == [
+        {"experiment": "cifar10-dw", "name": "a", "params": 10}
+    ]

@@ -136,7 +136,7 @@ Markdown(f"With a deviation of {power['noise'].iloc[0]:g} points:\n\n" + "\n".jo
 # %% tags=["hide-input"]
 Markdown(
     f"The rule was fixed before the first of these runs. The difference of the test accuracies is paired over equal seeds. "
-    f"*{rules.Difference.NONE.capitalize()}*: its 95 % interval lies within {rules.MATTERS:g} point on either side of zero, which is "
+    f"*{rules.Difference.NONE.capitalize()}*: its 95 % interval lies within {rules.RELEVANT_DIFFERENCE:g} point on either side of zero, which is "
     f"the narrowest tolerance of any claim on an accuracy. *{rules.Difference.SOME.capitalize()}*: the interval lies outside. "
     f"*{rules.Difference.OPEN.capitalize()}*: it reaches both, or there are fewer than three seeds, which give no interval."
 )

@@ -93,5 +93,5 @@ tables.idle_claims(compared, given=bool(theirs_dir))
 
 # %% tags=["hide-input"]
 aside = [reason for paper in known for reason in compare.set_aside(paper, ours, theirs)]
-left_out = [*theirs.problems, *samples.strangers(known, theirs), *aside]
+left_out = [*theirs.problems, *samples.unknown_results(known, theirs), *aside]
 tables.left_out_table(left_out) if theirs_dir else NOBODY

@@ -7,12 +7,12 @@ import pytest
 from factories import A, B, claim, cost_of, paper_of, run_of, runs_of, timed
 from sepconv import papers
 from sepconv.results.store import Results
-from sepconv.spec import Departure, Equal, Measure, Pair, RatioWithin, SpecError, Within, higher
+from sepconv.spec import Departure, Equal, Pair, Quantity, RatioWithin, SpecError, Within, higher
 from sepconv.verdicts import attribution
 from sepconv.verdicts.attribution import Cause
 from sepconv.verdicts.judge import judge
 
-CLAIMED = Within((Measure("test_accuracy", "a"),), 92, 94)
+CLAIMED = Within((Quantity("test_accuracy", "a"),), 92, 94)
 OUTSIDE = (90.0, 90.1, 89.9)
 ORDER = higher("mult_adds", of="a", than="b")
 
@@ -66,27 +66,27 @@ def test_departures_that_were_never_undone_are_named_with_the_experiment():
     assert "from 90.00 to 92.00 %" in gap.experiment
 
 
-@pytest.mark.parametrize("undone", [{"a": "b"}, {"test_accuracy": "batch_stats_accuracy"}])
-def test_a_departure_without_which_it_holds_is_behind_it(undone):
+@pytest.mark.parametrize("counterpart", [{"a": "b"}, {"test_accuracy": "batch_stats_accuracy"}])
+def test_a_departure_without_which_it_holds_is_behind_it(counterpart):
     runs = tuple(
         run_of(A, seed, accuracy, final=run_of(A, seed, accuracy).final.model_dump() | {"batch_stats_accuracy": 93.0})
         for seed, accuracy in enumerate(OUTSIDE)
     )
     runs += runs_of(B, (93.0, 93.1, 92.9))
-    (gap,) = gaps(CLAIMED, [departure(undone=undone)], runs=runs)
+    (gap,) = gaps(CLAIMED, [departure(counterpart=counterpart)], runs=runs)
     assert gap.cause is Cause.DEPARTURE
     assert "choice" in gap.known
 
 
 def test_a_departure_without_which_it_is_no_better_is_cleared():
-    (gap,) = gaps(CLAIMED, [departure(undone={"a": "b"})], runs=runs_of(A, OUTSIDE) + runs_of(B, OUTSIDE))
+    (gap,) = gaps(CLAIMED, [departure(counterpart={"a": "b"})], runs=runs_of(A, OUTSIDE) + runs_of(B, OUTSIDE))
     assert gap.cause is Cause.UNEXPLAINED
     assert "no better for it: choice" in gap.known
     assert "No departure is left" in gap.known
 
 
 def test_a_departure_whose_other_experiment_has_no_runs_stays_open():
-    (gap,) = gaps(CLAIMED, [departure(undone={"a": "b"})], runs=runs_of(A, OUTSIDE))
+    (gap,) = gaps(CLAIMED, [departure(counterpart={"a": "b"})], runs=runs_of(A, OUTSIDE))
     assert "never undone: choice" in gap.known
 
 
@@ -101,13 +101,13 @@ def test_a_count_has_no_chance_in_it():
 
 def test_a_count_that_another_reading_gives():
     costs = (cost_of(A, num_params=1), cost_of(B, num_params=93))
-    reading = departure(affects=("num_params",), undone={"a": "b"})
-    (gap,) = gaps(Equal(Measure("num_params", "a"), 93), [reading], kind="exact", costs=costs)
+    reading = departure(affects=("num_params",), counterpart={"a": "b"})
+    (gap,) = gaps(Equal(Quantity("num_params", "a"), 93), [reading], kind="exact", costs=costs)
     assert gap.cause is Cause.DEPARTURE
 
 
 def test_ratios_are_predicted_on_their_own_scale():
-    check = RatioWithin(Pair(Measure("epoch_seconds", "a"), Measure("epoch_seconds", "b")), 1.5, 2.35)
+    check = RatioWithin(Pair(Quantity("epoch_seconds", "a"), Quantity("epoch_seconds", "b")), 1.5, 2.35)
     (gap,) = gaps(check, kind="ratio", runs=timed(A, (80, 81, 82)) + timed(B, (10, 10, 10)))
     assert gap.cause is Cause.UNEXPLAINED
     assert "from 7.618 to 8.612 ×" in gap.known  # 8.1 · exp(∓4.303 · 0.01235 · √(4/3))
@@ -116,7 +116,7 @@ def test_ratios_are_predicted_on_their_own_scale():
 def test_a_departure_names_metrics_and_experiments_that_exist():
     with pytest.raises(SpecError, match=r"unknown metric.*num_params.*got sharpness"):
         departure(affects=("sharpness",))
-    for change in ({"experiments": ("d",)}, {"undone": {"a": "d"}}):
+    for change in ({"experiments": ("d",)}, {"counterpart": {"a": "d"}}):
         with pytest.raises(SpecError, match=r"unknown experiment.*got d"):
             paper_of(departures=(departure(**change),))
 
@@ -126,10 +126,10 @@ def test_every_departure_of_the_papers_is_undone_by_another_experiment():
         for found in paper.departures:
             asked = [c for c in paper.claims if attribution.touches(found, c)]
             changed = [c for c in asked if attribution.undo(found, c) != c]
-            assert bool(changed) == bool(found.undone), f"{paper.key}: {found.what}"
+            assert bool(changed) == bool(found.counterpart), f"{paper.key}: {found.what}"
 
 
 def test_undoing_leaves_the_rest_as_it_is():
     asked = claim(higher("test_accuracy", of="a", than="b"), "order")
-    other = attribution.undo(departure(undone={"a": "c"}), asked)
+    other = attribution.undo(departure(counterpart={"a": "c"}), asked)
     assert other == replace(asked, check=higher("test_accuracy", of="c", than="b"))

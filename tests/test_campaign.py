@@ -17,15 +17,15 @@ from sepconv.results.records import CostResult, ResultError
 from sepconv.results.store import Results
 from sepconv.spec import Budget, Run, SpecError
 from sepconv.training import campaign
-from sepconv.training.campaign import Estimate, Place
+from sepconv.training.campaign import Estimate, Folders
 from sepconv.training.checkpoint import Stopped
 
 FORK = multiprocessing.get_context("fork")  # children inherit the patched training
 
 
 @pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path / "results", tmp_path / "checkpoints")
+def folders(tmp_path):
+    return Folders(tmp_path / "results", tmp_path / "checkpoints")
 
 
 @pytest.fixture
@@ -169,15 +169,15 @@ def test_the_device_is_asked_elsewhere_and_may_be_unknown(monkeypatch, tmp_path)
 # --- one run ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_finished_run_is_never_repeated(place, training):
+def test_a_finished_run_is_never_repeated(folders, training):
     training(lambda run, **_: result_of(run))
-    first = campaign.run_one(smoke(), place)
-    (place.checkpoints / smoke().id).mkdir(exist_ok=True)
+    first = campaign.run_one(smoke(), folders)
+    (folders.checkpoints / smoke().id).mkdir(exist_ok=True)
     training(forbidden)
-    assert campaign.run_one(smoke(), place) == first == store.find_run(place.results, smoke())
+    assert campaign.run_one(smoke(), folders) == first == store.find_run(folders.results, smoke())
 
 
-def test_a_finished_run_leaves_no_checkpoint(place, training):
+def test_a_finished_run_leaves_no_checkpoint(folders, training):
     def train(run, checkpoints, stop):
         (checkpoints / run.id).mkdir()
         (checkpoints / run.id / "epoch-0001.ckpt").touch()
@@ -185,11 +185,11 @@ def test_a_finished_run_leaves_no_checkpoint(place, training):
         return result_of(run)
 
     training(train)
-    campaign.run_one(smoke(), place)
-    assert not (place.checkpoints / smoke().id).exists()
+    campaign.run_one(smoke(), folders)
+    assert not (folders.checkpoints / smoke().id).exists()
 
 
-def _train_slowly(log, place):
+def _train_slowly(log, folders):
     def train(run, **_):
         with log.open("a") as file:
             file.write(f"{run.key}\n")
@@ -198,12 +198,12 @@ def _train_slowly(log, place):
 
     sys.modules["sepconv.training.trainer"] = SimpleNamespace(train=train)
     for seed in range(3):
-        campaign.run_one(smoke(seed), place)
+        campaign.run_one(smoke(seed), folders)
 
 
-def test_processes_on_one_folder_never_train_the_same_run_twice(place, tmp_path):
+def test_processes_on_one_folder_never_train_the_same_run_twice(folders, tmp_path):
     log = tmp_path / "trained"
-    processes = [FORK.Process(target=_train_slowly, args=(log, place)) for _ in range(4)]
+    processes = [FORK.Process(target=_train_slowly, args=(log, folders)) for _ in range(4)]
     for process in processes:
         process.start()
     for process in processes:
@@ -212,18 +212,18 @@ def test_processes_on_one_folder_never_train_the_same_run_twice(place, tmp_path)
     assert sorted(log.read_text().split()) == [smoke(seed).key for seed in range(3)]
 
 
-def test_a_result_written_while_waiting_for_the_lock_is_taken(place, training, monkeypatch):
+def test_a_result_written_while_waiting_for_the_lock_is_taken(folders, training, monkeypatch):
     training(forbidden)
-    monkeypatch.setattr(campaign, "_ensure_folders", lambda place: _write_by_another(place))
-    assert campaign.run_one(smoke(), place) == result_of(smoke())
+    monkeypatch.setattr(campaign, "_ensure_folders", lambda folders: _write_by_another(folders))
+    assert campaign.run_one(smoke(), folders) == result_of(smoke())
 
 
-def _write_by_another(place):
-    place.checkpoints.mkdir(parents=True)
-    store.write(place.results, result_of(smoke()))
+def _write_by_another(folders):
+    folders.checkpoints.mkdir(parents=True)
+    store.write(folders.results, result_of(smoke()))
 
 
-def test_sigterm_asks_training_to_stop(place, training):
+def test_sigterm_asks_training_to_stop(folders, training):
     def train(run, checkpoints, stop):
         assert not stop()
         os.kill(os.getpid(), signal.SIGTERM)
@@ -233,25 +233,25 @@ def test_sigterm_asks_training_to_stop(place, training):
     training(train)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Stopped):
-        campaign.run_one(smoke(), place)
+        campaign.run_one(smoke(), folders)
     assert signal.getsignal(signal.SIGTERM) is before
-    assert campaign.missing([smoke()], place.results)
+    assert campaign.missing([smoke()], folders.results)
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(-1, True), (60, False), (None, False)])
-def test_the_deadline_asks_training_to_stop(place, training, seconds, expected):
+def test_the_deadline_asks_training_to_stop(folders, training, seconds, expected):
     asked = []
     training(lambda run, checkpoints, stop: asked.append(stop()) or result_of(run))
-    campaign.run_one(smoke(), place, None if seconds is None else time.monotonic() + seconds)
+    campaign.run_one(smoke(), folders, None if seconds is None else time.monotonic() + seconds)
     assert asked == [expected]
 
 
 @pytest.mark.parametrize("which", ["results", "checkpoints"])
-def test_a_folder_that_cannot_be_written_is_told_before_training(place, training, which):
+def test_a_folder_that_cannot_be_written_is_told_before_training(folders, training, which):
     training(forbidden)
-    getattr(place, which).touch()
+    getattr(folders, which).touch()
     with pytest.raises(ResultError, match=f"{which}: expected a folder to write to, got: File exists"):
-        campaign.run_one(smoke(), place)
+        campaign.run_one(smoke(), folders)
 
 
 # --- many runs -------------------------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_training(place, training
 def exits_with(monkeypatch, codes):
     started = []
 
-    def process(run, place, minutes):
+    def process(run, folders, minutes):
         started.append(run)
         return codes[len(started) - 1]
 
@@ -271,33 +271,33 @@ def exits_with(monkeypatch, codes):
 QUEUE = [smoke(0), smoke(1), smoke(2)]
 
 
-def test_a_failed_run_does_not_keep_the_others(place, monkeypatch):
+def test_a_failed_run_does_not_keep_the_others(folders, monkeypatch):
     started = exits_with(monkeypatch, [0, 1, 0])
-    assert campaign.work_off(QUEUE, place) == ["tseng2020/conv/smoke-seed-1: exit code 1"]
+    assert campaign.run_queue(QUEUE, folders) == ["tseng2020/conv/smoke-seed-1: exit code 1"]
     assert started == QUEUE
 
 
 @pytest.mark.parametrize("code", [campaign.STOPPED, -signal.SIGTERM])
-def test_a_run_that_was_stopped_ends_the_queue(place, monkeypatch, code):
+def test_a_run_that_was_stopped_ends_the_queue(folders, monkeypatch, code):
     started = exits_with(monkeypatch, [0, code, 0])
-    assert campaign.work_off(QUEUE, place) == []
+    assert campaign.run_queue(QUEUE, folders) == []
     assert started == QUEUE[:2]
 
 
-def test_nothing_is_started_after_the_deadline(place, monkeypatch):
+def test_nothing_is_started_after_the_deadline(folders, monkeypatch):
     started = exits_with(monkeypatch, [0, 0, 0])
-    campaign.work_off(QUEUE, place, deadline=time.monotonic() - 1)
+    campaign.run_queue(QUEUE, folders, deadline=time.monotonic() - 1)
     assert started == []
 
 
-def test_sigterm_reaches_the_run_and_ends_the_queue(place, tmp_path, monkeypatch):
+def test_sigterm_reaches_the_run_and_ends_the_queue(folders, tmp_path, monkeypatch):
     log, program = tmp_path / "started", tmp_path / "program"
     program.write_text(
         f"#!/bin/sh\ntrap 'exit {campaign.STOPPED}' TERM\necho $$ >>{log}\nfor i in $(seq 100); do sleep 0.05; done\n"
     )
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
-    process = FORK.Process(target=campaign.work_off, args=(QUEUE, place))
+    process = FORK.Process(target=campaign.run_queue, args=(QUEUE, folders))
     process.start()
     while not (log.exists() and log.read_text().endswith("\n")):
         time.sleep(0.02)

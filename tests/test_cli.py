@@ -121,7 +121,7 @@ def test_arguments_out_of_range(sepconv, arguments, words):
 
 
 BROKEN = """
-from sepconv.spec import Claim, Scale, Within, Measure
+from sepconv.spec import Claim, Scale, Within, Quantity
 {}
 """
 
@@ -143,9 +143,9 @@ def broken(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("statement", "line"),
     [
-        ('Measure("accuracy", "a")', "unknown metric: expected "),
+        ('Quantity("accuracy", "a")', "unknown metric: expected "),
         ("Scale(epochs=1, train_images=1, evaluate_images=1, images=1)", "Scale.images: Unexpected keyword argument"),
-        ('Within((Measure("test_accuracy", "a"),), "much", 1)', "Within.1: Input should be a valid number"),
+        ('Within((Quantity("test_accuracy", "a"),), "much", 1)', "Within.1: Input should be a valid number"),
     ],
 )
 def test_a_paper_that_cannot_be_is_one_line_and_the_others_are_judged(sepconv, broken, tmp_path, statement, line):
@@ -203,9 +203,9 @@ def runs(monkeypatch):
     def exit_with(codes):
         left = iter(codes)
 
-        def process(run, place, minutes):
+        def process(run, folders, minutes):
             if (code := next(left)) == 0:
-                store.write(place.results, result_of(run))
+                store.write(folders.results, result_of(run))
             return code
 
         monkeypatch.setattr(campaign, "_in_fresh_process", process)

@@ -14,12 +14,12 @@ from sepconv import cli, papers
 from sepconv.report import build, gates, tables, terminal
 from sepconv.results import store
 from sepconv.results.store import Results
-from sepconv.spec import Agreement, Budget, Consistent, Equal, Measure, Number, Pair, RatioWithin, Run, Within, higher
+from sepconv.spec import Agreement, Budget, Consistent, Equal, Number, Pair, Quantity, RatioWithin, Run, Within, higher
 from sepconv.verdicts import compare, samples, stats
 
 INSIDE, OUTSIDE = (93.0, 93.1, 92.9), (90.0, 90.1, 89.9)  # of ACCURACY
-ACCURACY = Within((Measure("test_accuracy", "a"),), 92, 94)
-TIMES = RatioWithin(Pair(Measure("epoch_seconds", "a"), Measure("epoch_seconds", "b")), 0, 9)
+ACCURACY = Within((Quantity("test_accuracy", "a"),), 92, 94)
+TIMES = RatioWithin(Pair(Quantity("epoch_seconds", "a"), Quantity("epoch_seconds", "b")), 0, 9)
 VALUE = paper_of(claim(ACCURACY, "value"))
 
 
@@ -83,7 +83,7 @@ def test_no_accuracy_is_expected_outside_of_0_and_100():
 
 def test_counts_are_equal_or_not_and_stand_at_one_budget():
     ours, theirs = (Results(costs=(cost_of(A, num_params=n),)) for n in (5, 6))
-    check = Equal(Measure("num_params", "a"), 5)
+    check = Equal(Quantity("num_params", "a"), 5)
     assert only_row(check, "exact", ours, ours).as_expected == 1
     row = only_row(check, "exact", ours, theirs)
     assert (row.budget, row.exact, row.expected, row.as_expected) == (Budget.PAPER, True, None, 0)
@@ -97,7 +97,7 @@ def test_the_papers_own_numbers_are_no_rows():
 
 def test_against_nobody_it_says_what_to_expect():
     ours = Results(runs=runs_of(A, INSIDE), costs=(cost_of(A),))
-    paper = paper_of(claim(ACCURACY, "value"), claim(Equal(Measure("num_params", "a"), 100), "exact"))
+    paper = paper_of(claim(ACCURACY, "value"), claim(Equal(Quantity("num_params", "a"), 100), "exact"))
     value, count = compare.compare(paper, ours, Results())
     assert (value.shared, count.rows) == ((), ())
     assert [row.expected for row in value.predicted] == [stats.prediction_interval(INSIDE)]
@@ -159,7 +159,7 @@ def test_runs_on_other_images_than_ours_do_not_count_for_them():
 
 def test_a_result_of_no_experiment_is_named():
     found = Results(runs=(run_of(A, 0), run_of(A, 1, paper="q"), run_of(replace(A, name="z"), 2)))
-    assert samples.strangers([paper_of()], found) == (
+    assert samples.unknown_results([paper_of()], found) == (
         "q/a/paper-seed-1.json: expected an experiment of a paper here, got a of q; it counts for nothing",
         "p/z/paper-seed-2.json: expected an experiment of a paper here, got z of p; it counts for nothing",
     )
@@ -172,10 +172,10 @@ MANY = paper_of(
     claim(ACCURACY, "value"),
     ORDER,
     ORDER,
-    claim(Equal(Measure("num_params", "a"), 100), "exact"),
-    claim(Equal(Measure("mult_adds", "a"), 100), "exact"),
+    claim(Equal(Quantity("num_params", "a"), 100), "exact"),
+    claim(Equal(Quantity("mult_adds", "a"), 100), "exact"),
     claim(Consistent((Agreement(Number("x", 1), Number("y", 1)),)), "internal"),
-    claim(Within((Measure("test_accuracy", "c"),), 92, 94), "value"),
+    claim(Within((Quantity("test_accuracy", "c"),), 92, 94), "value"),
 )
 OURS = Results(runs=runs_of(A, INSIDE) + runs_of(B, (60.0, 60.4)), costs=(cost_of(A),))
 THEIRS = Results(runs=runs_of(A, OUTSIDE) + runs_of(B, (56.9,)), costs=(cost_of(A, num_params=101),))

@@ -180,11 +180,11 @@ def numbers(history):
 def test_a_run_in_scans_stops_continues_and_writes_its_result(force, small, tmp_path):
     force(True)
     run = small("yu2021", "cifar10-dw")  # resets the momentum, which is donated, at every epoch
-    place = campaign.Place(tmp_path / "results", tmp_path / "checkpoints")
+    folders = campaign.Folders(tmp_path / "results", tmp_path / "checkpoints")
     with pytest.raises(Stopped, match="stopped after epoch 1 of 2"):
-        campaign.run_one(run, place, deadline=time.monotonic())
-    continued = campaign.run_one(run, place)
-    assert find_run(place.results, run) == continued
+        campaign.run_one(run, folders, deadline=time.monotonic())
+    continued = campaign.run_one(run, folders)
+    assert find_run(folders.results, run) == continued
     assert continued.environment.backend == "jax"
     assert continued.final.batch_stats_accuracy is not None
 

@@ -37,11 +37,11 @@ from sepconv.spec import (
     Consistent,
     DifferenceWithin,
     Equal,
-    Measure,
     Network,
     Number,
     Ordered,
     Pair,
+    Quantity,
     RatioWithin,
     SpecError,
     Within,
@@ -59,7 +59,7 @@ def judge_one(check, kind, **found):
     return judgement
 
 
-ACCURACY = Within((Measure("test_accuracy", "a"),), 92, 94)
+ACCURACY = Within((Quantity("test_accuracy", "a"),), 92, 94)
 value = partial(judge_one, ACCURACY, "value")
 order = partial(judge_one, higher("test_accuracy", of="a", than="b"), "order")
 
@@ -105,14 +105,14 @@ def test_order_takes_only_equal_seeds():
 
 
 def test_difference():
-    check = DifferenceWithin(Pair(Measure("test_accuracy", "a"), Measure("test_accuracy", "b")), 3, 7)
+    check = DifferenceWithin(Pair(Quantity("test_accuracy", "a"), Quantity("test_accuracy", "b")), 3, 7)
     found = partial(judge_one, check, "value")
     assert found(runs=runs_of(A, (85, 86, 87.5)) + runs_of(B, (80, 81, 82))).verdict is Verdict.REPRODUCED
     assert found(runs=runs_of(A, (81, 82, 83.5)) + runs_of(B, (80, 81, 82))).verdict is Verdict.NOT_REPRODUCED
 
 
 def test_ratio_is_of_geometric_means():
-    check = RatioWithin(Pair(Measure("epoch_seconds", "a"), Measure("epoch_seconds", "b")), 1.5, 2.35)
+    check = RatioWithin(Pair(Quantity("epoch_seconds", "a"), Quantity("epoch_seconds", "b")), 1.5, 2.35)
     found = judge_one(check, "ratio", runs=timed(A, (18, 40, 38)) + timed(B, (10, 20, 20)))
     assert found.verdict is Verdict.REPRODUCED
     assert found.parts[0].estimate == pytest.approx((1.8 * 2 * 1.9) ** (1 / 3))
@@ -123,7 +123,7 @@ def test_ratio_is_of_geometric_means():
 
 
 def test_ratio_open_below():
-    check = RatioWithin(Pair(Measure("epoch_seconds", "a"), Measure("epoch_seconds", "b")), 0, 1.25)
+    check = RatioWithin(Pair(Quantity("epoch_seconds", "a"), Quantity("epoch_seconds", "b")), 0, 1.25)
     found = judge_one(check, "ratio", runs=timed(A, (5, 6, 5)) + timed(B, (10, 10, 11)))
     assert found.verdict is Verdict.REPRODUCED
     assert (found.parts[0].at_least, found.parts[0].at_most) == (None, 1.25)
@@ -131,7 +131,7 @@ def test_ratio_open_below():
 
 @pytest.mark.parametrize(("count", "verdict"), [(93, "reproduced"), (94, "not reproduced"), (92, "not reproduced")])
 def test_count_is_equal_or_not(count, verdict):
-    found = judge_one(Equal(Measure("num_params", "a"), 93), "exact", costs=(cost_of(A, num_params=count),))
+    found = judge_one(Equal(Quantity("num_params", "a"), 93), "exact", costs=(cost_of(A, num_params=count),))
     assert found.verdict == found.holm_verdict == verdict
     assert (found.parts[0].estimate, found.parts[0].low, found.parts[0].n) == (count, None, 1)
     assert found.p_value is None
@@ -139,7 +139,7 @@ def test_count_is_equal_or_not(count, verdict):
 
 
 def test_count_to_the_printed_digits():
-    found = partial(judge_one, Equal(Measure("islam_flops", "a"), 32_500_000, 100_000), "exact")
+    found = partial(judge_one, Equal(Quantity("islam_flops", "a"), 32_500_000, 100_000), "exact")
     assert found(costs=(cost_of(A, islam_flops=32_539_904),)).verdict is Verdict.REPRODUCED
     assert found(costs=(cost_of(A, islam_flops=32_600_000),)).verdict is Verdict.NOT_REPRODUCED
 
@@ -160,12 +160,12 @@ def test_the_paper_against_itself(right, verdict):
 
 
 def test_a_quoted_number_is_reproduced_or_not():
-    check = Consistent((Agreement(Measure("num_params", "counted"), Number("quoted", 105), 10),))
+    check = Consistent((Agreement(Quantity("num_params", "counted"), Number("quoted", 105), 10),))
     assert judge_one(check, "quoted", costs=(cost_of(COUNTED),)).verdict is Verdict.REPRODUCED
 
 
 def test_no_accuracy_is_above_100():
-    check = Within((Measure("test_accuracy", "a"),), 97, 100)
+    check = Within((Quantity("test_accuracy", "a"),), 97, 100)
     found = judge_one(check, "value", runs=runs_of(A, (99.0, 100.0, 99.9)))
     assert found.parts[0].high > 100
     assert found.verdict is Verdict.REPRODUCED
@@ -199,7 +199,7 @@ def test_nothing_at_all_is_not_tested():
     assert (found.parts[0].estimate, found.parts[0].n, found.more_seeds) == (None, 0, None)
 
 
-@pytest.mark.parametrize("check", [Equal(Measure("num_params", "a"), 93), higher("mult_adds", of="a", than="b")])
+@pytest.mark.parametrize("check", [Equal(Quantity("num_params", "a"), 93), higher("mult_adds", of="a", than="b")])
 def test_a_count_that_is_missing_is_not_tested(check):
     found = judge_one(check, "exact" if isinstance(check, Equal) else "order")
     assert found.verdict is Verdict.NOT_TESTED
@@ -263,7 +263,7 @@ def test_holm_takes_back_what_many_claims_make_likely_by_chance():
     weak, strong = (claim(higher("test_accuracy", of=name, than="b"), "order") for name in "ac")
     (alone,) = judge(paper_of(weak), found)
     assert alone.holm_verdict is Verdict.REPRODUCED
-    first, second, counted = judge(paper_of(weak, strong, claim(Equal(Measure("num_params", "a"), 1), "exact")), found)
+    first, second, counted = judge(paper_of(weak, strong, claim(Equal(Quantity("num_params", "a"), 1), "exact")), found)
     assert (first.verdict, first.holm_verdict) == (
         Verdict.REPRODUCED,
         Verdict.REPRODUCED,
@@ -312,8 +312,8 @@ def test_the_data_that_most_results_have_counts_whatever_their_order():
 
 
 def test_other_papers_and_budgets_do_not_count():
-    strangers = runs_of(A, INSIDE, paper="q") + runs_of(A, INSIDE, budget=Budget.REDUCED)
-    found = value(runs=strangers)
+    unknown_results = runs_of(A, INSIDE, paper="q") + runs_of(A, INSIDE, budget=Budget.REDUCED)
+    found = value(runs=unknown_results)
     assert found.verdict is Verdict.NOT_TESTED
     assert (found.runs, found.set_aside) == ((), ())
 
@@ -372,7 +372,7 @@ def test_latency_is_paired_by_pass_under_the_papers_protocol():
     ],
 )
 def test_counts_of_another_network_do_not_count(cost, reason):
-    found = judge_one(Equal(Measure("num_params", "a"), 100), "exact", costs=(cost,))
+    found = judge_one(Equal(Quantity("num_params", "a"), 100), "exact", costs=(cost,))
     assert found.verdict is Verdict.NOT_TESTED
     assert found.set_aside == (f"p/a/cost ({reason})",)
 
@@ -382,8 +382,8 @@ def test_every_metric_can_be_read():
     assert all(hasattr(cost, metric) for metric in COST_METRICS)
     assert all(metric.removeprefix("latency_").isdigit() for metric in LATENCY_METRICS)
     for metric in RUN_METRICS.keys() - {"log_distance"}:
-        assert samples.read(run, Measure(metric, "a")) is not None
-    assert {samples.describe(Measure(metric, "a")) for metric in METRICS}
+        assert samples.read(run, Quantity(metric, "a")) is not None
+    assert {samples.describe(Quantity(metric, "a")) for metric in METRICS}
 
 
 def history_of(*accuracies, seconds=(10.0, 10.0, 40.0)):
@@ -395,20 +395,20 @@ def history_of(*accuracies, seconds=(10.0, 10.0, 40.0)):
 
 
 @pytest.mark.parametrize(
-    ("measure", "expected"),
+    ("quantity", "expected"),
     [
-        (Measure("val_accuracy", "a", epoch=2), 79.3),
-        (Measure("train_accuracy", "a", epoch=1), 65.0),
-        (Measure("generalisation_gap", "a", epoch=1), 5.0),
-        (Measure("settling_epoch", "a"), 2),  # 79.3 >= 0.99 · 80, 60 is not
-        (Measure("epoch_seconds", "a"), 10.0),  # the median: the first epochs of a run are odd
-        (Measure("total_seconds", "a"), 30.0),
-        (Measure("generalisation_gap", "a"), 0.0),
+        (Quantity("val_accuracy", "a", epoch=2), 79.3),
+        (Quantity("train_accuracy", "a", epoch=1), 65.0),
+        (Quantity("generalisation_gap", "a", epoch=1), 5.0),
+        (Quantity("settling_epoch", "a"), 2),  # 79.3 >= 0.99 · 80, 60 is not
+        (Quantity("epoch_seconds", "a"), 10.0),  # the median: the first epochs of a run are odd
+        (Quantity("total_seconds", "a"), 30.0),
+        (Quantity("generalisation_gap", "a"), 0.0),
     ],
 )
-def test_metrics_of_a_run(measure, expected):
+def test_metrics_of_a_run(quantity, expected):
     run = run_of(A, 0, history=history_of(60.0, 79.3, 80.0))
-    assert samples.read(run, measure) == pytest.approx(expected)
+    assert samples.read(run, quantity) == pytest.approx(expected)
 
 
 def test_distance_to_the_log_of_the_authors():
@@ -422,21 +422,21 @@ def test_distance_to_the_log_of_the_authors():
         for e, t in zip(run.history, theirs, strict=True)
     ]
     run = run_of(experiment, 0, paper="yu2021", history=away)
-    assert samples.read(run, Measure("log_distance", experiment.name)) == pytest.approx(2)
+    assert samples.read(run, Quantity("log_distance", experiment.name)) == pytest.approx(2)
 
 
 @pytest.mark.parametrize(
-    ("measure", "reason"),
+    ("quantity", "reason"),
     [
-        (Measure("test_accuracy", "a", epoch=2), "expected val_accuracy at an epoch"),
-        (Measure("settling_epoch", "a", epoch=2), "at an epoch, got settling_epoch"),
-        (Measure("val_accuracy", "a", epoch=4), "expected an epoch from 1 to 3, got 4"),
-        (Measure("val_accuracy", "counted"), "which is only counted"),
-        (Measure("num_params", "a", epoch=2), "which is counted, got epoch 2"),
+        (Quantity("test_accuracy", "a", epoch=2), "expected val_accuracy at an epoch"),
+        (Quantity("settling_epoch", "a", epoch=2), "at an epoch, got settling_epoch"),
+        (Quantity("val_accuracy", "a", epoch=4), "expected an epoch from 1 to 3, got 4"),
+        (Quantity("val_accuracy", "counted"), "which is only counted"),
+        (Quantity("num_params", "a", epoch=2), "which is counted, got epoch 2"),
     ],
 )
-def test_a_claim_that_cannot_be_judged_says_why_and_the_others_are_judged(measure, reason):
-    paper = paper_of(claim(Within((measure,), 1, 2), "value"), claim(ACCURACY, "value"))
+def test_a_claim_that_cannot_be_judged_says_why_and_the_others_are_judged(quantity, reason):
+    paper = paper_of(claim(Within((quantity,), 1, 2), "value"), claim(ACCURACY, "value"))
     bad, good = judge(paper, Results(runs=runs_of(A, INSIDE), costs=(cost_of(A),)))
     assert bad.verdict is bad.holm_verdict is Verdict.NOT_TESTED
     assert bad.sentence.startswith("Cannot be judged: ")
@@ -445,13 +445,13 @@ def test_a_claim_that_cannot_be_judged_says_why_and_the_others_are_judged(measur
 
 
 def test_a_ratio_of_zero_seconds_says_why():
-    check = RatioWithin(Pair(Measure("epoch_seconds", "a"), Measure("epoch_seconds", "b")), 0, 1)
+    check = RatioWithin(Pair(Quantity("epoch_seconds", "a"), Quantity("epoch_seconds", "b")), 0, 1)
     found = judge_one(check, "ratio", runs=timed(A, (1, 1, 1)) + timed(B, (0, 1, 1)))
     assert "a ratio needs positive values" in found.sentence
 
 
 def test_what_never_counts_spoils_no_verdict():
-    check = RatioWithin(Pair(Measure("epoch_seconds", "a"), Measure("epoch_seconds", "b")), 0, 1)
+    check = RatioWithin(Pair(Quantity("epoch_seconds", "a"), Quantity("epoch_seconds", "b")), 0, 1)
     zero = [e.model_dump() | {"train_seconds": 0.0} for e in run_of(A, 0, budget=Budget.SMOKE).history]
     found = judge_one(check, "ratio", runs=[run_of(e, 0, budget=Budget.SMOKE, history=zero) for e in (A, B)])
     assert (found.verdict, found.hint) == (Verdict.NOT_TESTED, "")
@@ -459,7 +459,7 @@ def test_what_never_counts_spoils_no_verdict():
 
 
 measured = st.builds(
-    Measure, st.sampled_from(sorted(METRICS)), st.sampled_from(["a", "b", "counted"]), st.none() | st.integers(1, 5)
+    Quantity, st.sampled_from(sorted(METRICS)), st.sampled_from(["a", "b", "counted"]), st.none() | st.integers(1, 5)
 )
 limits = st.floats(0, 200).map(lambda value: round(value, 2))
 pairs = st.builds(Pair, measured, measured)
@@ -492,7 +492,7 @@ def test_no_check_that_can_be_written_stops_the_others_from_being_judged(check, 
     except SpecError:
         return
     counted = tuple(cost_of(e) for e in (A, B, COUNTED))
-    sure = claim(Equal(Measure("num_params", "a"), 100), "exact")
+    sure = claim(Equal(Quantity("num_params", "a"), 100), "exact")
     found = Results(runs=tuple({run.key: run for run in runs}.values()), costs=counted)
     judged, beside = judge(paper_of(strange, sure), found)
     assert judged.sentence
@@ -538,7 +538,7 @@ def test_every_claim_of_the_papers_can_be_decided(paper):
 @pytest.mark.parametrize("paper", papers.all_papers(), ids=lambda paper: paper.key)
 def test_without_results_only_the_papers_own_numbers_are_judged(paper):
     for judgement in judge(paper, Results()):
-        if judgement.claim.measures:
+        if judgement.claim.quantities:
             assert judgement.verdict is Verdict.NOT_TESTED
             assert judgement.missing
         else:

@@ -13,7 +13,7 @@ from sepconv.measuring import latency
 from sepconv.papers import paper
 from sepconv.results import records, store
 from sepconv.results.records import BatchTime, ResultError
-from sepconv.spec import LATENCY_METRICS, TEST_IMAGES, Budget, Experiment, Measure, Network, SpecError, canonical_json
+from sepconv.spec import LATENCY_METRICS, TEST_IMAGES, Budget, Experiment, Network, Quantity, SpecError, canonical_json
 from sepconv.verdicts.samples import LATENCY_PROTOCOL, Selection
 
 PAPER = paper("tseng2020")
@@ -165,7 +165,7 @@ def test_what_the_claims_read_is_measured_by_the_commands_defaults(tmp_path):
     seconds = {4: (4.0, 5.0), 256: (1.0, 2.0)}
     store.write(tmp_path, sweep_of("cifar10-dw", seconds.items(), "yu2021"))
     selection = Selection(paper("yu2021"), store.read_all(tmp_path), Budget.SMOKE, any_machine=True)
-    assert list(selection.sample(Measure("latency_4", of="cifar10-dw")).values.values()) == [4.0, 5.0]
+    assert list(selection.sample(Quantity("latency_4", of="cifar10-dw")).values.values()) == [4.0, 5.0]
 
 
 def test_the_table_shows_medians_in_the_order_of_sizes(tmp_path):

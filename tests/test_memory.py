@@ -18,7 +18,7 @@ from sepconv.measuring import cost, memory
 from sepconv.papers import paper
 from sepconv.results import store
 from sepconv.results.records import MemoryResult
-from sepconv.spec import Budget, Experiment, Measure, Network, SpecError
+from sepconv.spec import Budget, Experiment, Network, Quantity, SpecError
 from sepconv.verdicts.samples import Selection
 
 PAPER = paper("tseng2020")
@@ -158,7 +158,7 @@ def test_a_result_is_read_as_written_merged_and_not_measured_again(tmp_path, mon
 
 
 def test_it_never_takes_the_place_of_the_count(tmp_path):
-    measure = Measure("training_step_bytes", of="conv")
+    measure = Quantity("training_step_bytes", of="conv")
     store.write(tmp_path, memory_of())
     assert not Selection(PAPER, store.read_all(tmp_path), Budget.PAPER).sample(measure).values
     counted = cost.count("tseng2020", PAPER.experiment("conv"))

@@ -99,7 +99,7 @@ def test_claim_says_what_is_reported_where_and_how_it_is_judged(claim):
 
 @pytest.mark.parametrize("claim", COMPARISONS, ids=lambda claim: claim.id)
 def test_networks_that_a_claim_compares_share_their_reduced_scale(claim):
-    experiments = [paper(claim.id.split(".")[0]).experiment(m.of) for m in claim.measures]
+    experiments = [paper(claim.id.split(".")[0]).experiment(m.of) for m in claim.quantities]
     assert len({e.reduced for e in experiments if e.reduced}) <= 1
 
 
@@ -178,5 +178,5 @@ def test_listing_the_papers_imports_nothing_heavy():
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_no_claim_rests_on_another_precision_than_the_reference(claim):
-    recipes = [paper(claim.id.split(".")[0]).experiment(m.of).recipe for m in claim.measures]
+    recipes = [paper(claim.id.split(".")[0]).experiment(m.of).recipe for m in claim.quantities]
     assert {recipe.precision for recipe in recipes if recipe} <= {REFERENCE_PRECISION}

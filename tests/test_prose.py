@@ -36,7 +36,7 @@ Markdown(f"SHOWN {share:8}" + " and {:.3f}".format(share))
     ],
 )
 def test_a_planted_number_is_found(text):
-    assert len(prose.unstated(text, NOTHING)) == 1
+    assert len(prose.typed_numbers(text, NOTHING)) == 1
 
 
 @pytest.mark.parametrize(
@@ -56,32 +56,32 @@ def test_a_planted_number_is_found(text):
     ],
 )
 def test_what_is_no_finding_is_left_alone(text):
-    assert prose.unstated(text, NOTHING) == []
+    assert prose.typed_numbers(text, NOTHING) == []
 
 
 def test_code_ends_where_it_ends():
-    assert prose.unstated("`a` 5 `b`\n\n```\n6\n```\n\n7\n\n```\n8\n```\n", NOTHING) == ["5", "7"]
+    assert prose.typed_numbers("`a` 5 `b`\n\n```\n6\n```\n\n7\n\n```\n8\n```\n", NOTHING) == ["5", "7"]
 
 
 def test_rules_are_stated_and_so_is_what_the_paper_prints():
-    rules = prose.stated([])
-    assert prose.unstated("95 %, 5 %, 3 seeds", rules) == []
-    conv, tseng = "2,201,674", prose.stated([papers.paper("tseng2020")])
-    assert prose.unstated(conv, rules) == [conv]
-    assert prose.unstated(conv, tseng) == []
-    assert prose.unstated("93.4", tseng) == ["93.4"]
+    rules = prose.known_numbers([])
+    assert prose.typed_numbers("95 %, 5 %, 3 seeds", rules) == []
+    conv, tseng = "2,201,674", prose.known_numbers([papers.paper("tseng2020")])
+    assert prose.typed_numbers(conv, rules) == [conv]
+    assert prose.typed_numbers(conv, tseng) == []
+    assert prose.typed_numbers("93.4", tseng) == ["93.4"]
 
 
 @pytest.mark.parametrize("place", ["Title", "CAPTION", "ALT", "SHOWN"])
 def test_every_prose_of_a_notebook_is_read(place):
     notebook = jupytext.reads(PAGE.replace(place, f"{place} 41"), "py:percent")
-    found = [number for text in prose.texts(notebook) for number in prose.unstated(text, NOTHING)]
+    found = [number for text in prose.texts(notebook) for number in prose.typed_numbers(text, NOTHING)]
     assert found == ["41"]
 
 
 def test_code_and_formats_of_a_notebook_are_no_prose():
     notebook = jupytext.reads(PAGE, "py:percent")
-    assert not [number for text in prose.texts(notebook) for number in prose.unstated(text, NOTHING)]
+    assert not [number for text in prose.texts(notebook) for number in prose.typed_numbers(text, NOTHING)]
 
 
 def test_the_gate_names_page_and_number(tmp_path):

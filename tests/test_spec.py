@@ -17,13 +17,13 @@ from sepconv.spec import (
     DifferenceWithin,
     Equal,
     Experiment,
-    Measure,
     Network,
     Number,
     Optimizer,
     Ordered,
     Pair,
     Paper,
+    Quantity,
     RatioWithin,
     Recipe,
     Run,
@@ -58,8 +58,8 @@ RECIPE = Recipe(
 )
 EXPERIMENT = Experiment("a", Network("tseng.conv"), "cifar10", RECIPE, Scale(2, 1_000, 500), note="Table 1")
 COUNTED = Experiment("counted", Network("reference.vgg19"), "imagenet")
-A, B = Measure("test_accuracy", "a"), Measure("test_accuracy", "b")
-COUNT = Measure("num_params", "a")
+A, B = Quantity("test_accuracy", "a"), Quantity("test_accuracy", "b")
+COUNT = Quantity("num_params", "a")
 
 
 def claim(kind="order", check=None, of="a"):
@@ -119,7 +119,7 @@ def test_number_that_is_not_finite():
 
 def test_unknown_metric_lists_the_known():
     with pytest.raises(SpecError, match=r"unknown metric: expected .*num_params.*; got accuracy"):
-        Measure("accuracy", "a")
+        Quantity("accuracy", "a")
 
 
 def test_unknown_experiment_in_a_claim_lists_the_known():
@@ -204,7 +204,7 @@ def test_ratio_that_no_time_can_have():
 
 def test_epochs_begin_with_1():
     with pytest.raises(ValidationError, match="greater than or equal to 1"):
-        Measure("val_accuracy", "a", epoch=0)
+        Quantity("val_accuracy", "a", epoch=0)
 
 
 json_values = st.recursive(
@@ -259,16 +259,16 @@ def read_or_refuse(content):
 
 def test_checks_in_short():
     assert higher("test_accuracy", of="a", than="b") == Ordered((Pair(A, B),))
-    c = Measure("test_accuracy", "c")
+    c = Quantity("test_accuracy", "c")
     assert highest("test_accuracy", of="a", than=("b", "c")) == Ordered((Pair(A, B), Pair(A, c)))
     assert increasing("test_accuracy", "a", "b", "c") == Ordered((Pair(B, A), Pair(c, B)))
 
 
 def test_measures_of_a_claim_in_order():
     check = Consistent((Agreement(A, Number("x", 1)), Agreement(Number("y", 2), B)))
-    assert claim("internal", check).measures == (A, B)
-    assert claim("value", Within((B, A), 0, 1)).measures == (B, A)
-    assert claim("ratio", RatioWithin(Pair(A, B), 0, 1)).measures == (A, B)
+    assert claim("internal", check).quantities == (A, B)
+    assert claim("value", Within((B, A), 0, 1)).quantities == (B, A)
+    assert claim("ratio", RatioWithin(Pair(A, B), 0, 1)).quantities == (A, B)
 
 
 def test_scale_of_each_budget():

@@ -14,7 +14,7 @@ from sepconv.report import markup, tables
 from sepconv.results import store
 from sepconv.results.records import Layer
 from sepconv.results.store import Results
-from sepconv.spec import Budget, Equal, Experiment, Measure, Optimizer, Pair, RatioWithin, Run, Within, higher
+from sepconv.spec import Budget, Equal, Experiment, Optimizer, Pair, Quantity, RatioWithin, Run, Within, higher
 from sepconv.verdicts import attribution
 from sepconv.verdicts.attribution import Cause, Gap
 from sepconv.verdicts.judge import judge
@@ -48,7 +48,7 @@ def part_of(estimate, low=None, high=None, **changes):
 def judgement_of(*parts, **changes):
     judgement = Judgement(
         paper="p",
-        claim=claim(Within((Measure("test_accuracy", "a"),), 92, 94), "value"),
+        claim=claim(Within((Quantity("test_accuracy", "a"),), 92, 94), "value"),
         verdict=Verdict.REPRODUCED,
         holm_verdict=Verdict.REPRODUCED,
         p_value=0.01,
@@ -121,7 +121,7 @@ def test_the_same_again_is_the_same():
 
 def test_nothing_in_results_or_specs_becomes_html():
     evil = replace(
-        claim(Within((Measure("test_accuracy", "a"),), 92, 94), "value"),
+        claim(Within((Quantity("test_accuracy", "a"),), 92, 94), "value"),
         quote=EVIL, where=EVIL, reported=EVIL, criterion=EVIL, because=EVIL,
     )  # fmt: skip
     part = part_of(None, label=EVIL, verdict=Verdict.NOT_REPRODUCED)
@@ -186,8 +186,8 @@ def test_holms_verdict_is_shown_where_it_is_another():
         (part_of(16, unit="", exact=True, sides=(32, 16)), "32 against 16"),
     ],
 )
-def test_found(part, text):
-    assert tables.found(part) == text
+def test_format_estimate(part, text):
+    assert tables.format_estimate(part) == text
 
 
 # --- the scoreboard --------------------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ def test_parts_have_verdicts_of_their_own_where_there_are_several():
 def test_links_of_cards_lead_to_runs_and_recipes():
     found = replace(COMMITTED, runs=runs_of(A, (93.0,) * 3), latencies=(latency_of(A, (1, 2)), latency_of(B, (2, 3))))
     timed = claim(higher("latency_4", of="b", than="a"), "order")
-    paper = paper_of(claim(Within((Measure("test_accuracy", "a"),), 92, 94), "value"), timed)
+    paper = paper_of(claim(Within((Quantity("test_accuracy", "a"),), 92, 94), "value"), timed)
     runs = [tables.runs_table(found), tables.latencies_table(found)]
     runs += [tables.costs_table(p, found) for p in papers.all_papers()]
     targets = {f"{markup.RUNS_PAGE}#{row['id']}" for html in runs for row in soup(html).select("tr[id]")}
@@ -462,10 +462,10 @@ def test_latencies():
 
 
 def test_times_are_those_of_claims_on_time():
-    pair = Pair(Measure("epoch_seconds", "a"), Measure("epoch_seconds", "b"))
+    pair = Pair(Quantity("epoch_seconds", "a"), Quantity("epoch_seconds", "b"))
     paper = paper_of(
         claim(RatioWithin(pair, 0.5, 2), "ratio"),
-        claim(Equal(Measure("num_params", "a"), 100), "exact"),
+        claim(Equal(Quantity("num_params", "a"), 100), "exact"),
         claim(higher("latency_4", of="a", than="b"), "order"),
     )
     found = Results(runs=runs_of(A, (90,) * 3) + runs_of(B, (90,) * 3))

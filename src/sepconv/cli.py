@@ -14,11 +14,11 @@ from sepconv.spec import Budget, InputError, Paper, Run, to_json
 
 if TYPE_CHECKING:
     from sepconv.results.store import Results
-    from sepconv.training.campaign import Place
+    from sepconv.training.campaign import Folders
 
 app = typer.Typer(help="Depthwise Separable Convolution, Reproduced.", no_args_is_help=True, add_completion=False)
 
-bench = typer.Typer(help="Measure speed on this machine, an idle one.", no_args_is_help=True)
+bench = typer.Typer(help="Quantity speed on this machine, an idle one.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
 PaperKey = Annotated[str, typer.Argument(help="A paper's key.")]
@@ -74,10 +74,10 @@ def run(
     from sepconv.training import campaign
 
     wanted = campaign.runs(_papers(None if paper == "all" else [paper]), budget, seed or [0], experiment or [])
-    place = campaign.Place(results, checkpoints)
+    folders = campaign.Folders(results, checkpoints)
     until = None if deadline is None else time.monotonic() + 60 * deadline
     if len(wanted) == 1 and not dry_run:
-        _run_one(wanted[0], place, until)
+        _run_one(wanted[0], folders, until)
         return
     queue = campaign.missing(wanted, results)
     print(f"{len(queue)} of {len(wanted)} runs are missing", flush=True)
@@ -85,7 +85,7 @@ def run(
         print("\n".join(campaign.queue_lines(queue, results)), flush=True)
     if dry_run:
         return
-    if failures := campaign.work_off(queue, place, until):
+    if failures := campaign.run_queue(queue, folders, until):
         print("\n".join(failures), file=sys.stderr)
         raise typer.Exit(1)
     if left := campaign.missing(queue, results):
@@ -139,7 +139,7 @@ def memory(
     experiment: Annotated[list[str], typer.Argument(help="Whose training steps are measured.")],
     results: ResultsFolder = RESULTS,
 ) -> None:
-    """Measure the memory of a training step, in fresh processes, beside what is counted."""
+    """Quantity the memory of a training step, in fresh processes, beside what is counted."""
     from sepconv.measuring.memory import ensure_memories, memory_lines
     from sepconv.results.store import read_all
 
@@ -151,7 +151,7 @@ def memory(
 
 @bench.command()
 def roofline(results: ResultsFolder = RESULTS, as_json: AsJson = False) -> None:
-    """Measure what this device can do at most, and say how near to it each network has been trained."""
+    """Quantity what this device can do at most, and say how near to it each network has been trained."""
     from sepconv.measuring.roofline import ensure_roofline, roofline_lines
     from sepconv.report.speed import limits
     from sepconv.report.terminal import limit_lines
@@ -255,12 +255,12 @@ def _papers(keys: list[str] | None) -> tuple[Paper, ...]:
     return tuple(paper(key) for key in keys) if keys else all_papers()
 
 
-def _run_one(wanted: Run, place: "Place", until: float | None) -> None:
+def _run_one(wanted: Run, folders: "Folders", until: float | None) -> None:
     from sepconv.training import campaign
     from sepconv.training.checkpoint import Stopped
 
     try:
-        result = campaign.run_one(wanted, place, until)
+        result = campaign.run_one(wanted, folders, until)
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         raise typer.Exit(campaign.STOPPED) from None
@@ -283,11 +283,11 @@ def _readable(keys: list[str] | None) -> tuple[tuple[Paper, ...], tuple[str, ...
 def _problems(broken: tuple[str, ...], *found: "Results") -> list[str]:
     """A line for each paper or result that could not be read, and for each result that belongs to no paper."""
     from sepconv.papers import load
-    from sepconv.verdicts.samples import strangers
+    from sepconv.verdicts.samples import unknown_results
 
     known, _ = load()
     unread = [problem for results in found for problem in results.problems]
-    unknown = [] if broken else [line for results in found for line in strangers(known, results)]
+    unknown = [] if broken else [line for results in found for line in unknown_results(known, results)]
     return [*broken, *unread, *unknown]
 
 

@@ -268,7 +268,7 @@ METRICS = COST_METRICS | RUN_METRICS | LATENCY_METRICS
 
 
 @dataclass(frozen=True, config=_CONFIG)
-class Measure:
+class Quantity:
     """A metric of an experiment: one number for a cost metric, one a seed for a run, one a repeat for a latency.
 
     ``epoch`` (first is 1) reads a run's history there rather than at its end.
@@ -300,7 +300,7 @@ class Number:
 class Equal:
     """A count equals the reported one to less than ``resolution`` (one unit of the last digit that was printed)."""
 
-    measure: Measure
+    quantity: Quantity
     expected: float
     resolution: Annotated[float, Field(gt=0)] = 1.0
     type: Literal["equal"] = "equal"
@@ -308,9 +308,9 @@ class Equal:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Within:
-    """The mean over seeds lies in ``[low, high]``, for each of the measures."""
+    """The mean over seeds lies in ``[low, high]``, for each of the quantities."""
 
-    measures: Annotated[tuple[Measure, ...], Field(min_length=1)]
+    quantities: Annotated[tuple[Quantity, ...], Field(min_length=1)]
     low: float
     high: float
     type: Literal["within"] = "within"
@@ -318,10 +318,10 @@ class Within:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Pair:
-    """Two measures that are compared over the same seeds."""
+    """Two quantities that are compared over the same seeds."""
 
-    first: Measure
-    second: Measure
+    first: Quantity
+    second: Quantity
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -332,14 +332,14 @@ class Ordered:
     type: Literal["ordered"] = "ordered"
 
     def __post_init__(self) -> None:
-        """No measure has to be greater than itself, be it by way of others."""
-        below: dict[Measure, list[Measure]] = {}
+        """No quantity has to be greater than itself, be it by way of others."""
+        below: dict[Quantity, list[Quantity]] = {}
         for pair in self.pairs:
             below.setdefault(pair.first, []).append(pair.second)
         try:
             TopologicalSorter(below).prepare()
         except CycleError as error:
-            circle = " > ".join(f"{measure.metric} of {measure.of}" for measure in reversed(error.args[1]))
+            circle = " > ".join(f"{quantity.metric} of {quantity.of}" for quantity in reversed(error.args[1]))
             raise SpecError(f"expected an order that can hold, got {circle}") from None
 
 
@@ -367,8 +367,8 @@ class RatioWithin:
 class Agreement:
     """Two numbers that the paper's own statements make equal: they differ by less than ``tolerance``."""
 
-    left: Number | Measure
-    right: Number | Measure
+    left: Number | Quantity
+    right: Number | Quantity
     tolerance: Annotated[float, Field(gt=0)] = 1.0
 
 
@@ -382,7 +382,7 @@ class Consistent:
 
 def pair(metric: str, *, of: str, than: str) -> Pair:
     """``metric`` of the experiment ``of`` beside that of ``than``."""
-    return Pair(Measure(metric, of), Measure(metric, than))
+    return Pair(Quantity(metric, of), Quantity(metric, than))
 
 
 def higher(metric: str, *, of: str, than: str) -> Ordered:
@@ -434,9 +434,9 @@ class Claim:
             raise SpecError(f"{self.id}: expected low <= high, got [{self.check.low}, {self.check.high}]")
 
     @property
-    def measures(self) -> tuple[Measure, ...]:
-        """The measures that the check reads."""
-        return tuple(_measures(self.check))
+    def quantities(self) -> tuple[Quantity, ...]:
+        """The quantities that the check reads."""
+        return tuple(_quantities(self.check))
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -444,8 +444,8 @@ class Departure:
     """Where we knowingly differ from a paper, or had to choose because it is silent.
 
     ``affects`` are the metrics that could come out otherwise without it, of ``experiments`` only (of all if empty);
-    none where the authors' own numbers show that their program did the same. ``undone`` maps an experiment or a metric
-    to the one that lacks this departure, where there is one.
+    none where the authors' own numbers show that their program did the same. ``counterpart`` maps an experiment or a
+    metric to the one that lacks this departure, where there is one.
     """
 
     what: str
@@ -454,7 +454,7 @@ class Departure:
     because: str
     affects: tuple[str, ...]
     experiments: tuple[Slug, ...] = ()
-    undone: dict[str, str] = Field(default_factory=dict)
+    counterpart: dict[str, str] = Field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """It affects metrics that results hold."""
@@ -464,7 +464,7 @@ class Departure:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Paper:
-    """A paper: its citation, experiments and claims. A campaign takes papers with a smaller ``turn`` first."""
+    """A paper: its citation, experiments and claims. A campaign takes papers with a smaller ``priority`` first."""
 
     key: Slug
     title: str
@@ -477,7 +477,7 @@ class Paper:
     claims: tuple[Claim, ...]
     departures: tuple[Departure, ...] = ()
     log: str | None = None  # CSV beside the module: experiment, epoch, test_accuracy, … as the authors printed them
-    turn: int = 0
+    priority: int = 0
 
     def __post_init__(self) -> None:
         """Names are unique, ids begin with the key, and claims and departures name experiments that exist."""
@@ -487,10 +487,10 @@ class Paper:
         _require(len(set(ids)) == len(ids), f"{self.key}: claim ids must differ", set(ids), ids)
         for claim in self.claims:
             _require(claim.id.startswith(self.key + "."), "claim ids begin with the paper", [self.key], [claim.id])
-            wanted = {m.of for m in claim.measures}
+            wanted = {m.of for m in claim.quantities}
             _require(wanted <= set(names), f"{claim.id}: unknown experiment", names, wanted - set(names))
         for departure in self.departures:
-            named = {*departure.experiments, *chain(*departure.undone.items())} - METRICS.keys()
+            named = {*departure.experiments, *chain(*departure.counterpart.items())} - METRICS.keys()
             _require(named <= set(names), f"{departure.what!r}: unknown experiment", names, named - set(names))
 
     def experiment(self, name: str) -> Experiment:
@@ -526,13 +526,13 @@ def _names(types: Iterable[type]) -> list[str]:
     return [t.__name__ for t in types]
 
 
-def _measures(check: Any) -> Iterable[Measure]:  # noqa: ANN401 - one of the checks
-    """Walk the fields of a check and yield the measures in it, in order."""
-    if isinstance(check, Measure):
+def _quantities(check: Any) -> Iterable[Quantity]:  # noqa: ANN401 - one of the checks
+    """Walk the fields of a check and yield the quantities in it, in order."""
+    if isinstance(check, Quantity):
         yield check
     elif isinstance(check, tuple):
         for part in check:
-            yield from _measures(part)
+            yield from _quantities(part)
     elif is_dataclass(check):
         for field in fields(check):
-            yield from _measures(getattr(check, field.name))
+            yield from _quantities(getattr(check, field.name))

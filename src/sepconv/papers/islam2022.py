@@ -13,7 +13,6 @@ from sepconv.spec import (
     DifferenceWithin,
     Equal,
     Experiment,
-    Measure,
     Network,
     Number,
     Optimizer,
@@ -21,6 +20,7 @@ from sepconv.spec import (
     Ordered,
     Pair,
     Paper,
+    Quantity,
     Recipe,
     Scale,
     WarmupExponential,
@@ -152,7 +152,7 @@ def _params(name: str, reported: int) -> Claim:
         kind="exact",
         quote=_TABLE1[name],
         where="Table 1",
-        check=Equal(Measure("trainable_params", name), reported),
+        check=Equal(Quantity("trainable_params", name), reported),
         reported=f"{reported:,} trainable parameters",
         criterion=f"{name.capitalize()} has exactly that many trainable parameters.",
         because=_OF_SIZE[name],
@@ -165,7 +165,7 @@ def _flops(name: str, reported: float) -> Claim:
         kind="exact",
         quote=_TABLE1[name],
         where="Table 1",
-        check=Equal(Measure("islam_flops", name), round(reported * 1e9), resolution=1e5),
+        check=Equal(Quantity("islam_flops", name), round(reported * 1e9), resolution=1e5),
         reported=f"{reported} GFLOPs",
         criterion=f"{name.capitalize()}'s FLOPs differ from the reported ones by less than one unit of the last digit.",
         because="The paper does not define FLOPs. Counted as mult-adds of convolutions and the dense layer, two for "
@@ -180,7 +180,7 @@ def _test_accuracy(name: str, reported: int) -> Claim:
         kind="value",
         quote=_TABLE2[name],
         where="Table 2",
-        check=Within((Measure("test_accuracy", name),), reported - 1, reported + 1),
+        check=Within((Quantity("test_accuracy", name),), reported - 1, reported + 1),
         reported=f"{reported} % testing accuracy",
         criterion=f"{name.capitalize()}'s test accuracy after the last epoch is within 1 point of {reported} %.",
         because="Whole percents are reported, of the last or the best epoch (not stated): half a point for rounding "
@@ -194,7 +194,7 @@ def _train_accuracy(name: str, reported: int) -> Claim:
         kind="value",
         quote=_TABLE2[name],
         where="Table 2",
-        check=Within((Measure("train_accuracy", name),), reported - 3, reported + 3),
+        check=Within((Quantity("train_accuracy", name),), reported - 3, reported + 3),
         reported=f"{reported} % training accuracy",
         criterion=f"{name.capitalize()}'s training accuracy in the last epoch is within 3 points of {reported} %.",
         because="Read as what Keras shows while training: over augmented batches, against the larger of two mixed "
@@ -217,8 +217,8 @@ TABLE_CLAIMS = (
         where="Table 1",
         check=Consistent(
             (
-                Agreement(Measure("trainable_params", "large"), Number("parameters in Table 1", 998_666)),
-                Agreement(Measure("islam_flops", "large"), Number("FLOPs in Table 1", 1_009_200_000), tolerance=1e5),
+                Agreement(Quantity("trainable_params", "large"), Number("parameters in Table 1", 998_666)),
+                Agreement(Quantity("islam_flops", "large"), Number("FLOPs in Table 1", 1_009_200_000), tolerance=1e5),
             )
         ),
         reported="patch size 1, 998,666 parameters, 1.0092 GFLOPs",
@@ -240,7 +240,7 @@ TABLE_CLAIMS = (
         where="Sec. 3.4, Table 2",
         check=Ordered(
             tuple(
-                Pair(Measure("test_accuracy", name), Measure("train_accuracy", name))
+                Pair(Quantity("test_accuracy", name), Quantity("train_accuracy", name))
                 for name in ("small", "medium", "large")
             )
         ),
@@ -388,7 +388,7 @@ ABLATION_CLAIMS = (
 
 def _quoted(name: str, millions: float) -> Agreement:
     label = f"stated in Sec. 1.2: {millions} million"
-    return Agreement(Measure("trainable_params", name), Number(label, round(millions * 1e6)), tolerance=1e5)
+    return Agreement(Quantity("trainable_params", name), Number(label, round(millions * 1e6)), tolerance=1e5)
 
 
 TEXT_CLAIMS = (
@@ -432,7 +432,7 @@ DEPARTURES = (
         because="Table 1 and the discussion ('highest when a patch size is as small as 1') print it",
         affects=(*METRICS,),
         experiments=("large",),
-        undone={"large": "large-p2"},
+        counterpart={"large": "large-p2"},
     ),
     Departure(
         what="weight decay",
@@ -512,7 +512,7 @@ PAPER = Paper(
     link="",
     hardware="TPU v3 in a Kaggle notebook (Sec. 3.1)",
     experiments=MAIN + ABLATIONS + COUNTED,
-    turn=2,
+    priority=2,
     claims=TABLE_CLAIMS + ABLATION_CLAIMS + TEXT_CLAIMS,
     departures=DEPARTURES,
 )

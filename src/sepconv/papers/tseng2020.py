@@ -13,13 +13,13 @@ from sepconv.spec import (
     Departure,
     Equal,
     Experiment,
-    Measure,
     Network,
     Number,
     Optimizer,
     Ordered,
     Pair,
     Paper,
+    Quantity,
     RatioWithin,
     Recipe,
     Scale,
@@ -113,7 +113,7 @@ COUNT_CLAIMS = (
         kind="exact",
         quote=_COUNTS,
         where="Sec. 4.2",
-        check=Equal(Measure("num_params", "conv"), 2_201_674),
+        check=Equal(Quantity("num_params", "conv"), 2_201_674),
         reported="2,201,674 parameters",
         criterion="The network of Table 1 has exactly that many parameters.",
         because="With 'same' padding and pooling of stride 2, as the input sizes of Table 1 require.",
@@ -123,7 +123,7 @@ COUNT_CLAIMS = (
         kind="exact",
         quote=_COUNTS,
         where="Sec. 4.2",
-        check=Equal(Measure("num_params", "dsc"), 1_094_538),
+        check=Equal(Quantity("num_params", "dsc"), 1_094_538),
         reported="1,094,538 parameters",
         criterion="The network of Table 2, with one 512 block, has exactly that many parameters.",
         because="Counted as Keras's summary does, with batch norm's moving statistics. Table 2 as printed, with five "
@@ -135,7 +135,7 @@ COUNT_CLAIMS = (
         quote="Five layers of 512 groups of filters of depthwise separable convolution with a step size of 1 and a "
         "layer of 1024 groups of filters of depthwise separable convolution with a step size of 1 are connected.",
         where="Sec. 3.1 and Table 2, against Sec. 4.2",
-        check=Consistent((Agreement(Measure("num_params", "dsc-5"), Number("stated in Sec. 4.2", 1_094_538)),)),
+        check=Consistent((Agreement(Quantity("num_params", "dsc-5"), Number("stated in Sec. 4.2", 1_094_538)),)),
         reported="five 512 blocks (Table 2 and Sec. 3.1) and 1,094,538 parameters (Sec. 4.2)",
         criterion="The network with five 512 blocks has the number of parameters that the paper states.",
         because="One 512 block gives exactly the stated number (tseng2020.params-dsc), so the trained network is taken "
@@ -238,7 +238,7 @@ ACCURACY_CLAIMS = (
         kind="value",
         quote="The accuracy of the depthwise separable convolution is 30, already very close to 1.",
         where="Sec. 4.2, Fig. 1",
-        check=Within((Measure("train_accuracy", "dsc", epoch=30),), 97, 100),
+        check=Within((Quantity("train_accuracy", "dsc", epoch=30),), 97, 100),
         reported="very close to 1 at 30",
         criterion="DepthSepConv's training accuracy in epoch 30 is at least 97 %.",
         because=f"'30' is the epoch, 'very close to 1' at least 0.97. {_ONE_BLOCK}",
@@ -266,7 +266,7 @@ ACCURACY_CLAIMS = (
             "the depthwise separable convolution and standard convolution neural networks are lower than that of the "
             "training set.",
             where="Sec. 4.2, Fig. 2",
-            check=Ordered((Pair(Measure("train_accuracy", name), Measure("val_accuracy", name)),)),
+            check=Ordered((Pair(Quantity("train_accuracy", name), Quantity("val_accuracy", name)),)),
             reported="validation below training accuracy",
             criterion=f"{_NAMES[name]}'s validation accuracy after the last epoch is below its training accuracy in "
             "it, without augmentation, paired over seeds.",
@@ -354,7 +354,7 @@ DEPARTURES = (
         because="the count comes from the program that was run, the table was typed",
         affects=(*METRICS,),
         experiments=("dsc", "da-dsc"),
-        undone={"dsc": "dsc-5", "da-dsc": "da-dsc-5"},
+        counterpart={"dsc": "dsc-5", "da-dsc": "da-dsc-5"},
     ),
     Departure(
         what="stride of pooling",
@@ -425,7 +425,7 @@ PAPER = Paper(
     link="https://doi.org/10.1007/978-3-030-57115-3_16",
     hardware="NVIDIA TITAN RTX, Windows 10, Python 3.6, CUDA 9.0, cuDNN 7.6 (Table 4)",
     experiments=EXPERIMENTS,
-    turn=1,
+    priority=1,
     claims=COUNT_CLAIMS + ACCURACY_CLAIMS + TIME_CLAIMS,
     departures=DEPARTURES,
 )

@@ -18,12 +18,12 @@ from sepconv.spec import (
     EpochDecay,
     Equal,
     Experiment,
-    Measure,
     Network,
     Number,
     Optimizer,
     Ordered,
     Paper,
+    Quantity,
     RatioWithin,
     Recipe,
     Scale,
@@ -160,7 +160,7 @@ def _test_accuracy(classes: int, network: str, tolerance: float) -> Claim:
         kind="value",
         quote=_QUOTES[classes],
         where="Sec. 4.1",
-        check=Within((Measure("test_accuracy", name),), reported - tolerance, reported + tolerance),
+        check=Within((Quantity("test_accuracy", name),), reported - tolerance, reported + tolerance),
         reported=f"{reported:.2f} %",
         criterion=f"{_NAMES[network]}'s test accuracy on {_DATASETS[classes]} is within {tolerance} points of the "
         "reported one.",
@@ -219,7 +219,7 @@ ACCURACY_CLAIMS = (
         kind="value",
         quote="Detailed training loss and accuracy graph is shown in figures 4 to 7.",
         where="Figs. 4 to 11, with the numbers of the notebooks",
-        check=Within(tuple(Measure("log_distance", name) for name in _PRINTED), 0, 4),
+        check=Within(tuple(Quantity("log_distance", name) for name in _PRINTED), 0, 4),
         reported="470 epochs of four networks in the notebooks' output",
         criterion="The mean absolute distance of our test accuracy to the authors', over all epochs after the fifth, "
         "is at most 4 points for each network.",
@@ -236,7 +236,7 @@ def _params(network: str, reported: int, because: str) -> Claim:
         kind="exact",
         quote=_COUNTS,
         where="Sec. 4.1",
-        check=Equal(Measure("trainable_params", f"cifar100-{network}"), reported),
+        check=Equal(Quantity("trainable_params", f"cifar100-{network}"), reported),
         reported=f"{reported:,} parameters",
         criterion=f"{_NAMES[network]} for 100 classes has exactly that many trainable parameters.",
         because=because,
@@ -254,7 +254,7 @@ COUNT_CLAIMS = (
         quote="The detailed layer by layer structure is shown in figure 2 and figure 3.",
         where="Fig. 2, against Sec. 4.1",
         check=Consistent(
-            (Agreement(Measure("trainable_params", "conv-fig2"), Number("stated in Sec. 4.1", 28_377_572)),)
+            (Agreement(Quantity("trainable_params", "conv-fig2"), Number("stated in Sec. 4.1", 28_377_572)),)
         ),
         reported="no layer from 512 to 512 channels in Fig. 2, five in Fig. 3; 28,377,572 parameters",
         criterion="The network that Fig. 2 lists has the stated number of parameters.",
@@ -270,11 +270,11 @@ COUNT_CLAIMS = (
         check=Consistent(
             (
                 Agreement(
-                    Measure("mult_adds", "cifar100-conv"),
+                    Quantity("mult_adds", "cifar100-conv"),
                     Number("stem + sum of D_k D_k M N D_f D_f over 13 layers + linear", _STANDARD),
                 ),
                 Agreement(
-                    Measure("mult_adds", "cifar100-dw"),
+                    Quantity("mult_adds", "cifar100-dw"),
                     Number("stem + sum of D_k D_k M D_f D_f + M N D_f D_f over 13 layers + linear", _SEPARABLE),
                 ),
             )
@@ -293,12 +293,12 @@ COUNT_CLAIMS = (
         where="Sec. 2.2",
         check=Consistent(
             (
-                Agreement(Measure("mult_adds", "mobilenet-standard"), Number("4866 million", 4_866e6), tolerance=1e6),
-                Agreement(Measure("mult_adds", "mobilenet"), Number("569 million", 569e6), tolerance=1e6),
+                Agreement(Quantity("mult_adds", "mobilenet-standard"), Number("4866 million", 4_866e6), tolerance=1e6),
+                Agreement(Quantity("mult_adds", "mobilenet"), Number("569 million", 569e6), tolerance=1e6),
                 Agreement(
-                    Measure("trainable_params", "mobilenet-standard"), Number("29.3 million", 29.3e6), tolerance=1e5
+                    Quantity("trainable_params", "mobilenet-standard"), Number("29.3 million", 29.3e6), tolerance=1e5
                 ),
-                Agreement(Measure("trainable_params", "mobilenet"), Number("4.2 million", 4.2e6), tolerance=1e5),
+                Agreement(Quantity("trainable_params", "mobilenet"), Number("4.2 million", 4.2e6), tolerance=1e5),
             )
         ),
         reported="mult-adds 4866 and 569 million, parameters 29.3 and 4.2 million",
@@ -501,7 +501,7 @@ DEPARTURES = (
         ours="running statistics decide the claims; the accuracy with batch statistics is reported beside them",
         because="an accuracy should not depend on which images share a batch",
         affects=("test_accuracy", "log_distance"),
-        undone={"test_accuracy": "batch_stats_accuracy"},
+        counterpart={"test_accuracy": "batch_stats_accuracy"},
     ),
     Departure(
         what="validation",

@@ -107,7 +107,7 @@ def curves(history: pd.DataFrame, metric: str, label: str = "") -> Picture:
         axes = picture.add_subplot(len(panels), 1, number)
         for network, curve in part.groupby("network", sort=False):
             _draw(axes, curve, metric, _with_seeds(str(network), curve), networks.index(network))
-        _name(axes, f"budget {budget}: {schedule}", "epoch", label or LABELS[metric])
+        _label(axes, f"budget {budget}: {schedule}", "epoch", label or LABELS[metric])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _legend_below(axes)
     return picture if panels else _empty(picture)
@@ -127,7 +127,7 @@ def over_log(history: pd.DataFrame, log: pd.DataFrame) -> Picture:
         axes.plot(log["epoch"], log[metric], color=GREY, linewidth=1.2, label="the authors' log (1 run)")
         for i, ((budget, schedule), part) in enumerate(history.groupby(["budget", "schedule"], sort=False)):
             _draw(axes, part, metric, _with_seeds(f"ours, budget {budget}: {schedule}", part), i)
-        _name(axes, "", "epoch", label or LABELS[metric])
+        _label(axes, "", "epoch", label or LABELS[metric])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
     return picture
@@ -174,7 +174,7 @@ def accuracy_against_costs(costs: pd.DataFrame, metrics: Sequence[str]) -> Pictu
     for number, metric in enumerate(metrics, 1):
         axes = picture.add_subplot(len(metrics), 1, number)
         for group, points in costs.groupby("group", sort=False):
-            _twins(axes, points, metric, COLOURS[groups.index(group) % len(COLOURS)])
+            _draw_group(axes, points, metric, COLOURS[groups.index(group) % len(COLOURS)])
         axes.set(xscale="log", xlabel=LABELS[metric], ylabel="test accuracy (%)")
         axes.xaxis.set_major_locator(FixedLocator(_LOG_TICKS))
         axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
@@ -195,11 +195,16 @@ def intensities(layers: pd.DataFrame) -> Picture:
     for number, ((network, kind), points) in enumerate(layers.groupby(["network", "convolution"], sort=False)):
         size = 8 - number  # so that equal points are all seen
         axes.plot(
-            points["layer"], points["intensity"], ":", markersize=size, label=f"{network}: {kind}", **_look(number)
+            points["layer"],
+            points["intensity"],
+            ":",
+            markersize=size,
+            label=f"{network}: {kind}",
+            **_series_style(number),
         )
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(FuncFormatter(_engineering))
-    _name(axes, "", "place in the network", "operations per byte")
+    _label(axes, "", "place in the network", "operations per byte")
     _legend_below(axes, columns=1)
     return picture
 
@@ -222,7 +227,7 @@ def roofline_ratios(predicted: Mapping[str, pd.DataFrame], marks: Mapping[str, f
     axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
     axes.yaxis.set_major_formatter(FuncFormatter(_engineering))
     axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: _engineering(value) if value in (2, 3, 5) else ""))
-    _name(axes, "", "the device’s operations per byte", "ratio of times")
+    _label(axes, "", "the device’s operations per byte", "ratio of times")
     _legend_below(axes)
     return picture
 
@@ -243,11 +248,11 @@ def ratios(frame: pd.DataFrame, label: str, marks: Mapping[str, float]) -> Pictu
     axes = picture.add_subplot()
     for number, (source, points) in enumerate(frame.groupby("source", sort=False)):
         heights = [rows.index(what) for what in points["what"]]
-        axes.plot(points["ratio"], heights, linestyle="none", alpha=0.8, label=source, **_look(number))
+        axes.plot(points["ratio"], heights, linestyle="none", alpha=0.8, label=source, **_series_style(number))
     for mark, ratio in marks.items():
         axes.axvline(ratio, color=GREY, linestyle="--", linewidth=1.2, label=mark)
     _ratio_axes(axes, rows, frame["ratio"].max())
-    _name(axes, "", label, "")
+    _label(axes, "", label, "")
     picture.legend(loc="outside lower center")
     return picture
 
@@ -266,7 +271,7 @@ def depthwise(frame: pd.DataFrame) -> Picture:
         return _empty(picture, "nothing measured yet")
     grid = picture.add_gridspec(len(panels), 1, height_ratios=[len(rows) + 2 for *_, rows in panels])
     pairs = dict.fromkeys(zip(others["way"], others["part"], strict=True))
-    series = {pair: _look(number) for number, pair in enumerate(pairs)}
+    series = {pair: _series_style(number) for number, pair in enumerate(pairs)}
     for place, (device, part, rows) in enumerate(panels):
         axes = picture.add_subplot(grid[place])
         for (way, what, precision), points in part.groupby(["way", "part", "precision"], sort=False):
@@ -275,7 +280,7 @@ def depthwise(frame: pd.DataFrame) -> Picture:
             face = look["color"] if precision == "float32" else "white"
             axes.plot(points["ratio"], heights, linestyle="none", markerfacecolor=face, **look)
         _ratio_axes(axes, rows, part["ratio"].max())
-        _name(axes, str(device), "grouped ÷ other way", "")
+        _label(axes, str(device), "grouped ÷ other way", "")
     handles = [Line2D([], [], linestyle="none", label=": ".join(pair), **look) for pair, look in series.items()]
     hollow = Line2D([], [], linestyle="none", marker="o", color=GREY, markerfacecolor="white", label="hollow: bfloat16")
     picture.legend(handles=[*handles, hollow], loc="outside lower center", ncols=2)
@@ -291,7 +296,7 @@ def _ratio_axes(axes: Axes, rows: Sequence[str], most: float) -> None:
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
 
 
-def _twins(axes: Axes, points: pd.DataFrame, metric: str, colour: str) -> None:
+def _draw_group(axes: Axes, points: pd.DataFrame, metric: str, colour: str) -> None:
     """The networks of one group; a line joins those of one budget, which differ in their convolutions."""
     for budget, part in points.groupby("budget", sort=False):
         axes.plot(part[metric], part["accuracy"], color=colour, linewidth=0.8, alpha=0.6)
@@ -445,11 +450,11 @@ def power(frame: pd.DataFrame) -> Picture:
         axes = picture.add_subplot(len(noises), 1, place)
         part = frame[frame["noise"] == noise]
         for number, (margin, curve) in enumerate(part.groupby("margin", sort=True)):
-            style = _look(number) | {"linestyle": LINES[number], "markersize": 4}
+            style = _series_style(number) | {"linestyle": LINES[number], "markersize": 4}
             axes.plot(curve["seeds"], 100 * curve["decided"], label=f"{_points(margin)} apart", **style)
         axes.set_ylim(0, 103)
         title = f"standard deviation over seeds: {_points(noise)}"
-        _name(axes, title, "seeds of each network", "found in % of reproductions")
+        _label(axes, title, "seeds of each network", "found in % of reproductions")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend_below(axes, columns=2)
     return picture
@@ -472,7 +477,7 @@ def verdict_rates(frame: pd.DataFrame) -> Picture:
             for bar in bars:
                 bar.set(hatch=hatch, edgecolor="white", linewidth=0)
             below += 100 * part[rate]
-        _name(axes, str(check), "", "% of reproductions")
+        _label(axes, str(check), "", "% of reproductions")
         axes.grid(visible=False)
         _margin_ticks(axes, part)
     picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -513,14 +518,14 @@ def learning_rates(frame: pd.DataFrame) -> Picture:
     for place, (paper, part) in enumerate(panels, 1):
         axes = picture.add_subplot(len(panels), 1, place)
         for number, (label, curve) in enumerate(part.groupby("schedule", sort=False)):
-            style = _look(number) | {"linestyle": LINES[number], "markersize": 5}
+            style = _series_style(number) | {"linestyle": LINES[number], "markersize": 5}
             axes.plot(
                 curve["epoch"], curve["learning_rate"], label=label, markevery=np.flatnonzero(curve["named"]), **style
             )
         _name_points(axes, part.loc[part["named"], ["epoch", "learning_rate"]])
         axes.set(yscale="log", xlim=(-0.04 * part["epoch"].max(), 1.2 * part["epoch"].max()))
         axes.margins(y=0.25)
-        _name(axes, str(paper), "epochs trained", "learning rate")
+        _label(axes, str(paper), "epochs trained", "learning rate")
         _legend_below(axes, columns=1)
     return picture
 
@@ -570,7 +575,7 @@ def latencies(frame: pd.DataFrame) -> Picture:
         first.setdefault(paper, axes)
         for name, line in part.groupby("line", sort=False):
             shown[str(name)] = _batch_times(axes, line, names.index(name))
-        _name(axes, f"{paper}, batch norm in {batch_norm},\nimages from the {transfer}", "batch size", "ms a batch")
+        _label(axes, f"{paper}, batch norm in {batch_norm},\nimages from the {transfer}", "batch size", "ms a batch")
         _batch_size_axes(axes, sorted(set(part["batch_size"])))
     if not panels:
         return _empty(picture, "nothing measured yet")
@@ -593,11 +598,11 @@ def limits(frame: pd.DataFrame) -> Picture:
     for place, ((device, backend), part) in enumerate(panels):
         axes, rows = picture.add_subplot(grid[place]), range(len(part))[::-1]
         axes.hlines(rows, part["measured"], part["limit"], color=GREY, linewidth=1)
-        axes.plot(part["measured"], rows, linestyle="none", label="measured", **_look(0))
-        axes.plot(part["limit"], rows, linestyle="none", label="at most", **_look(1))
+        axes.plot(part["measured"], rows, linestyle="none", label="measured", **_series_style(0))
+        axes.plot(part["limit"], rows, linestyle="none", label="at most", **_series_style(1))
         axes.set(xscale="log", yticks=rows, yticklabels=part["paper"] + " " + part["experiment"])
         axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
-        _name(axes, f"{device}, {backend}", "images per second", "")
+        _label(axes, f"{device}, {backend}", "images per second", "")
     picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return picture
 
@@ -605,7 +610,7 @@ def limits(frame: pd.DataFrame) -> Picture:
 def _batch_times(axes: Axes, line: pd.DataFrame, number: int) -> Any:  # noqa: ANN401 - matplotlib's ErrorbarContainer
     """Where no percentiles were taken, p95 is missing and the point has no bar."""
     above = (line["p95"] - line["p50"]).fillna(0)
-    look = _look(number) | {"linestyle": LINES[number % len(LINES)], "markersize": 5, "capsize": 3}
+    look = _series_style(number) | {"linestyle": LINES[number % len(LINES)], "markersize": 5, "capsize": 3}
     return axes.errorbar(line["batch_size"], line["p50"], yerr=[0 * above, above], **look)
 
 
@@ -621,12 +626,12 @@ def _batch_size_axes(axes: Axes, sizes: Sequence[int]) -> None:
 # --- common ----------------------------------------------------------------------------------------------------------
 
 
-def _look(number: int) -> dict[str, Any]:
+def _series_style(number: int) -> dict[str, Any]:
     """Colour and marker of the series of that number."""
     return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
 
 
-def _name(axes: Axes, title: str, x: str, y: str) -> None:
+def _label(axes: Axes, title: str, x: str, y: str) -> None:
     axes.set(title=title, xlabel=x, ylabel=y)
 
 

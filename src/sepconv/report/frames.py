@@ -13,7 +13,7 @@ from sepconv import papers
 from sepconv.measuring import roofline
 from sepconv.results.records import CostResult, LatencyResult, Layer, RunResult, measured_on
 from sepconv.results.store import Results
-from sepconv.spec import REFERENCE_PRECISION, Budget, Experiment, Measure, Paper, Run, Schedule, SpecError, to_json
+from sepconv.spec import REFERENCE_PRECISION, Budget, Experiment, Paper, Quantity, Run, Schedule, SpecError, to_json
 from sepconv.training.schedule import learning_rates as step_rates
 from sepconv.verdicts import calibration, rules, stats
 from sepconv.verdicts.judge import Question, answer
@@ -239,7 +239,7 @@ def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Itera
     for line in printed.to_dict("records"):
         rows.append((line["what"], "reported", float(line[first]) / float(line[second])))
         if line["metric"]:
-            terms = tuple(Measure(line["metric"], f"{line['dataset']}-{name}") for name in (first, second))
+            terms = tuple(Quantity(line["metric"], f"{line['dataset']}-{name}") for name in (first, second))
             comparable = [b for b in budgets if b is Budget.PAPER or line["metric"] != "total_seconds"]  # equal epochs
             rows += [(line["what"], *row) for b in comparable for row in _measured(paper, results, terms, b)]
     return pd.DataFrame(rows, columns=["what", "source", "ratio"])
@@ -317,8 +317,8 @@ def _but_for_precision(experiment: Experiment) -> dict[str, object]:
 
 
 def _precision_row(selection: Selection, name: str, other: str) -> dict[str, object]:
-    terms = (Measure("test_accuracy", other), Measure("test_accuracy", name))
-    given = answer(Question(terms, -rules.MATTERS, rules.MATTERS), selection)
+    terms = (Quantity("test_accuracy", other), Quantity("test_accuracy", name))
+    given = answer(Question(terms, -rules.RELEVANT_DIFFERENCE, rules.RELEVANT_DIFFERENCE), selection)
     accuracy, reference = given.sides or (None, None)
     interval = stats.mean_interval(given.values) if len(given.values) >= MIN_SEEDS else None
     return {
@@ -356,7 +356,7 @@ def _learned(run: RunResult) -> dict[str, list[float]]:
 
 
 def _measured(
-    paper: Paper, results: Results, terms: tuple[Measure, ...], budget: Budget
+    paper: Paper, results: Results, terms: tuple[Quantity, ...], budget: Budget
 ) -> Iterable[tuple[str, float]]:
     """Our ratios at one budget, on any machine, seed by seed or pass by pass, with budget and device."""
     given = answer(Question(terms, 0, inf, ratio=True), Selection(paper, results, budget, any_machine=True))

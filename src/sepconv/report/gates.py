@@ -95,8 +95,8 @@ def prose_faults(root: Path) -> Iterator[str]:
     pages = {page: [page.read_text()] for page in sorted((root / "book").glob("*.md"))}
     pages |= {source: list(prose.texts(read_source(source))) for source in sources(root)}
     for page, texts in pages.items():
-        known = prose.stated([papers[page.stem]] if page.stem in papers else [])
-        for number in chain.from_iterable(prose.unstated(text, known) for text in texts):
+        known = prose.known_numbers([papers[page.stem]] if page.stem in papers else [])
+        for number in chain.from_iterable(prose.typed_numbers(text, known) for text in texts):
             yield f"{page.relative_to(root)}: {number} is typed into prose; fill it in from results or specs"
 
 

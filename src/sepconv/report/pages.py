@@ -18,7 +18,7 @@ def needed(papers: Sequence[Paper], budget: str) -> list[Run]:
 
 def train_missing(wanted: Iterable[Run], folder: Path) -> list[str]:
     """Train what has no result in ``folder`` yet, with checkpoints beside it; a line for each run that failed."""
-    return campaign.work_off(campaign.missing(wanted, folder), campaign.Place(folder, folder.parent / "checkpoints"))
+    return campaign.run_queue(campaign.missing(wanted, folder), campaign.Folders(folder, folder.parent / "checkpoints"))
 
 
 def missing(wanted: Iterable[Run], found: Results) -> list[Run]:

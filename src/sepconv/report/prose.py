@@ -34,13 +34,13 @@ _NAMES = re.compile(
 )
 
 
-def stated(papers: Iterable[Paper]) -> frozenset[float]:
+def known_numbers(papers: Iterable[Paper]) -> frozenset[float]:
     """Every number in the papers' specs, and those of the rules by which claims are judged."""
     rules = {100 * CONFIDENCE, 100 * ALPHA, float(MIN_SEEDS)}
     return frozenset(rules.union(*(_numbers(to_json(paper)) for paper in papers)))
 
 
-def unstated(text: str, known: frozenset[float]) -> list[str]:
+def typed_numbers(text: str, known: frozenset[float]) -> list[str]:
     """The numbers in a text that are neither among those known nor part of a name."""
     found = _NUMBER.findall(_NAMES.sub(" ", text))
     return [number for number in found if _value(number) not in known]

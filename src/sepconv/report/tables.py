@@ -99,7 +99,7 @@ def gaps_table(gaps: Sequence[Gap]) -> Html:
     return Html(table(f"{len(gaps)} claims that did not come out", columns, groups, layout="stack"))
 
 
-def found(part: Part) -> str:
+def format_estimate(part: Part) -> str:
     """What the results say to one number of a claim: the two counts, or the mean with its 95 % interval."""
     if part.estimate is None:
         return NOTHING
@@ -152,7 +152,7 @@ def _claims(paper: Paper, judgements: Sequence[Judgement]) -> Markup:
 def _found_in_short(judgement: Judgement) -> str:
     known = [part for part in judgement.parts if part.n]
     if len(known) == len(judgement.parts) == 1:
-        return found(known[0])
+        return format_estimate(known[0])
     counts = Counter(part.verdict for part in known)
     if known:
         return ", ".join(f"{count} of {len(judgement.parts)} {verdict}" for verdict, count in counts.items())
@@ -181,7 +181,7 @@ def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
         yield "Correction", "The first verdict stands alone; the second is corrected for the number of claims (Holm)."
     if judgement.runs:
         yield "Runs", _folded(f"{len(judgement.runs)} used", [run_link(key) for key in judgement.runs])
-    recipes = dict.fromkeys(m.of for m in claim.measures if m.metric in RUN_METRICS or m.unit == "bytes")
+    recipes = dict.fromkeys(m.of for m in claim.quantities if m.metric in RUN_METRICS or m.unit == "bytes")
     if recipes:
         yield "Recipe", Markup(", ").join(recipe_link(judgement.paper, of) for of in recipes)
     if judgement.missing:
@@ -197,7 +197,7 @@ def _part_line(part: Part, several: bool) -> Markup:
         details.append(f"bootstrap {low} to {high}")
     if part.effect is not None:
         details.append(f"effect size {number(round(part.effect, 1), '')} standard deviations")
-    line = Markup("{}: <strong>{}</strong>").format(part.label, found(part))
+    line = Markup("{}: <strong>{}</strong>").format(part.label, format_estimate(part))
     if details:
         line += Markup(" {}").format(note(f"({'; '.join(details)})"))
     return line + Markup(" {}").format(badge(part.verdict)) if several else line
@@ -331,7 +331,7 @@ def _claim_of(comparison: Comparison) -> Markup:
 
 def _why_idle(comparison: Comparison, given: bool) -> str:
     ours, theirs = comparison.ours, comparison.theirs
-    if not comparison.claim.measures:
+    if not comparison.claim.quantities:
         return "the paper’s own numbers, nothing to run"
     if given:
         sides = {"ours": len(ours.missing), "theirs": len(theirs.missing)}
@@ -621,7 +621,7 @@ def times_table(judgements: Sequence[Judgement], results: Results) -> Html:
     """Reported against measured times: the claims on seconds, with the machines that ours were measured on."""
     measured: list[RunResult | LatencyResult] = [*results.runs, *results.latencies]
     devices = {result.key: result.environment.device for result in measured}
-    timed = [j for j in judgements if {m.metric for m in j.claim.measures} & (TIMES | LATENCY_METRICS.keys())]
+    timed = [j for j in judgements if {m.metric for m in j.claim.quantities} & (TIMES | LATENCY_METRICS.keys())]
     rows = tuple(_times_row(j, devices) for j in timed)
     columns = ("claim", "the paper reports", "measured", "machine", "verdict")
     return Html(table("Times, reported and measured", columns, [Group("", rows)], layout="stack"))
@@ -758,7 +758,7 @@ def _latency_rows(result: LatencyResult) -> Iterable[Row]:
 
 def _times_row(judgement: Judgement, devices: Mapping[str, str]) -> Row:
     machines = sorted({devices[key] for key in judgement.runs if key in devices})
-    measured = [f"{part.label}: {found(part)}" for part in judgement.parts if part.n]
+    measured = [f"{part.label}: {format_estimate(part)}" for part in judgement.parts if part.n]
     return Row(
         (
             claim_link(judgement),

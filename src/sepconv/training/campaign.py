@@ -37,7 +37,7 @@ _TURNS: dict[Stage, tuple[int, int, int, int]] = {
 
 
 @dataclass(frozen=True)
-class Place:
+class Folders:
     """Where results and checkpoints lie."""
 
     results: Path
@@ -65,7 +65,7 @@ def runs(papers: Sequence[Paper], budget: Budget, seeds: Iterable[int], names: S
         raise SpecError(f"unknown experiment {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
     if without := [name for name in names if not known[name].has(budget)]:
         raise SpecError(f"expected experiments with the budget {budget}, got {', '.join(without)}; see sepconv list")
-    turns = {paper.key: paper.turn for paper in papers}
+    priorities = {paper.key: paper.priority for paper in papers}
     queue = [
         (_TURNS[experiment.stage][min(nth, 3)], nth, Run(paper.key, experiment, budget, seed))
         for nth, seed in enumerate(seeds)
@@ -73,7 +73,7 @@ def runs(papers: Sequence[Paper], budget: Budget, seeds: Iterable[int], names: S
         for experiment in paper.experiments
         if experiment.has(budget) and (not names or experiment.name in names)
     ]
-    return [run for *_, run in sorted(queue, key=lambda entry: (*entry[:2], turns[entry[2].paper]))]
+    return [run for *_, run in sorted(queue, key=lambda entry: (*entry[:2], priorities[entry[2].paper]))]
 
 
 def missing(wanted: Iterable[Run], folder: Path) -> list[Run]:
@@ -85,45 +85,45 @@ def missing(wanted: Iterable[Run], folder: Path) -> list[Run]:
     return [run for run in wanted if find_run(folder, run) is None]
 
 
-def run_one(run: Run, place: Place, deadline: float | None = None) -> RunResult | None:
+def run_one(run: Run, folders: Folders, deadline: float | None = None) -> RunResult | None:
     """Train ``run`` unless its result is there or another process trains it (then None), and write its result.
 
     Args:
         run: what to train.
-        place: where results and checkpoints lie.
+        folders: where results and checkpoints lie.
         deadline: ``time.monotonic()`` after which it stops at the next epoch's end.
 
     Raises:
         Stopped: the deadline passed or SIGTERM came; a checkpoint was left.
         ResultError: a result is damaged or belongs to another recipe, or a folder cannot be written.
     """
-    if (found := find_run(place.results, run)) is not None:
+    if (found := find_run(folders.results, run)) is not None:
         return found
-    _ensure_folders(place)
+    _ensure_folders(folders)
     try:
-        lock = FileLock(place.checkpoints / f"{run.id}.lock").acquire(blocking=False)
+        lock = FileLock(folders.checkpoints / f"{run.id}.lock").acquire(blocking=False)
     except Timeout:
         return None
     with lock:
         # Looked for once more: the process that held the lock until now may have written it.
-        return find_run(place.results, run) or _train(run, place, deadline)
+        return find_run(folders.results, run) or _train(run, folders, deadline)
 
 
-def _train(run: Run, place: Place, deadline: float | None) -> RunResult:
+def _train(run: Run, folders: Folders, deadline: float | None) -> RunResult:
     from sepconv.training.trainer import train  # imports Keras and its backend, which nothing else here needs
 
     with _termination() as terminated:
         result = train(
             run,
-            checkpoints=place.checkpoints,
+            checkpoints=folders.checkpoints,
             stop=lambda: bool(terminated) or (deadline is not None and time.monotonic() > deadline),
         )
-    write(place.results, result)
-    discard(place.checkpoints, run.id)
+    write(folders.results, result)
+    discard(folders.checkpoints, run.id)
     return result
 
 
-def work_off(queue: Sequence[Run], place: Place, deadline: float | None = None) -> list[str]:
+def run_queue(queue: Sequence[Run], folders: Folders, deadline: float | None = None) -> list[str]:
     """Train the runs one after another, each in a fresh process, and return a line for each that failed.
 
     Stops early once the deadline has passed or SIGTERM came; running it again continues.
@@ -133,7 +133,7 @@ def work_off(queue: Sequence[Run], place: Place, deadline: float | None = None) 
         remaining = None if deadline is None else (deadline - time.monotonic()) / 60
         if remaining is not None and remaining <= 0:
             break
-        code = _in_fresh_process(run, place, remaining)
+        code = _in_fresh_process(run, folders, remaining)
         if code in (STOPPED, -signal.SIGTERM):  # the latter where SIGTERM came before training began
             break
         if code:
@@ -222,9 +222,9 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _ensure_folders(place: Place) -> None:
+def _ensure_folders(folders: Folders) -> None:
     """Better to learn now than after hours of training that nothing can be written."""
-    for folder in (place.results, place.checkpoints):
+    for folder in (folders.results, folders.checkpoints):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with TemporaryFile(dir=folder):
@@ -233,11 +233,11 @@ def _ensure_folders(place: Place) -> None:
             raise ResultError(f"{folder}: expected a folder to write to, got: {error.strerror}") from None
 
 
-def _in_fresh_process(run: Run, place: Place, minutes: float | None) -> int:
+def _in_fresh_process(run: Run, folders: Folders, minutes: float | None) -> int:
     """A fresh process a run: its peak memory is its own, and a crash takes nothing else with it."""
     command = [sys.executable, "-m", "sepconv", "run", run.paper, run.experiment.name]
     command += ["--budget", run.budget, "--seed", str(run.seed)]
-    command += ["--results", str(place.results), "--checkpoints", str(place.checkpoints)]
+    command += ["--results", str(folders.results), "--checkpoints", str(folders.checkpoints)]
     if minutes is not None:
         command += ["--deadline", f"{minutes:.3f}"]
     with _termination() as came, subprocess.Popen(command) as process:

@@ -11,7 +11,7 @@ from math import inf, log
 from typing import TypeVar
 
 from sepconv.results.store import Results
-from sepconv.spec import Claim, Departure, Measure, Paper
+from sepconv.spec import Claim, Departure, Paper, Quantity
 from sepconv.verdicts import stats
 from sepconv.verdicts.judge import judge
 from sepconv.verdicts.rules import Judgement, Part, Verdict
@@ -57,10 +57,10 @@ def gaps(paper: Paper, judgements: Iterable[Judgement], results: Results) -> tup
 
 
 def touches(departure: Departure, claim: Claim) -> bool:
-    """Whether one of the measures that the claim rests on could come out otherwise without the departure."""
+    """Whether one of the quantities that the claim rests on could come out otherwise without the departure."""
     return any(
-        measure.metric in departure.affects and (not departure.experiments or measure.of in departure.experiments)
-        for measure in claim.measures
+        quantity.metric in departure.affects and (not departure.experiments or quantity.of in departure.experiments)
+        for quantity in claim.quantities
     )
 
 
@@ -75,9 +75,9 @@ def suspects(paper: Paper, claim: Claim, results: Results) -> Suspects:
 
 
 def undo(departure: Departure, spec: T) -> T:
-    """A claim, check or measure with what the departure stands for replaced by what lacks it."""
-    if isinstance(spec, Measure):
-        of, metric = (departure.undone.get(name, name) for name in (spec.of, spec.metric))
+    """A claim, check or quantity with what the departure stands for replaced by what lacks it."""
+    if isinstance(spec, Quantity):
+        of, metric = (departure.counterpart.get(name, name) for name in (spec.of, spec.metric))
         return replace(spec, of=of, metric=metric)
     if isinstance(spec, tuple):
         return type(spec)(undo(departure, part) for part in spec)
@@ -156,7 +156,7 @@ def _cleared(found: Suspects) -> str:
 
 
 def _experiments(judgement: Judgement) -> str:
-    return ", ".join(dict.fromkeys(measure.of for measure in judgement.claim.measures))
+    return ", ".join(dict.fromkeys(quantity.of for quantity in judgement.claim.quantities))
 
 
 def _one_more_run(part: Part) -> Interval | None:

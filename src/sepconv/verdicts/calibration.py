@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from sepconv.spec import Check, Measure, Ordered, Within, higher
+from sepconv.spec import Check, Ordered, Quantity, Within, higher
 from sepconv.verdicts import rules
 from sepconv.verdicts.judge import questions
 from sepconv.verdicts.stats import Floats
@@ -22,7 +22,7 @@ SEEDS = (3, 5, 10)
 
 _ORDER = higher("test_accuracy", of="a", than="b")
 CHECKS: dict[str, Check] = {
-    "value within ± 1": Within((Measure("test_accuracy", "a"),), low=-1, high=1),
+    "value within ± 1": Within((Quantity("test_accuracy", "a"),), low=-1, high=1),
     "one order": _ORDER,
     "three orders": Ordered(3 * _ORDER.pairs),
 }

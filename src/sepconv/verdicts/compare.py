@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from sepconv.results.store import Results
-from sepconv.spec import Budget, Claim, InputError, Measure, Paper
+from sepconv.spec import Budget, Claim, InputError, Paper, Quantity
 from sepconv.verdicts import stats
 from sepconv.verdicts.judge import Answer, Question, answer, judge, questions
 from sepconv.verdicts.rules import Judgement, Verdict
@@ -84,8 +84,8 @@ def set_aside(paper: Paper, ours: Results, theirs: Results) -> tuple[str, ...]:
     comparable = _of_our_data(ours, theirs)
     kept = {run.key for run in comparable.runs}
     other_data = [f"{r.key} (other data than ours)" for r in theirs.runs if r.paper == paper.key and r.key not in kept]
-    wanted = [Measure("num_params", e.name) for e in paper.experiments]
-    wanted += [Measure("test_accuracy", e.name) for e in paper.experiments if e.recipe]
+    wanted = [Quantity("num_params", e.name) for e in paper.experiments]
+    wanted += [Quantity("test_accuracy", e.name) for e in paper.experiments if e.recipe]
     found = (text for budget in Budget for text in Selection(paper, comparable, budget).set_aside(wanted))
     return tuple(dict.fromkeys([*other_data, *found]))
 
@@ -108,7 +108,7 @@ def _rows_of(question: Question, ours: Selection, theirs: Selection) -> Iterator
 
     Not of seconds: alone, they say more about the machine than about the network.
     """
-    if not any(isinstance(term, Measure) for term in question.terms):
+    if not any(isinstance(term, Quantity) for term in question.terms):
         return
     try:
         row = _row(ours.budget, answer(question, ours), answer(question, theirs))

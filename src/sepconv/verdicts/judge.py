@@ -23,11 +23,11 @@ from sepconv.spec import (
     DifferenceWithin,
     Equal,
     InputError,
-    Measure,
     Number,
     Ordered,
     Pair,
     Paper,
+    Quantity,
     RatioWithin,
     Within,
     to_json,
@@ -38,7 +38,7 @@ from sepconv.verdicts.samples import MIN_SEEDS, Key, Sample, Selection, describe
 
 __all__ = ["Judgement", "Part", "Question", "Verdict", "answer", "export", "judge", "questions"]
 
-SCHEMA = 1  # of the export
+SCHEMA = 2  # of the export; 1 called a quantity a measure
 BOOTSTRAP_SEED = 0
 # Budgets and machines that never decide, from the most to the least telling.
 _HINTS = (
@@ -46,15 +46,15 @@ _HINTS = (
     (Budget.REDUCED, "the reduced budget"),
     (Budget.SMOKE, "the smoke budget"),
 )
-_WORDS = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}
-_INTERNAL_WORDS = {1: Verdict.CONSISTENT, -1: Verdict.INCONSISTENT, 0: Verdict.INCONCLUSIVE}
+_VERDICT_OF = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}
+_INTERNAL_VERDICT_OF = {1: Verdict.CONSISTENT, -1: Verdict.INCONSISTENT, 0: Verdict.INCONCLUSIVE}
 
 
 @dataclass(frozen=True)
 class Question:
-    """Does a measure, or a difference or ratio of two, lie from ``low`` to ``high``? ``strict``: between them."""
+    """Does a quantity, or a difference or ratio of two, lie from ``low`` to ``high``? ``strict``: between them."""
 
-    terms: tuple[Measure | Number, ...]  # one or two
+    terms: tuple[Quantity | Number, ...]  # one or two
     low: float
     high: float
     strict: bool = False
@@ -74,7 +74,7 @@ class Question:
         """Unit of the number that is asked for."""
         if self.ratio:
             return "×"
-        unit = next((term.unit for term in self.terms if isinstance(term, Measure)), "")
+        unit = next((term.unit for term in self.terms if isinstance(term, Quantity)), "")
         return "points" if unit == "%" and len(self.terms) == 2 else unit
 
     @property
@@ -84,7 +84,7 @@ class Question:
             return _term_label(self.terms[0])
         first, second = self.terms
         sign = "÷" if self.ratio else "−"
-        if isinstance(first, Measure) and isinstance(second, Measure) and describe(first) == describe(second):
+        if isinstance(first, Quantity) and isinstance(second, Quantity) and describe(first) == describe(second):
             return f"{describe(first)}, {first.of} {sign} {second.of}"
         return f"{_term_label(first)} {sign} {_term_label(second)}"
 
@@ -126,9 +126,9 @@ def questions(check: Check) -> tuple[Question, ...]:
     match check:
         case Equal():
             expected, resolution = check.expected, check.resolution
-            return (Question((check.measure,), expected - resolution, expected + resolution, strict=True),)
+            return (Question((check.quantity,), expected - resolution, expected + resolution, strict=True),)
         case Within():
-            return tuple(Question((measure,), check.low, check.high) for measure in check.measures)
+            return tuple(Question((quantity,), check.low, check.high) for quantity in check.quantities)
         case Ordered():
             return tuple(Question(_terms(pair), 0, inf, strict=True) for pair in check.pairs)
         case DifferenceWithin():
@@ -144,7 +144,7 @@ def answer(question: Question, selection: Selection) -> Answer:
     """Answer a question from the results that count.
 
     Raises:
-        MeasureError: no result could ever answer it.
+        QuantityError: no result could ever answer it.
     """
     samples = [selection.sample(term) for term in question.terms]
     sides = _aligned(samples)
@@ -178,12 +178,12 @@ def _judge(claim: Claim, selection: Selection) -> Judgement:
     """One claim, without Holm's correction and without the sentence, unless it cannot be judged."""
     try:
         answers = [answer(question, selection) for question in questions(claim.check)]
-        missing, set_aside = selection.missing(claim.measures), selection.set_aside(claim.measures)
+        missing, set_aside = selection.missing(claim.quantities), selection.set_aside(claim.quantities)
     except (InputError, ValueError) as error:
         return _unjudgeable(claim, selection.paper, str(error))
     comparisons = max(1, sum(not a.exact for a in answers))
     evidence = rules.combine([rules.correct(a.evidence, comparisons) for a in answers])
-    verdict = _word(evidence, claim, tested=all(a.values for a in answers))
+    verdict = _verdict_of(evidence, claim, tested=all(a.values for a in answers))
     parts = tuple(_part(a, claim, comparisons) for a in answers)
     units = {part.unit for part in parts}
     return Judgement(
@@ -226,7 +226,7 @@ def _part(given: Answer, claim: Claim, comparisons: int) -> Part:
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         n=n,
-        verdict=_word(rules.correct(given.evidence, comparisons), claim, tested=bool(values)),
+        verdict=_verdict_of(rules.correct(given.evidence, comparisons), claim, tested=bool(values)),
         unit=question.unit,
         exact=given.exact,
         at_least=question.low if question.limits[0] > -inf else None,
@@ -246,12 +246,12 @@ def _mean(given: Answer) -> float | None:
     return exp(mean) if given.question.ratio else mean
 
 
-def _word(evidence: Evidence, claim: Claim, tested: bool) -> Verdict:
+def _verdict_of(evidence: Evidence, claim: Claim, tested: bool) -> Verdict:
     """The verdict in the words of the claim's kind; a contradiction stands whatever else is still missing."""
     direction = int(rules.decide(evidence))
     if not tested and direction != -1:
         return Verdict.NOT_TESTED
-    return (_INTERNAL_WORDS if claim.kind == "internal" else _WORDS)[direction]
+    return (_INTERNAL_VERDICT_OF if claim.kind == "internal" else _VERDICT_OF)[direction]
 
 
 def _p_value(answers: list[Answer], evidence: Evidence) -> float | None:
@@ -322,12 +322,12 @@ def _aligned(samples: list[Sample]) -> list[dict[Key, float]]:
     ]
 
 
-def _terms(pair: Pair) -> tuple[Measure, Measure]:
+def _terms(pair: Pair) -> tuple[Quantity, Quantity]:
     return pair.first, pair.second
 
 
-def _term_label(term: Measure | Number) -> str:
-    return f"{describe(term)} of {term.of}" if isinstance(term, Measure) else term.label
+def _term_label(term: Quantity | Number) -> str:
+    return f"{describe(term)} of {term.of}" if isinstance(term, Quantity) else term.label
 
 
 def _exported(judgement: Judgement) -> dict[str, Any]:

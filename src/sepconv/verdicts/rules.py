@@ -18,7 +18,7 @@ from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.stats import Floats, Interval
 
 ALPHA = 0.05
-MATTERS = 1.0  # points of accuracy: the narrowest tolerance that a criterion of a claim allows
+RELEVANT_DIFFERENCE = 1.0  # points of accuracy: the narrowest tolerance that a criterion of a claim allows
 
 
 class Verdict(StrEnum):
@@ -33,7 +33,7 @@ class Verdict(StrEnum):
 
 
 class Difference(StrEnum):
-    """Whether two ways to run one experiment lead to the same accuracy, give or take ``MATTERS``."""
+    """Whether two ways to run one experiment lead to the same accuracy, give or take ``RELEVANT_DIFFERENCE``."""
 
     NONE = "no difference that matters"
     SOME = "differs"
@@ -131,5 +131,5 @@ def decide(evidence: Evidence) -> NDArray[np.int8]:
 
 
 def difference(within: Evidence) -> Difference:
-    """What the evidence says that a difference lies within ``MATTERS``: the interval is inside, apart, or neither."""
+    """Whether a difference lies within ``RELEVANT_DIFFERENCE``: the interval is inside, outside, or neither."""
     return {1: Difference.NONE, -1: Difference.SOME, 0: Difference.OPEN}[int(decide(within))]

@@ -1,4 +1,4 @@
-"""From results to samples: which results count for a measure, what they measured, and which are missing.
+"""From results to samples: which results count for a quantity, what they measured, and which are missing.
 
 A result counts at the budget and for the spec that the paper's module states today. Whatever lies in the same place but
 has another recipe, precision or data, or diverged, is set aside with a reason and never mixed in.
@@ -29,9 +29,9 @@ from sepconv.spec import (
     Budget,
     Experiment,
     InputError,
-    Measure,
     Number,
     Paper,
+    Quantity,
     Run,
     to_json,
 )
@@ -43,7 +43,7 @@ SETTLED = 0.99  # of the final accuracy
 # The protocol of yu2021's timings: its notebooks leave the network in training mode and copy each batch from the host.
 LATENCY_PROTOCOL = ("training", "host")
 
-_WORDS = {
+_METRIC_NAMES = {
     "num_params": "parameters",
     "trainable_params": "trainable parameters",
     "mult_adds": "mult-adds",
@@ -56,16 +56,16 @@ _WORDS = {
     "latency_256": "time for the test images at batch size 256",
 }
 
-Key = tuple[int, str]  # what two measures share where they are paired: the seed (or pass) and, for times, the machine
+Key = tuple[int, str]  # what two quantities share where they are paired: the seed (or pass) and, for times, the machine
 
 
-class MeasureError(InputError):
+class QuantityError(InputError):
     """A claim asks for what no result can hold: one line says what was expected and what came."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What one measure gives: a value a seed, a value a repeated pass, or one exact value."""
+    """What one quantity gives: a value a seed, a value a repeated pass, or one exact value."""
 
     values: dict[Key, float] = field(default_factory=dict)
     sources: dict[Key, str] = field(default_factory=dict)  # keys of the results
@@ -81,11 +81,11 @@ class Selection:
     budget: Budget = Budget.PAPER
     any_machine: bool = False
 
-    def sample(self, term: Measure | Number) -> Sample:
+    def sample(self, term: Quantity | Number) -> Sample:
         """What the results that count give for ``term``; empty where there are none.
 
         Raises:
-            MeasureError: no result could ever hold that measure.
+            QuantityError: no result could ever hold that quantity.
         """
         if isinstance(term, Number):
             return Sample({(0, ""): term.value}, exact=True)
@@ -98,50 +98,50 @@ class Selection:
         values = {keys[run.key]: value for run in counted if (value := read(run, term)) is not None}
         return Sample(values, {keys[run.key]: run.key for run in counted})
 
-    def set_aside(self, measures: Iterable[Measure]) -> tuple[str, ...]:
+    def set_aside(self, quantities: Iterable[Quantity]) -> tuple[str, ...]:
         """One text for each result that lies where one would count but does not, with the reason."""
         found: dict[str, None] = {}
-        for measure in measures:
-            if measure.metric in COST_METRICS:
-                cost = self.results.cost_of(self.paper.key, measure.of)
+        for quantity in quantities:
+            if quantity.metric in COST_METRICS:
+                cost = self.results.cost_of(self.paper.key, quantity.of)
                 found |= {f"{cost.key} ({reason})": None for reason in [self._against_cost(cost)] if cost and reason}
-            elif measure.metric in LATENCY_METRICS:
-                found |= {f"{r.key} (timed on a CPU)": None for r in self._latencies(measure) if not self._admits(r)}
+            elif quantity.metric in LATENCY_METRICS:
+                found |= {f"{r.key} (timed on a CPU)": None for r in self._latencies(quantity) if not self._admits(r)}
             else:
-                found |= {f"{run.key} ({reason})": None for run, reason in self._candidates(measure) if reason}
+                found |= {f"{run.key} ({reason})": None for run, reason in self._candidates(quantity) if reason}
         return tuple(found)
 
-    def missing(self, measures: Iterable[Measure]) -> tuple[str, ...]:
-        """Keys of the results that are still needed for ``MIN_SEEDS`` values of each measure, over equal seeds."""
-        wanted = list(measures)
+    def missing(self, quantities: Iterable[Quantity]) -> tuple[str, ...]:
+        """Keys of the results that are still needed for ``MIN_SEEDS`` values of each quantity, over equal seeds."""
+        wanted = list(quantities)
         absent = []
-        for measure in wanted:
-            if measure.metric in COST_METRICS and not self.sample(measure).values:
-                absent.append(f"{self.paper.key}/{measure.of}/cost")
-            elif measure.metric in LATENCY_METRICS and not self.sample(measure).values:
-                absent.append(f"{self.paper.key}/{measure.of}/latency-{self.budget}-{'-'.join(LATENCY_PROTOCOL)}")
+        for quantity in wanted:
+            if quantity.metric in COST_METRICS and not self.sample(quantity).values:
+                absent.append(f"{self.paper.key}/{quantity.of}/cost")
+            elif quantity.metric in LATENCY_METRICS and not self.sample(quantity).values:
+                absent.append(f"{self.paper.key}/{quantity.of}/latency-{self.budget}-{'-'.join(LATENCY_PROTOCOL)}")
         trained = [m for m in wanted if m.metric not in COST_METRICS | LATENCY_METRICS]
         return tuple(dict.fromkeys(absent + self._missing_runs(trained)))
 
-    def _missing_runs(self, measures: list[Measure]) -> list[str]:
+    def _missing_runs(self, quantities: list[Quantity]) -> list[str]:
         """Seeds of which most is there come first; where a result lies that does not count, the seed is lost."""
         usable: dict[str, set[int]] = {}
-        for measure in measures:
-            seeds = {seed for seed, _ in self.sample(measure).values}
-            usable[measure.of] = usable.get(measure.of, seeds) & seeds
+        for quantity in quantities:
+            seeds = {seed for seed, _ in self.sample(quantity).values}
+            usable[quantity.of] = usable.get(quantity.of, seeds) & seeds
         lost = {run.seed for name in usable for run in self._runs(name) if run.seed not in usable[name]}
         held = Counter(seed for seeds in usable.values() for seed in seeds)
         candidates = (held.keys() | set(range(MIN_SEEDS + len(lost)))) - lost
         chosen = sorted(sorted(candidates, key=lambda seed: (-held[seed], seed))[:MIN_SEEDS])
         return [self._run(name, seed).key for name in usable for seed in chosen if seed not in usable[name]]
 
-    def _candidates(self, measure: Measure) -> list[tuple[RunResult, str]]:
+    def _candidates(self, quantity: Quantity) -> list[tuple[RunResult, str]]:
         """Every run of the experiment at the budget, with the reason why it does not count, or ""."""
-        if self.paper.experiment(measure.of).recipe is None:
-            raise MeasureError(f"expected an experiment that is trained, got {measure.of}, which is only counted")
-        return [(run, self._against(run, measure)) for run in self._runs(measure.of)]
+        if self.paper.experiment(quantity.of).recipe is None:
+            raise QuantityError(f"expected an experiment that is trained, got {quantity.of}, which is only counted")
+        return [(run, self._against(run, quantity)) for run in self._runs(quantity.of)]
 
-    def _against(self, run: RunResult, measure: Measure) -> str:
+    def _against(self, run: RunResult, quantity: Quantity) -> str:
         if run.status != "complete":
             return "its loss became NaN"
         expected = self._run(run.experiment, run.seed)
@@ -149,20 +149,22 @@ class Selection:
             return f"other {', '.join(_differences(run.spec, expected.spec))}"
         if run.data_sha256 != self._checksums[run.spec["dataset"]]:
             return "other data"
-        if measure.metric in TIMES and not self._admits(run):
+        if quantity.metric in TIMES and not self._admits(run):
             return "timed on a CPU"
-        return "" if read(run, measure) is not None else f"holds no {describe(measure)}"
+        return "" if read(run, quantity) is not None else f"holds no {describe(quantity)}"
 
     def _admits(self, result: RunResult | LatencyResult) -> bool:
         return self.any_machine or result.environment.accelerator
 
-    def _count(self, measure: Measure) -> Sample:
-        cost = self.results.cost_of(self.paper.key, measure.of)
-        if measure.epoch is not None:
-            raise MeasureError(f"expected no epoch for {measure.metric}, which is counted, got epoch {measure.epoch}")
+    def _count(self, quantity: Quantity) -> Sample:
+        cost = self.results.cost_of(self.paper.key, quantity.of)
+        if quantity.epoch is not None:
+            raise QuantityError(
+                f"expected no epoch for {quantity.metric}, which is counted, got epoch {quantity.epoch}"
+            )
         if cost is None or self._against_cost(cost):
             return Sample(exact=True)
-        return Sample({(0, ""): float(getattr(cost, measure.metric))}, {(0, ""): cost.key}, exact=True)
+        return Sample({(0, ""): float(getattr(cost, quantity.metric))}, {(0, ""): cost.key}, exact=True)
 
     def _against_cost(self, cost: CostResult | None) -> str:
         if cost is None:
@@ -172,19 +174,19 @@ class Selection:
             return "other network"
         return "other batch size" if cost.batch_size != _batch_size(experiment) else ""
 
-    def _passes(self, measure: Measure) -> Sample:
+    def _passes(self, quantity: Quantity) -> Sample:
         """One value a repeated pass. The passes of two networks are paired in their order, on one machine."""
-        batch_size = int(measure.metric.removeprefix("latency_"))
+        batch_size = int(quantity.metric.removeprefix("latency_"))
         sample = Sample()
-        for result in filter(self._admits, self._latencies(measure)):
+        for result in filter(self._admits, self._latencies(quantity)):
             for number, seconds in enumerate(result.seconds.get(batch_size, ())):
                 key = (number, measured_on(result.environment))
                 sample.values[key] = seconds
                 sample.sources[key] = result.key
         return sample
 
-    def _latencies(self, measure: Measure) -> list[LatencyResult]:
-        place = (self.paper.key, measure.of, self.budget, *LATENCY_PROTOCOL)
+    def _latencies(self, quantity: Quantity) -> list[LatencyResult]:
+        place = (self.paper.key, quantity.of, self.budget, *LATENCY_PROTOCOL)
         return [
             r for r in self.results.latencies if (r.paper, r.experiment, r.budget, r.batch_norm, r.transfer) == place
         ]
@@ -212,7 +214,7 @@ def data_of(results: Results) -> dict[str, str]:
     return {name: min(found, key=lambda sha256: (-found[sha256], sha256)) for name, found in counts.items()}
 
 
-def strangers(known: Iterable[Paper], results: Results) -> tuple[str, ...]:
+def unknown_results(known: Iterable[Paper], results: Results) -> tuple[str, ...]:
     """One line for each result whose paper or experiment is none of those known: no claim reads it."""
     names = {(paper.key, experiment.name) for paper in known for experiment in paper.experiments}
     return tuple(
@@ -222,27 +224,27 @@ def strangers(known: Iterable[Paper], results: Results) -> tuple[str, ...]:
     )
 
 
-def read(run: RunResult, measure: Measure) -> float | None:
-    """The value of ``measure`` in a complete run; None where this run does not hold it.
+def read(run: RunResult, quantity: Quantity) -> float | None:
+    """The value of ``quantity`` in a complete run; None where this run does not hold it.
 
     Raises:
-        MeasureError: no run of that recipe could hold it.
+        QuantityError: no run of that recipe could hold it.
     """
-    if measure.epoch is None:
-        return _AT_END[measure.metric](run)
-    if measure.metric not in _AT_EPOCH:
-        raise MeasureError(f"expected one of {', '.join(_AT_EPOCH)} at an epoch, got {measure.metric}")
-    if measure.metric == "test_accuracy" and run.spec["recipe"]["train_images"] != TRAIN_IMAGES:
-        raise MeasureError("expected val_accuracy at an epoch, got test_accuracy, which is measured at the end only")
-    if run.budget is Budget.PAPER and not 1 <= measure.epoch <= len(run.history):
-        raise MeasureError(f"expected an epoch from 1 to {len(run.history)}, got {measure.epoch}")
-    return _AT_EPOCH[measure.metric](run.history[measure.epoch - 1]) if measure.epoch <= len(run.history) else None
+    if quantity.epoch is None:
+        return _AT_END[quantity.metric](run)
+    if quantity.metric not in _AT_EPOCH:
+        raise QuantityError(f"expected one of {', '.join(_AT_EPOCH)} at an epoch, got {quantity.metric}")
+    if quantity.metric == "test_accuracy" and run.spec["recipe"]["train_images"] != TRAIN_IMAGES:
+        raise QuantityError("expected val_accuracy at an epoch, got test_accuracy, which is measured at the end only")
+    if run.budget is Budget.PAPER and not 1 <= quantity.epoch <= len(run.history):
+        raise QuantityError(f"expected an epoch from 1 to {len(run.history)}, got {quantity.epoch}")
+    return _AT_EPOCH[quantity.metric](run.history[quantity.epoch - 1]) if quantity.epoch <= len(run.history) else None
 
 
-def describe(measure: Measure) -> str:
-    """The measure's metric in words, with the epoch."""
-    words = _WORDS.get(measure.metric) or measure.metric.replace("_", " ")
-    return words if measure.epoch is None else f"{words} at epoch {measure.epoch}"
+def describe(quantity: Quantity) -> str:
+    """The quantity's metric in words, with the epoch."""
+    words = _METRIC_NAMES.get(quantity.metric) or quantity.metric.replace("_", " ")
+    return words if quantity.epoch is None else f"{words} at epoch {quantity.epoch}"
 
 
 def _settling_epoch(run: RunResult) -> float:
@@ -254,7 +256,7 @@ def _log_distance(run: RunResult) -> float | None:
     """Mean absolute distance of our test accuracy to the authors' log, in points, over the epochs that both have."""
     log = papers.training_log(papers.paper(run.paper))
     if log is None:
-        raise MeasureError(f"expected a paper with a training log, got {run.paper}")
+        raise QuantityError(f"expected a paper with a training log, got {run.paper}")
     ours = log[log["experiment"] == run.experiment]
     theirs = dict(zip(ours["epoch"].astype(int), ours["test_accuracy"].astype(float), strict=True))
     later = [e for e in run.history if e.epoch >= LOG_FROM_EPOCH and e.epoch in theirs]

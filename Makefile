@@ -21,7 +21,7 @@ or-else = || { echo "make: $(1)" >&2; exit 1; }
 help:
 	@echo "make report      create the environment, execute the notebooks, build the book"
 	@echo "make test        lint, types, tests, and every notebook's output against the committed one"
-	@echo "make reproduce   train what is missing, then report: BUDGET=smoke|reduced|paper PAPER=all|tseng2020|... SEEDS='0 1 2'"
+	@echo "make reproduce   train what is missing, then report: BUDGET=smoke|short|double|paper PAPER=all|tseng2020|... SEEDS='0 1 2'"
 	@echo "make serve       show the book at http://127.0.0.1:$(PORT)"
 	@echo "make env         only create the environment ($(VENV), from requirements.txt)"
 	@echo "make clean       remove the built book and caches; the environment and results stay"

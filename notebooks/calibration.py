@@ -32,7 +32,6 @@ from IPython.display import Markdown
 from sepconv import papers
 from sepconv.report import figures, frames, tables
 from sepconv.results import store
-from sepconv.spec import Budget
 from sepconv.verdicts import calibration
 from sepconv.verdicts.rules import ALPHA
 
@@ -62,7 +61,7 @@ Markdown(
 
 # %% tags=["hide-input"]
 found = store.read_all(Path(results_dir))
-noise = pd.concat([frames.seed_noise(paper, found, [Budget.PAPER, Budget.REDUCED]) for paper in papers.all_papers()])
+noise = pd.concat([frames.seed_noise(paper, found, frames.WHOLE_BUDGETS) for paper in papers.all_papers()])
 measured = [
     f"- {n.paper}, {n.experiment}, budget {n.budget}: {n.deviation:.2f} points from {n.seeds} seeds"
     for n in noise.itertuples()

@@ -52,7 +52,7 @@ tables.runs_table(found)
 # cores may change bits.
 
 # %% tags=["hide-input"]
-again = store.read_all(Path(repeats_dir))
+again = store.read_all(Path(repeats_dir)) if Path(repeats_dir).is_dir() else store.Results()
 tables.repeats_table(frames.repeats(found, again))
 
 # %% [markdown]

@@ -98,7 +98,7 @@ def test_a_parameter_reaches_the_notebook_and_its_fingerprint(root):
     build.execute(root, {"budget": "paper"})
     assert '"paper\\n"' in (root / "book" / "papers" / "page.ipynb").read_text()
     assert faults(root) == ""
-    edit(root, lambda nb: nb["metadata"]["papermill"]["parameters"].update(budget="reduced"))
+    edit(root, lambda nb: nb["metadata"]["papermill"]["parameters"].update(budget="short"))
     assert "stale" in faults(root)
 
 

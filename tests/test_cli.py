@@ -70,8 +70,8 @@ def test_unknown_experiment(sepconv, command, tmp_path):
 
 
 def test_an_experiment_without_the_budget(sepconv, tmp_path):
-    outcome = sepconv("run", "islam2022", "large", "--budget", "reduced", "--results", tmp_path)
-    assert_one_line(outcome, "expected experiments with the budget reduced, got large")
+    outcome = sepconv("run", "islam2022", "vgg19", "--budget", "short", "--results", tmp_path)
+    assert_one_line(outcome, "expected experiments with the budget short, got vgg19")
 
 
 @pytest.mark.parametrize("command", [("judge",), ("export",), ("compare", ".")])

@@ -60,11 +60,11 @@ def test_ratios_are_held_against_it_as_ratios():
 def test_smaller_budgets_are_compared_too():
     accuracies = ((50.0, 51.0, 52.0), (51.5,))
     (comparison,) = compare.compare(
-        VALUE, *(Results(runs=runs_of(A, values, budget=Budget.REDUCED)) for values in accuracies)
+        VALUE, *(Results(runs=runs_of(A, values, budget=Budget.SHORT)) for values in accuracies)
     )
     assert not comparison.changed
     (row,) = comparison.rows
-    assert (row.budget, row.theirs, row.as_expected) == (Budget.REDUCED, (51.5,), 1)
+    assert (row.budget, row.theirs, row.as_expected) == (Budget.SHORT, (51.5,), 1)
 
 
 @pytest.mark.parametrize("accuracies", [(93.0,), (93.0, 93.0, 93.0)])
@@ -105,9 +105,9 @@ def test_against_nobody_it_says_what_to_expect():
 
 def test_one_budget_that_cannot_be_read_hides_no_other():
     zero = {"history": [e.model_dump() | {"train_seconds": 0} for e in run_of(B, 0).history]}
-    reduced = (run_of(A, 0, budget=Budget.REDUCED), run_of(B, 0, budget=Budget.REDUCED))
+    reduced = (run_of(A, 0, budget=Budget.SHORT), run_of(B, 0, budget=Budget.SHORT))
     ours = Results(runs=(run_of(A, 0), run_of(B, 0, **zero), *reduced))
-    assert only_row(TIMES, "ratio", ours, ours).budget is Budget.REDUCED
+    assert only_row(TIMES, "ratio", ours, ours).budget is Budget.SHORT
 
 
 def test_who_ran_one_of_two_networks_has_that_one_compared():
@@ -135,7 +135,7 @@ def test_what_is_not_compared_is_named_with_the_reason():
         runs=(
             run_of(A, 5),
             run_of(A, 6, data_sha256="cd" * 32),
-            run_of(bfloat16, 7, budget=Budget.REDUCED),
+            run_of(bfloat16, 7, budget=Budget.SHORT),
             run_of(A, 8, status="diverged", final=None, history=[]),
             run_of(A, 9, paper="q", data_sha256="cd" * 32),
         ),
@@ -144,7 +144,7 @@ def test_what_is_not_compared_is_named_with_the_reason():
     assert compare.set_aside(paper_of(), ours, theirs) == (
         "p/a/paper-seed-6 (other data than ours)",
         "p/a/cost (other network)",
-        "p/a/reduced-seed-7 (other precision)",
+        "p/a/short-seed-7 (other precision)",
         "p/a/paper-seed-8 (its loss became NaN)",
     )
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from factories import lowered_for_cuda, shallow_network
+from factories import ScaledRun, lowered_for_cuda, shallow_network
 from sepconv.papers import paper
 from sepconv.results.store import find_run
 from sepconv.spec import Budget, Optimizer, Run, Scale
@@ -120,6 +120,24 @@ def test_batch_statistics_are_of_each_batch_and_change_no_weight(cifar10):
     assert accuracy == pytest.approx(100 * np.mean(logits.argmax(-1) == images.labels))
 
 
+def test_mean_batch_statistics_are_those_of_numpy_and_change_no_weight(cifar10):
+    images, model = first(cifar10.train, 150), shallow_network(dropout=0)
+    before = arrays(model)
+    mean, variance = engine_of(model, images).mean_batch_statistics(images)
+    assert all(map(np.array_equal, before, arrays(model)))
+    assert model.layers[1].momentum > 0
+    batches = np.split(scaled(images.pixels), [64, 128])
+    inputs = [keras.ops.convert_to_numpy(model.layers[0](batch)) for batch in batches]
+    assert mean == pytest.approx(np.mean([x.mean((0, 1, 2)) for x in inputs], axis=0), rel=1e-4, abs=1e-6)
+    assert variance == pytest.approx(np.mean([x.var((0, 1, 2)) for x in inputs], axis=0), rel=1e-4)
+
+
+def test_a_run_is_evaluated_with_re_estimated_batch_norm_too(small):
+    final = trainer.train(small("islam2022", "small")).final
+    assert final.reestimated is not None
+    assert final.reestimated.test_accuracy != final.test_accuracy
+
+
 @pytest.fixture
 def small(monkeypatch):
     """Two epochs of an experiment's recipe, on a network that compiles soon."""
@@ -128,7 +146,7 @@ def small(monkeypatch):
     def run(key, experiment, **changes):
         of = paper(key).experiment(experiment)
         recipe, scale = replace(of.recipe, batch_size=32, **changes), Scale(2, train_images=80, evaluate_images=48)
-        return Run(key, replace(of, recipe=recipe, reduced=scale), Budget.REDUCED, seed=0)
+        return ScaledRun(key, replace(of, recipe=recipe), scale)
 
     return run
 

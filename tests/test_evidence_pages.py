@@ -105,15 +105,15 @@ def test_seed_noise_is_the_deviation_over_three_seeds_or_more():
     paper, runs = PAPERS["tseng2020"], []
     for name, accuracies in {"conv": (70, 71, 75), "dsc": (80, 81)}.items():
         for seed, accuracy in enumerate(accuracies):
-            result = result_of(Run(paper.key, paper.experiment(name), Budget.REDUCED, seed))
+            result = result_of(Run(paper.key, paper.experiment(name), Budget.SHORT, seed))
             final = Final(train_accuracy=50, val_accuracy=50, test_accuracy=accuracy, test_loss=1)
             runs.append(result.model_copy(update={"final": final}))
-    frame = frames.seed_noise(paper, Results(runs=tuple(runs)), [Budget.PAPER, Budget.REDUCED])
+    frame = frames.seed_noise(paper, Results(runs=tuple(runs)), [Budget.PAPER, Budget.SHORT])
     assert frame.to_dict("records") == [
         {
             "paper": "tseng2020",
             "experiment": "conv",
-            "budget": "reduced",
+            "budget": "short",
             "seeds": 3,
             "deviation": pytest.approx(7**0.5),
         }

@@ -13,7 +13,7 @@ from sepconv.results.records import CostResult, Layer
 from sepconv.verdicts import stats
 
 
-def history(curves, budget="reduced", schedule="3 epochs of 8,000 images", metric="train_accuracy"):
+def history(curves, budget="short", schedule="3 epochs of 8,000 images", metric="train_accuracy"):
     """``curves``: name -> seed -> values by epoch."""
     rows = [
         {"network": name, "budget": budget, "schedule": schedule, "seed": seed, "epoch": epoch, metric: value}
@@ -84,7 +84,7 @@ def test_budgets_have_panels_of_their_own_and_networks_keep_their_look():
     reduced = history({"Conv": {0: [1, 2]}, "Sep": {0: [3, 4]}})
     above, below = figures.curves(pd.concat([paper, reduced]), "train_accuracy", "accuracy").axes
     assert above.get_title() == "budget paper: 20 epochs of 40,000 images"
-    assert below.get_title() == "budget reduced: 3 epochs of 8,000 images"
+    assert below.get_title() == "budget short: 3 epochs of 8,000 images"
     assert (below.get_xlabel(), below.get_ylabel()) == ("epoch", "accuracy")
     conv, sep = below.lines
     assert sep.get_color() == above.lines[0].get_color() != conv.get_color()
@@ -108,7 +108,7 @@ def test_ours_lie_over_the_log():
     (below,) = picture.legends
     assert [text.get_text() for text in below.get_texts()] == [
         "the authors' log (1 run)",
-        "ours, budget reduced: 3 epochs of 8,000 images (1 seed)",
+        "ours, budget short: 3 epochs of 8,000 images (1 seed)",
     ]
 
 
@@ -126,7 +126,7 @@ def test_only_the_papers_own_budget_is_filled():
         {
             "group": ["g", "g", "h"],
             "convolution": ["standard", "depthwise separable", "standard"],
-            "budget": ["paper", "paper", "reduced"],
+            "budget": ["paper", "paper", "short"],
             "accuracy": [80.0, 90, 30],
             "num_params": [1e6, 1e5, 2e6],
         }
@@ -142,7 +142,7 @@ def test_only_the_papers_own_budget_is_filled():
     }  # fmt: skip
     joined = [line for line in axes.lines if len(line.get_xdata()) == 2]
     assert [sorted(line.get_ydata()) for line in joined] == [[80, 90]]
-    assert {"g", "h", "hollow: budget reduced"} <= {text.get_text() for text in picture.legends[0].get_texts()}
+    assert {"g", "h", "hollow: a shorter budget"} <= {text.get_text() for text in picture.legends[0].get_texts()}
 
 
 def test_intensities_by_network_and_kind():

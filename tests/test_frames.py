@@ -11,10 +11,10 @@ from sepconv.results.store import Results
 from sepconv.spec import Budget, Run, SpecError
 
 TSENG, YU = papers.paper("tseng2020"), papers.paper("yu2021")
-BOTH = (Budget.PAPER, Budget.REDUCED)
+BOTH = (Budget.PAPER, Budget.SHORT)
 
 
-def run(name, seed=0, budget=Budget.REDUCED, paper=TSENG, accuracy=50.0, **more):
+def run(name, seed=0, budget=Budget.SHORT, paper=TSENG, accuracy=50.0, **more):
     result = result_of(Run(paper.key, paper.experiment(name), budget, seed), **more)
     final = Final(train_accuracy=accuracy + 5, val_accuracy=accuracy, test_accuracy=accuracy, test_loss=1)
     return result.model_copy(update={"final": final})
@@ -36,8 +36,8 @@ def cost(paper, name, *layers, **counts):
 
 
 def test_budgets_shown():
-    assert frames.shown("paper") == (Budget.PAPER, Budget.REDUCED)
-    assert frames.shown("reduced") == (Budget.REDUCED,)
+    assert frames.shown("paper") == (Budget.PAPER, Budget.DOUBLE, Budget.SHORT)
+    assert frames.shown("short") == (Budget.SHORT,)
     assert frames.shown("smoke") == (Budget.SMOKE,)
     with pytest.raises(SpecError, match="papr"):
         frames.shown("papr")
@@ -46,18 +46,18 @@ def test_budgets_shown():
 def test_history_has_every_epoch_of_every_run():
     results = Results(runs=(run("conv", 1), run("conv", 0), run("dsc"), run("da-conv")))
     frame = frames.history(TSENG, results, {"dsc": "Sep", "conv": "Conv"}, BOTH)
-    epochs = TSENG.experiment("conv").reduced.epochs
+    epochs = TSENG.experiment("conv").short_epochs
     assert list(frame.columns) == list(frames.HISTORY)
     assert list(frame["network"]) == ["Sep"] * epochs + ["Conv"] * 2 * epochs
     assert list(frame["seed"]) == [0] * 2 * epochs + [1] * epochs
     assert list(frame["epoch"]) == 3 * list(range(1, epochs + 1))
-    assert set(frame["schedule"]) == {"5 epochs of 8,000 images"}
+    assert set(frame["schedule"]) == {"8 epochs of 40,000 images"}
 
 
 def test_paper_budget_comes_first_and_smoke_not_at_all():
     results = Results(runs=(run("conv"), run("conv", budget=Budget.PAPER), run("conv", budget=Budget.SMOKE)))
     frame = frames.history(TSENG, results, {"conv": "Conv"}, BOTH)
-    assert list(dict.fromkeys(frame["budget"])) == ["paper", "reduced"]
+    assert list(dict.fromkeys(frame["budget"])) == ["paper", "short"]
 
 
 def test_a_run_of_another_recipe_is_left_out():
@@ -77,14 +77,14 @@ def test_log_has_the_names_of_our_columns():
 def test_accuracies_are_means_with_an_interval_of_student():
     results = Results(runs=tuple(run("conv", seed, accuracy=50.0 + seed) for seed in range(3)))
     (row,) = frames.accuracies(TSENG, results, ["conv", "dsc"], BOTH).to_dict("records")
-    assert (row["experiment"], row["budget"], row["seeds"], row["test_accuracy"]) == ("conv", "reduced", 3, 51)
+    assert (row["experiment"], row["budget"], row["seeds"], row["test_accuracy"]) == ("conv", "short", 3, 51)
     assert row["test_accuracy_high"] == pytest.approx(51 + 4.302653 * 1 / 3**0.5)  # t(0.975, 2)
     assert (
-        frames.accuracy_text(TSENG, results, "conv", "train_accuracy", BOTH) == "56.0 ± 2.5 % (budget reduced, n = 3)"
+        frames.accuracy_text(TSENG, results, "conv", "train_accuracy", BOTH) == "56.0 ± 2.5 % (budget short, n = 3)"
     )
     assert frames.accuracy_text(TSENG, results, "dsc", "train_accuracy", BOTH) == "not run"
     two = Results(runs=results.runs[:2])
-    assert frames.accuracy_text(TSENG, two, "conv", "test_accuracy", BOTH) == "50.5 % (budget reduced, n = 2)"
+    assert frames.accuracy_text(TSENG, two, "conv", "test_accuracy", BOTH) == "50.5 % (budget short, n = 2)"
 
 
 def test_costs_take_the_largest_budget():
@@ -107,12 +107,12 @@ def test_costs_leave_out_what_is_no_network_of_its_own():
 
 
 def twins(*accuracies, seeds=None):
-    """Runs of Conv at 60 % and of its twin in bfloat16 at these accuracies, in the rows of the reduced budget."""
+    """Runs of Conv at 60 % and of its twin in bfloat16 at these accuracies, in the rows of the budget short."""
     seeds = seeds or range(len(accuracies))
     ran = [run("conv", seed, accuracy=60) for seed in range(4)]
     ran += [run("conv-bf16", seed, accuracy=a) for seed, a in zip(seeds, accuracies, strict=True)]
     (row,) = (
-        frames.precisions([TSENG], Results(runs=tuple(ran)), [Budget.REDUCED])
+        frames.precisions([TSENG], Results(runs=tuple(ran)), [Budget.SHORT])
         .query("other == 'conv-bf16'")
         .itertuples()
     )
@@ -206,8 +206,8 @@ def test_ratios_reported_and_measured():
     frame = frames.ratios(YU, Results(runs=tuple(ran), latencies=tuple(passes)), printed, BOTH)
     assert [tuple(row) for row in frame.round(6).itertuples(index=False)] == [
         ("epoch", "reported", 2),
-        ("epoch", "ours, budget reduced, cpu", 1.5),
-        ("all epochs", "reported", 0.5),  # and none of ours: at the reduced budget both have the same epochs
+        ("epoch", "ours, budget short, cpu", 1.5),
+        ("all epochs", "reported", 0.5),  # and none of ours: a shorter budget has another ratio of epochs
         ("test set", "reported", 0.8),
         ("test set", "ours, budget paper, cpu", 0.8),
         ("test set", "ours, budget paper, cpu", 0.9),

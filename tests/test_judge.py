@@ -312,7 +312,7 @@ def test_the_data_that_most_results_have_counts_whatever_their_order():
 
 
 def test_other_papers_and_budgets_do_not_count():
-    unknown_results = runs_of(A, INSIDE, paper="q") + runs_of(A, INSIDE, budget=Budget.REDUCED)
+    unknown_results = runs_of(A, INSIDE, paper="q") + runs_of(A, INSIDE, budget=Budget.SHORT)
     found = value(runs=unknown_results)
     assert found.verdict is Verdict.NOT_TESTED
     assert (found.runs, found.set_aside) == ((), ())
@@ -320,10 +320,10 @@ def test_other_papers_and_budgets_do_not_count():
 
 def test_a_smaller_budget_is_a_hint():
     found = order(
-        runs=runs_of(A, (50, 51, 52), budget=Budget.REDUCED) + runs_of(B, (40, 41, 42), budget=Budget.REDUCED)
+        runs=runs_of(A, (50, 51, 52), budget=Budget.SHORT) + runs_of(B, (40, 41, 42), budget=Budget.SHORT)
     )
     assert found.verdict is Verdict.NOT_TESTED
-    assert found.hint.startswith("At the reduced budget (does not count): test accuracy, a − b: 10.00 points")
+    assert found.hint.startswith("At the budget short (does not count): test accuracy, a − b: 10.00 points")
     assert "as claimed" in found.hint
     assert value().hint == ""
 

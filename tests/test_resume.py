@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from factories import smoke
+from factories import ScaledRun, smoke
 from sepconv.papers import paper
 from sepconv.results import store
 from sepconv.spec import Budget, Run, Scale
@@ -31,7 +31,7 @@ def tiny():
     experiment = paper("tseng2020").experiment("da-conv")
     scale = Scale(epochs=EPOCHS, train_images=70, evaluate_images=64)
     recipe = replace(experiment.recipe, augment=(("flip",),), train_images=70)
-    return Run("tseng2020", replace(experiment, recipe=recipe, reduced=scale), Budget.REDUCED, seed=0)
+    return ScaledRun("tseng2020", replace(experiment, recipe=recipe), scale)
 
 
 def tiny_network(_, image_shape, classes):

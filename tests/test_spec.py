@@ -15,6 +15,7 @@ from sepconv.spec import (
     Consistent,
     Constant,
     DifferenceWithin,
+    EpochDecay,
     Equal,
     Experiment,
     Network,
@@ -56,7 +57,7 @@ RECIPE = Recipe(
         "precision": "Sec. 1",
     },
 )
-EXPERIMENT = Experiment("a", Network("tseng.conv"), "cifar10", RECIPE, Scale(2, 1_000, 500), note="Table 1")
+EXPERIMENT = Experiment("a", Network("tseng.conv"), "cifar10", RECIPE, short_epochs=2, note="Table 1")
 COUNTED = Experiment("counted", Network("reference.vgg19"), "imagenet")
 A, B = Quantity("test_accuracy", "a"), Quantity("test_accuracy", "b")
 COUNT = Quantity("num_params", "a")
@@ -273,7 +274,8 @@ def test_measures_of_a_claim_in_order():
 
 def test_scale_of_each_budget():
     assert EXPERIMENT.scale(Budget.PAPER) == Scale(7, 45_000, 10_000)
-    assert EXPERIMENT.scale(Budget.REDUCED) == Scale(2, 1_000, 500)
+    assert EXPERIMENT.scale(Budget.SHORT) == Scale(2, 45_000, 10_000)
+    assert EXPERIMENT.scale(Budget.DOUBLE) == Scale(4, 45_000, 10_000)
     assert EXPERIMENT.scale(Budget.SMOKE).epochs == 2
     assert RECIPE.validation_images == 5_000
 
@@ -284,12 +286,23 @@ def test_no_scale_for_what_is_only_counted():
         COUNTED.scale(Budget.PAPER)
 
 
-def test_no_reduced_scale():
-    experiment = replace(EXPERIMENT, reduced=None)
-    assert not experiment.has(Budget.REDUCED)
-    assert experiment.has(Budget.PAPER)
-    with pytest.raises(SpecError, match="a: no reduced scale; use the budget smoke or paper"):
-        experiment.scale(Budget.REDUCED)
+def test_without_short_epochs_there_is_no_shortened_budget():
+    experiment = replace(EXPERIMENT, short_epochs=None)
+    assert [budget for budget in Budget if experiment.has(budget)] == [Budget.SMOKE, Budget.PAPER]
+    with pytest.raises(SpecError, match="a: no short epochs are stated; use the budget smoke or paper"):
+        experiment.scale(Budget.SHORT)
+
+
+@pytest.mark.parametrize(("short_epochs", "got"), [(1, 1), (4, 8)], ids=["one epoch", "twice as many are too many"])
+def test_a_schedule_that_cannot_be_compressed_is_refused_when_it_is_stated(short_epochs, got):
+    with pytest.raises(SpecError, match=f"^a: expected 2 to 7 epochs to compress the schedule to, got {got}$"):
+        replace(EXPERIMENT, short_epochs=short_epochs)
+
+
+def test_a_shortened_run_is_identified_by_what_was_really_run():
+    spec = run(replace(EXPERIMENT, recipe=replace(RECIPE, schedule=EpochDecay(1.0, 0.5))), Budget.SHORT).spec
+    assert spec["recipe"]["epochs"] == spec["scale"]["epochs"] == 2
+    assert spec["recipe"]["schedule"]["decay"] == 0.5**6
 
 
 # --- identity of a run -----------------------------------------------------------------------------------------------
@@ -322,9 +335,9 @@ def test_id_changes_with_what_determines_the_numbers(other):
     [
         replace(EXPERIMENT, note="other prose"),
         replace(EXPERIMENT, recipe=replace(RECIPE, sources=RECIPE.sources | {"epochs": "Sec. 9"})),
-        replace(EXPERIMENT, reduced=Scale(3, 10, 10)),  # of another budget
+        replace(EXPERIMENT, short_epochs=3),  # of another budget
     ],
-    ids=["note", "sources", "reduced scale"],
+    ids=["note", "sources", "short epochs"],
 )
 def test_id_does_not_change_with_prose(experiment):
     assert run(experiment).id == run().id

@@ -114,12 +114,12 @@ def test_the_limit_is_the_rooflines_and_the_fraction_that_of_the_epoch_that_was_
 
 def test_without_a_throughput_it_is_the_median_run_on_that_machine():
     experiment = TSENG.experiment("conv")
-    trained = [result_of(Run("tseng2020", experiment, Budget.REDUCED, seed), seconds)
+    trained = [result_of(Run("tseng2020", experiment, Budget.SHORT, seed), seconds)
                for seed, seconds in enumerate((2.0, 4.0, 5.0))]  # fmt: skip
-    elsewhere = result_of(Run("tseng2020", experiment, Budget.REDUCED, 3), 1.0, device="another")
+    elsewhere = result_of(Run("tseng2020", experiment, Budget.SHORT, 3), 1.0, device="another")
     conv = limits([roofline_of()], runs=(*trained, elsewhere)).loc["conv"]
-    assert conv["measured"] == experiment.reduced.train_images / 4
-    assert conv["source"] == "3 runs, budget reduced"
+    assert conv["measured"] == experiment.recipe.train_images / 4
+    assert conv["source"] == "3 runs, budget short"
     other_cores = roofline_of(cores=64)
     assert isnan(limits([other_cores], runs=tuple(trained)).loc["conv", "measured"])
 

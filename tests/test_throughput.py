@@ -34,16 +34,19 @@ def mixing():
         optimizer=Optimizer("sgd", momentum=0.9),
     )
     network = Network("islam.patch_network", {"dim": 16, "depth": 1})
-    scale = Scale(epochs=1, train_images=80, evaluate_images=10)
-    return replace(experiment, recipe=recipe, network=network, reduced=scale)
+    return replace(experiment, recipe=recipe, network=network)
+
+
+def small(experiment):
+    """A run of an epoch whose last batch is not whole."""
+    return ScaledRun("tseng2020", experiment, Scale(epochs=1, train_images=80, evaluate_images=10))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", [paper("tseng2020").experiment("conv"), mixing()], ids=["dropout", "mixing"])
 def test_all_loops_train_the_same_and_every_epoch_starts_anew(experiment, cifar10, monkeypatch):
     monkeypatch.setattr(throughput, "EPOCHS", 2)
-    scale = Scale(epochs=1, train_images=80, evaluate_images=10)
-    result = throughput.measure(Run("tseng2020", replace(experiment, reduced=scale), Budget.REDUCED, 0))
+    result = throughput.measure(small(experiment))
     assert tuple(result.loops) == LOOPS
     assert result.images == 80
     expected = result.loops["engine"].losses[0]
@@ -53,7 +56,7 @@ def test_all_loops_train_the_same_and_every_epoch_starts_anew(experiment, cifar1
 
 
 def test_the_baselines_train_keras_own_layers_from_the_same_weights():
-    run = Run("tseng2020", replace(mixing(), dataset="cifar10"), Budget.REDUCED, 0)
+    run = small(mixing())
     baseline, ours = throughput.Baseline(run, 1), build_model(run)
     network, kinds = baseline.network, {"Conv2D", "Activation", "BatchNormalization"}
     assert kinds <= {
@@ -76,8 +79,8 @@ def test_the_baselines_train_keras_own_layers_from_the_same_weights():
     ids=["adam", "adamw", "sgd"],
 )
 def test_the_baselines_train_with_keras_own_optimizers(ours, theirs):
-    experiment = replace(mixing(), dataset="cifar10", recipe=replace(mixing().recipe, optimizer=ours))
-    optimizer = throughput.Baseline(Run("tseng2020", experiment, Budget.REDUCED, 0), 1).optimizer
+    experiment = replace(mixing(), recipe=replace(mixing().recipe, optimizer=ours))
+    optimizer = throughput.Baseline(small(experiment), 1).optimizer
     assert type(optimizer) is theirs
     assert (optimizer.weight_decay or 0) == ours.weight_decay
     if theirs is CoupledSGD:
@@ -187,14 +190,15 @@ def test_the_table_holds_everything_against_fit():
 
 _ON_JAX = """
 from dataclasses import replace
-from sepconv import bench, latency
+from factories import ScaledRun
+from sepconv.measuring import latency, throughput
 from sepconv.papers import paper
-from sepconv.spec import Budget, Network, Run, Scale
-bench.EPOCHS = 1
+from sepconv.spec import Budget, Network, Scale
+throughput.EPOCHS = 1
 scale = Scale(epochs=1, train_images=64, evaluate_images=10)
 network = Network("islam.patch_network", {"dim": 8, "depth": 1})  # little to compile
-experiment = replace(paper("tseng2020").experiment("conv"), network=network, reduced=scale)
-loops = bench.measure(Run("tseng2020", experiment, Budget.REDUCED, 0)).loops
+experiment = replace(paper("tseng2020").experiment("conv"), network=network)
+loops = throughput.measure(ScaledRun("tseng2020", experiment, scale)).loops
 print(*(loop.losses[0] for loop in loops.values()))
 (result,) = latency.measure("tseng2020", [experiment], Budget.SMOKE, "training", "host")
 print(result.environment.backend, *sorted(result.seconds))

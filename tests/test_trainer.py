@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from factories import shallow_network
+from factories import ScaledRun, shallow_network
+from sepconv.networks import fast_layers
 from sepconv.papers import paper
 from sepconv.spec import Budget, Constant, Network, Optimizer, Run, Scale, SpecError
 from sepconv.training import checkpoint, data, trainer
@@ -97,6 +98,81 @@ def test_batch_statistics_pass_changes_no_weight(cifar10):
         assert np.array_equal(left, right)
 
 
+def deeper_network():
+    """Two batch norms, the second of which sees what the first has normalised."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    norm = fast_layers.BatchNormalization
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            *(layers.Conv2D(4, 3, strides=4), norm(), layers.ReLU()),
+            *(layers.Conv2D(6, 3, strides=2), norm(momentum=0.6), layers.ReLU()),
+            *(layers.GlobalAveragePooling2D(), layers.Dense(10)),
+        ]
+    )
+
+
+def test_mean_batch_statistics_are_those_of_numpy(cifar10):
+    """Batch by batch, each norm's input taken from the network and its moments from NumPy; the last batch is not whole."""
+    recipe, model = smoke().recipe, deeper_network()
+    images = data.Images(cifar10.train.pixels[:150], cifar10.train.labels[:150])
+    engine = Engine(model, build_optimizer(recipe.optimizer), recipe, 10, images)
+    before = arrays(model)
+    found = engine.mean_batch_statistics(images)
+    assert all(map(np.array_equal, before, arrays(model)))
+    expected = [[] for _ in found]
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for part in np.split(images.pixels, [64, 128]):
+        x = keras.ops.convert_to_numpy(normalise(recipe, part.astype("float32") / 255))
+        for layer in model.layers:
+            if layer in norms:
+                index, axes = 2 * norms.index(layer), (0, 1, 2)
+                expected[index].append(x.mean(axes))
+                expected[index + 1].append(x.var(axes))
+                x = (x - x.mean(axes)) / np.sqrt(x.var(axes) + layer.epsilon)  # scale 1, shift 0: untrained
+            else:
+                x = keras.ops.convert_to_numpy(layer(x))
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours == pytest.approx(np.mean(theirs, axis=0), rel=1e-4, abs=1e-6)
+    engine.compile(steps=3)
+    engine.train_epoch(np.arange(150), np.zeros(3))  # as an epoch moves them: with each norm's own momentum
+    moved = arrays(model)
+    assert not np.allclose(moved[4], found[0], rtol=0.1)
+
+
+def test_a_run_is_evaluated_with_re_estimated_batch_norm_too(monkeypatch):
+    """As Keras evaluates once the averages over the first training images are put in by hand."""
+    monkeypatch.setattr(trainer, "REESTIMATION_IMAGES", 128)
+    monkeypatch.setattr(trainer, "build", lambda *_: batch_norm_network())
+    running = trainer.Trainer(smoke("dsc"))
+    for _ in range(2):
+        running.train_epoch()
+    before = arrays(running.model)
+    final = running.result("complete").final
+    assert all(map(np.array_equal, before, arrays(running.model)))
+    splits, model = running.splits, running.model
+    convolve, norm = model.layers[0], model.layers[1]
+    batches = np.split(splits.train.pixels[:128].astype("float32") / 255, 2)
+    inputs = [keras.ops.convert_to_numpy(convolve(batch)) for batch in batches]
+    norm.moving_mean.assign(np.mean([x.mean((0, 1, 2)) for x in inputs], axis=0))
+    norm.moving_variance.assign(np.mean([x.var((0, 1, 2)) for x in inputs], axis=0))
+    accuracies = [
+        100 * np.mean(model.predict(part.pixels.astype("float32") / 255, verbose=0).argmax(-1) == part.labels)
+        for part in (splits.validation, splits.test)
+    ]
+    found = final.reestimated
+    assert [found.val_accuracy, found.test_accuracy] == pytest.approx(accuracies)
+    assert (found.val_accuracy, found.test_accuracy) != (final.val_accuracy, final.test_accuracy)
+
+
+def test_without_batch_norm_nothing_is_re_estimated():
+    running = trainer.Trainer(smoke("conv"))
+    running.train_epoch()
+    running.train_epoch()
+    assert running.result("complete").final.reestimated is None
+
+
 def test_a_run_leaves_a_whole_result():
     run = smoke()
     result = trainer.train(run)
@@ -119,11 +195,7 @@ def test_validation_is_held_out_where_the_paper_does_and_the_test_split_where_no
 
 def longer(run):
     """The smoke run over four epochs."""
-    return replace(
-        run,
-        budget=Budget.REDUCED,
-        experiment=replace(run.experiment, reduced=Scale(epochs=4, train_images=200, evaluate_images=100)),
-    )
+    return ScaledRun(run.paper, run.experiment, Scale(epochs=4, train_images=200, evaluate_images=100))
 
 
 @pytest.mark.parametrize("experiment", ["dsc", "da-conv"])

@@ -7,7 +7,7 @@ derived values, import neither Keras nor a numerical library, and are exported a
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain, pairwise
@@ -39,10 +39,15 @@ class SpecError(InputError):
 
 
 class Budget(StrEnum):
-    """How much of the paper's schedule is run. Only ``PAPER`` decides a claim."""
+    """How much of the paper's schedule is run. Only ``PAPER`` decides a claim.
+
+    ``SHORT`` and ``DOUBLE`` train on all images under a schedule compressed to an experiment's short epochs, or to twice
+    as many; together they may indicate an order.
+    """
 
     SMOKE = "smoke"
-    REDUCED = "reduced"
+    SHORT = "short"
+    DOUBLE = "double"
     PAPER = "paper"
 
 
@@ -142,6 +147,26 @@ class Recipe:
         """Images held out of the training split; 0 means that the paper validated on the test split."""
         return TRAIN_IMAGES - self.train_images
 
+    def compressed(self, epochs: int) -> "Recipe":
+        """This recipe in fewer epochs, with a schedule that ends at the learning rate where this one ends.
+
+        A schedule has to end within its budget (Li et al. 2020, doi:10.48550/arXiv.1905.04753). A warm-up keeps its
+        share of the epochs, at least one; a decay per epoch is raised to the power that keeps the last epoch's rate.
+
+        Raises:
+            SpecError: one epoch has no first and last rate, and more epochs than the recipe's compress nothing.
+        """
+        if not 2 <= epochs <= self.epochs:
+            raise SpecError(f"expected 2 to {self.epochs} epochs to compress the schedule to, got {epochs}")
+        schedule = self.schedule
+        if isinstance(schedule, EpochDecay):
+            schedule = replace(schedule, decay=schedule.decay ** ((self.epochs - 1) / (epochs - 1)))
+        elif isinstance(schedule, WarmupExponential) and schedule.warmup_epochs:
+            share = schedule.warmup_epochs / self.epochs
+            schedule = replace(schedule, warmup_epochs=max(1, round(share * epochs)))
+        source = f"{epochs} of {self.epochs} epochs, the schedule compressed; {self.sources['epochs']}"
+        return replace(self, epochs=epochs, schedule=schedule, sources=self.sources | {"epochs": source})
+
 
 @dataclass(frozen=True, config=_CONFIG)
 class Scale:
@@ -153,22 +178,33 @@ class Scale:
 
 
 SMOKE = Scale(epochs=2, train_images=256, evaluate_images=256)
+SHORTENED = {Budget.SHORT: 1, Budget.DOUBLE: 2}  # times an experiment's short epochs
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class Experiment:
     """One configuration: a network on a dataset under a recipe. Without a recipe it is built and counted only.
 
-    ``stage`` says only when a campaign takes its turn to it, never what a run computes.
+    ``short_epochs`` are those of the budget short; double has twice as many. ``stage`` says only when a campaign takes
+    its turn to it, never what a run computes.
     """
 
     name: Slug
     network: Network
     dataset: Dataset
     recipe: Recipe | None = None
-    reduced: Scale | None = None
+    short_epochs: Annotated[int, Field(gt=0)] | None = None
     note: str = ""
     stage: Stage = "main"
+
+    def __post_init__(self) -> None:
+        """The schedule can be compressed to both shortened budgets."""
+        try:
+            for budget in SHORTENED:
+                if self.has(budget):
+                    self.recipe_at(budget)
+        except SpecError as error:
+            raise SpecError(f"{self.name}: {error}") from None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -182,23 +218,30 @@ class Experiment:
 
     def has(self, budget: Budget) -> bool:
         """Whether this experiment is trained at ``budget``."""
-        return self.recipe is not None and (budget is not Budget.REDUCED or self.reduced is not None)
+        return self.recipe is not None and (budget not in SHORTENED or self.short_epochs is not None)
 
-    def scale(self, budget: Budget) -> Scale:
-        """What ``budget`` runs of this experiment.
+    def recipe_at(self, budget: Budget) -> Recipe:
+        """The recipe that ``budget`` trains under: the paper's own, compressed at the shortened budgets.
 
         Raises:
-            SpecError: the experiment is not trained, or has no reduced scale.
+            SpecError: the experiment is not trained, or not at this budget.
         """
         if self.recipe is None:
             raise SpecError(f"{self.name}: expected an experiment with a recipe, got one that is only counted")
-        if budget is Budget.PAPER:
-            return Scale(self.recipe.epochs, self.recipe.train_images, TEST_IMAGES)
-        if budget is Budget.SMOKE:
-            return SMOKE
-        if self.reduced is None:
-            raise SpecError(f"{self.name}: no reduced scale; use the budget smoke or paper")
-        return self.reduced
+        if budget not in SHORTENED:
+            return self.recipe
+        if self.short_epochs is None:
+            raise SpecError(f"{self.name}: no short epochs are stated; use the budget smoke or paper")
+        return self.recipe.compressed(SHORTENED[budget] * self.short_epochs)
+
+    def scale(self, budget: Budget) -> Scale:
+        """How much of :meth:`recipe_at` ``budget`` runs: all of it but for the budget smoke.
+
+        Raises:
+            SpecError: the experiment is not trained, or not at this budget.
+        """
+        recipe = self.recipe_at(budget)
+        return SMOKE if budget is Budget.SMOKE else Scale(recipe.epochs, recipe.train_images, TEST_IMAGES)
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -216,16 +259,25 @@ class Run:
         return f"{self.paper}/{self.experiment.name}/{self.budget}-seed-{self.seed}"
 
     @property
+    def recipe(self) -> Recipe:
+        """The recipe that the run trains under; see :meth:`Experiment.recipe_at`."""
+        return self.experiment.recipe_at(self.budget)
+
+    @property
+    def scale(self) -> Scale:
+        """How much of its recipe the run trains; see :meth:`Experiment.scale`."""
+        return self.experiment.scale(self.budget)
+
+    @property
     def spec(self) -> dict[str, Any]:
         """All that determines the numbers of the run, and no prose."""
-        experiment = to_json(self.experiment)
-        if experiment["recipe"]:
-            del experiment["recipe"]["sources"]
+        recipe = to_json(self.recipe)
+        del recipe["sources"]
         return {
-            "network": experiment["network"],
-            "dataset": experiment["dataset"],
-            "recipe": experiment["recipe"],
-            "scale": to_json(self.experiment.scale(self.budget)),
+            "network": to_json(self.experiment.network),
+            "dataset": self.experiment.dataset,
+            "recipe": recipe,
+            "scale": to_json(self.scale),
             "seed": self.seed,
         }
 

@@ -42,7 +42,8 @@ class Sweep:
 
 SWEEPS = {
     Budget.SMOKE: Sweep(16, 2, (1, 4, 16)),
-    Budget.REDUCED: Sweep(256, 3, (1, 4, 16, 64, 256)),
+    Budget.SHORT: Sweep(256, 3, (1, 4, 16, 64, 256)),
+    Budget.DOUBLE: Sweep(512, 3, (1, 4, 16, 64, 256)),
     Budget.PAPER: Sweep(TEST_IMAGES, 10, (1, 4, 16, 64, 256, 1024)),  # yu2021 Sec. 4.3 has 4 and 256, one pass each
 }
 

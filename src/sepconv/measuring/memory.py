@@ -34,7 +34,7 @@ from sepconv.results.records import CostResult, Environment, MemoryResult
 from sepconv.spec import Budget, Experiment, InputError, Paper, Run
 from sepconv.training.data import Images
 from sepconv.training.step import build_optimizer
-from sepconv.training.trainer import Engine, build_model, recipe_of
+from sepconv.training.trainer import Engine, build_model
 
 STEPS = 3
 REPEATS = 3  # fresh processes
@@ -92,7 +92,7 @@ def measure(paper_key: str, experiment: Experiment) -> MemoryResult:
         MemoryReadError: the system does not tell.
     """
     run = Run(paper_key, experiment, Budget.PAPER, seed=0)
-    recipe = recipe_of(run)
+    recipe = run.recipe
     size = recipe.batch_size
     batch = Images(np.zeros((size, *experiment.image_shape), np.uint8), np.zeros(size, np.int64))
     engine = Engine(build_model(run), build_optimizer(recipe.optimizer), recipe, experiment.classes, batch)

@@ -28,7 +28,7 @@ from sepconv.spec import Recipe, Run, SpecError
 from sepconv.training.data import Images
 from sepconv.training.schedule import learning_rates
 from sepconv.training.step import build_optimizer, losses, training_batch
-from sepconv.training.trainer import Engine, build_model, load_splits, recipe_of, timed
+from sepconv.training.trainer import Engine, build_model, load_splits, timed
 
 EPOCHS = 5  # timed; one before them compiles
 STEPS_PER_EXECUTION = 32
@@ -77,7 +77,7 @@ def measure(run: Run, count: int | None = None) -> ThroughputResult:
         experiment=run.experiment.name,
         budget=run.budget,
         images=len(images),
-        batch_size=recipe_of(run).batch_size,
+        batch_size=run.recipe.batch_size,
         steps_per_execution=STEPS_PER_EXECUTION,
         loops={name: loop.timing() for name, loop in loops.items()},
         environment=environment.describe(),
@@ -155,7 +155,7 @@ class Baseline(keras.Model):  # type: ignore[misc]
     def __init__(self, run: Run, steps_per_execution: int) -> None:
         super().__init__()
         self.network = _network_of_keras(build_model(run))
-        self.recipe, self.classes = recipe_of(run), run.experiment.classes
+        self.recipe, self.classes = run.recipe, run.experiment.classes
         self.seeds = keras.random.SeedGenerator(0)
         optimizer = _optimizer_of_keras(build_optimizer(self.recipe.optimizer))
         optimizer.learning_rate = _first_rate(run)
@@ -224,7 +224,7 @@ _Build = Callable[[Run, Images], _Built]
 
 
 def _engine(run: Run, images: Images) -> _Built:
-    model, recipe = build_model(run), recipe_of(run)
+    model, recipe = build_model(run), run.recipe
     optimizer = build_optimizer(recipe.optimizer)
     engine = Engine(model, optimizer, recipe, run.experiment.classes, images)
     rates = np.full(math.ceil(len(images) / recipe.batch_size), _first_rate(run))
@@ -283,5 +283,5 @@ def _first(images: Images, count: int | None) -> Images:
 
 def _first_rate(run: Run) -> float:
     """The learning rate of the first step, kept for all."""
-    recipe: Recipe = recipe_of(run)
+    recipe: Recipe = run.recipe
     return float(learning_rates(recipe, 1, math.ceil(recipe.train_images / recipe.batch_size))[0, 0])

@@ -309,7 +309,7 @@ def _draw_group(axes: Axes, points: pd.DataFrame, metric: str, colour: str) -> N
 def _cost_legend(groups: Iterable[str]) -> list[Line2D]:
     coloured = [Line2D([], [], color=COLOURS[i % len(COLOURS)], label=group) for i, group in enumerate(groups)]
     kinds = {"standard": ("s", "white"), "depthwise separable": ("o", "white"), "filled: budget paper": ("D", GREY)}
-    kinds["hollow: budget reduced"] = ("D", "white")
+    kinds["hollow: a shorter budget"] = ("D", "white")
     return coloured + [
         Line2D([], [], color=GREY, marker=marker, markerfacecolor=face, linestyle="none", label=label)
         for label, (marker, face) in kinds.items()

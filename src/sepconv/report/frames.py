@@ -20,7 +20,7 @@ from sepconv.verdicts.judge import Question, answer
 from sepconv.verdicts.samples import MIN_SEEDS, Selection
 from sepconv.verdicts.sentences import listed
 
-WHOLE_BUDGETS = (Budget.PAPER, Budget.REDUCED)  # from the most telling on; smoke only shows that the code works
+WHOLE_BUDGETS = (Budget.PAPER, Budget.DOUBLE, Budget.SHORT)  # the longest first; smoke only shows that the code works
 HISTORY = ("network", "experiment", "budget", "schedule", "seed", "epoch",
            "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy")  # fmt: skip
 _CONVOLUTIONS = {
@@ -31,7 +31,7 @@ _CONVOLUTIONS = {
 
 
 def shown(budget: str) -> tuple[Budget, ...]:
-    """The budgets that a page shows when it is asked for ``budget``: it, and below the paper's own the reduced one.
+    """The budgets that a page shows when it is asked for ``budget``: it, and the shorter ones, but for smoke.
 
     Raises:
         SpecError: an unknown budget; the message lists those that exist.
@@ -240,7 +240,7 @@ def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Itera
         rows.append((line["what"], "reported", float(line[first]) / float(line[second])))
         if line["metric"]:
             terms = tuple(Quantity(line["metric"], f"{line['dataset']}-{name}") for name in (first, second))
-            comparable = [b for b in budgets if b is Budget.PAPER or line["metric"] != "total_seconds"]  # equal epochs
+            comparable = [b for b in budgets if b is Budget.PAPER or line["metric"] != "total_seconds"]  # the paper's epochs
             rows += [(line["what"], *row) for b in comparable for row in _measured(paper, results, terms, b)]
     return pd.DataFrame(rows, columns=["what", "source", "ratio"])
 
@@ -313,7 +313,7 @@ def _but_for_precision(experiment: Experiment) -> dict[str, object]:
     """An experiment without its name, its prose and its precision."""
     spec = to_json(experiment)
     recipe = {name: value for name, value in spec["recipe"].items() if name not in ("precision", "sources")}
-    return {"network": spec["network"], "dataset": spec["dataset"], "recipe": recipe, "reduced": spec["reduced"]}
+    return {"network": spec["network"], "dataset": spec["dataset"], "recipe": recipe}
 
 
 def _precision_row(selection: Selection, name: str, other: str) -> dict[str, object]:

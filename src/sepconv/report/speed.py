@@ -188,7 +188,7 @@ def _measured(paper: Paper, experiment: Experiment, there: Environment, results:
 
 
 def _trained(paper: Paper, experiment: Experiment, there: Environment, results: Results) -> Measured | None:
-    for budget in (b for b in (Budget.PAPER, Budget.REDUCED) if experiment.has(b)):
+    for budget in (b for b in frames.WHOLE_BUDGETS if experiment.has(b)):
         runs = frames.runs(paper, results, experiment.name, budget)
         runs = [run for run in runs if measured_on(run.environment) == measured_on(there)]
         if runs:

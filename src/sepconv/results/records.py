@@ -5,7 +5,7 @@ import re
 from statistics import median
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sepconv.spec import Budget, InputError, Precision, Slug, canonical_json
 
@@ -37,6 +37,17 @@ class Epoch(_Model):
     evaluate_seconds: NonNegative
 
 
+class Reestimated(_Model):
+    """Accuracies with batch norm's running averages replaced by averages over training images, taken after training.
+
+    In a short run the running averages have not settled when training ends. ``torch.optim.swa_utils.update_bn`` and
+    pycls's precise statistics do the same.
+    """
+
+    val_accuracy: Percent
+    test_accuracy: Percent
+
+
 class Final(_Model):
     """What the weights after the last epoch measure."""
 
@@ -45,6 +56,7 @@ class Final(_Model):
     test_accuracy: Percent
     test_loss: float
     batch_stats_accuracy: Percent | None = None  # test accuracy with batch norm on each batch's own statistics
+    reestimated: Reestimated | None = None  # None without batch norm, and in results from before it was measured
 
 
 class Seconds(_Model):
@@ -71,6 +83,13 @@ class Environment(_Model):
     git_commit: str  # of the code; "-dirty" appended where it was changed
 
 
+def _check_budget(budget: str) -> str:
+    """A result of a budget that is gone gets one line that says what to do."""
+    if budget not in list(Budget):
+        raise ValueError(f"expected {', '.join(Budget)}; this budget is gone or never was, delete the file")
+    return budget
+
+
 def _check_spec(spec: dict[str, Any]) -> dict[str, Any]:
     """Readers rely on these entries; all else of the spec is held against the paper's by ``run_id``."""
     for name, kind in {"network": dict, "dataset": str, "recipe": dict, "scale": dict, "seed": int}.items():
@@ -86,7 +105,7 @@ class RunResult(_Model):
     schema_version: Literal[1] = SCHEMA
     paper: Slug
     experiment: Slug
-    budget: Budget
+    budget: Annotated[Budget, BeforeValidator(_check_budget)]
     seed: Annotated[int, Field(ge=0)]
     run_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     spec: Annotated[dict[str, Any], AfterValidator(_check_spec)]
@@ -157,6 +176,8 @@ class CostResult(_Model):
         return f"{self.paper}/{self.experiment}/cost"
 
 
+# Times say how many images they are of, and stay what they are when a budget goes: `reduced` was one until version 1.1.
+MeasuredBudget = Budget | Literal["reduced"]
 BatchNorm = Literal["inference", "training"]
 Transfer = Literal["device", "host"]
 
@@ -176,7 +197,7 @@ class LatencyResult(_Model):
     schema_version: Literal[1] = SCHEMA
     paper: Slug
     experiment: Slug
-    budget: Budget
+    budget: MeasuredBudget
     images: int  # of one pass; the paper's budget is the test split's 10,000
     batch_norm: BatchNorm
     transfer: Transfer  # images already on the device, or copied from the host in the timed part
@@ -215,7 +236,7 @@ class ThroughputResult(_Model):
     schema_version: Literal[1] = SCHEMA
     paper: Slug
     experiment: Slug
-    budget: Budget
+    budget: MeasuredBudget
     images: Annotated[int, Field(gt=0)]  # of one epoch
     batch_size: Annotated[int, Field(gt=0)]
     steps_per_execution: Annotated[int, Field(gt=0)]  # of the loop named after it
@@ -343,13 +364,13 @@ class DepthwiseResult(_Model):
 
 
 def latency_key(
-    paper: str, experiment: str, budget: Budget, batch_norm: str, transfer: str, environment: Environment
+    paper: str, experiment: str, budget: MeasuredBudget, batch_norm: str, transfer: str, environment: Environment
 ) -> str:
     """Where the latency of an experiment lies below the results folder, without the suffix."""
     return f"{paper}/{experiment}/latency-{budget}-{batch_norm}-{transfer}-{measured_on(environment)}"
 
 
-def throughput_key(paper: str, experiment: str, budget: Budget, environment: Environment) -> str:
+def throughput_key(paper: str, experiment: str, budget: MeasuredBudget, environment: Environment) -> str:
     """Where the throughput of an experiment lies below the results folder, without the suffix."""
     return f"{paper}/{experiment}/throughput-{budget}-{measured_on(environment)}"
 

@@ -211,7 +211,7 @@ def _seconds_per_image(results: Results, device: str) -> dict[tuple[str, str], f
 
 def _images(run: Run) -> float:
     """Images that a run trains on, each epoch's anew, and those that it evaluates, in so many as take as long."""
-    scale = run.experiment.scale(run.budget)
+    scale = run.scale
     return scale.epochs * (scale.train_images + scale.evaluate_images / PASSES)
 
 

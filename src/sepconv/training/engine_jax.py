@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from sepconv.spec import Recipe
 from sepconv.training.data import Images
-from sepconv.training.step import EVALUATION_BATCH, LEARNING_RATE, evaluation_batch, hits, losses, training_batch
+from sepconv.training.step import (
+    EVALUATION_BATCH,
+    LEARNING_RATE,
+    evaluation_batch,
+    hits,
+    losses,
+    running_averages,
+    training_batch,
+    without_memory,
+)
 
 Carry = TypeVar("Carry")
 
@@ -105,6 +114,31 @@ class Engine:
     def evaluate_batch_statistics(self, images: Images) -> float:
         """Accuracy in percent with batch norm on the statistics of each batch of the training batch size."""
         return 100 * float(self._sums(images, True, self.recipe.batch_size).hits) / len(images)
+
+    def mean_batch_statistics(self, images: Images) -> list[NDArray[np.float32]]:
+        """Mean and variance of every batch norm's input, averaged over batches of the training batch size.
+
+        Every batch counts alike, and nothing is augmented. The model's own variables stay.
+
+        Returns:
+            One array ``(channels,)`` for each of :func:`~sepconv.training.step.running_averages`.
+        """
+        statistics = jax.jit(self._statistics)
+        with without_memory(self.model):
+            batches = [
+                statistics(*self._weights(), images.pixels[part], images.labels[part].astype(np.int32))
+                for part in _parts(len(images), self.recipe.batch_size)
+            ]
+        return [np.mean(each, axis=0) for each in zip(*batches, strict=True)]
+
+    def _statistics(
+        self, trainable: list[jax.Array], non_trainable: list[jax.Array], pixels: jax.Array, labels: jax.Array
+    ) -> list[jax.Array]:
+        """Each batch norm's mean and variance of one batch; traced :func:`without_memory`."""
+        images, _ = evaluation_batch(self.recipe, self.classes, pixels, labels)
+        _, moved = self.model.stateless_call(trainable, non_trainable, images, training=True)
+        values = dict(zip((v.path for v in self.model.non_trainable_variables), moved, strict=True))
+        return [values[average.path] for average in running_averages(self.model)]
 
     def _sums(self, images: Images, training: bool, size: int) -> Sums:
         """Evaluate all images in batches of ``size``, the last one smaller; the model's own variables stay."""

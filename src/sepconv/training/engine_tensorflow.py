@@ -1,5 +1,6 @@
 """Train and evaluate on TensorFlow: one ``tf.function`` call an epoch over images that stay on the device."""
 
+import math
 from typing import Any
 
 import keras
@@ -9,7 +10,15 @@ from numpy.typing import NDArray
 
 from sepconv.spec import Recipe
 from sepconv.training.data import Images
-from sepconv.training.step import EVALUATION_BATCH, evaluation_batch, hits, losses, training_batch
+from sepconv.training.step import (
+    EVALUATION_BATCH,
+    evaluation_batch,
+    hits,
+    losses,
+    running_averages,
+    training_batch,
+    without_memory,
+)
 
 
 class Engine:
@@ -55,6 +64,32 @@ class Engine:
         for variable, value in zip(self.model.non_trainable_variables, before, strict=True):
             variable.assign(value)
         return 100 * float(correct) / len(images.labels)
+
+    def mean_batch_statistics(self, images: Images) -> list[NDArray[np.float32]]:
+        """Mean and variance of every batch norm's input, averaged over batches of the training batch size.
+
+        Every batch counts alike, and nothing is augmented. The model's own variables stay.
+
+        Returns:
+            One array ``(channels,)`` for each of :func:`~sepconv.training.step.running_averages`.
+        """
+        before = [variable.numpy() for variable in self.model.non_trainable_variables]
+        with without_memory(self.model):  # traced here, so that the function of the training epoch keeps its momentum
+            sums = tf.function(self._sum_statistics)(images.pixels, images.labels)
+        for variable, value in zip(self.model.non_trainable_variables, before, strict=True):
+            variable.assign(value)
+        batches = math.ceil(len(images) / self.recipe.batch_size)
+        return [total.numpy() / batches for total in sums]
+
+    def _sum_statistics(self, pixels: Any, labels: Any) -> list[Any]:  # noqa: ANN401
+        averages, size = running_averages(self.model), self.recipe.batch_size
+        sums = [tf.zeros_like(average.value) for average in averages]
+        for start in tf.range(0, tf.shape(labels)[0], size):
+            end = start + size
+            images, _ = evaluation_batch(self.recipe, self.classes, pixels[start:end], labels[start:end])
+            self.model(images, training=True)
+            sums = [total + average.value for total, average in zip(sums, averages, strict=True)]
+        return sums
 
     def _train_epoch(self, order: Any, rates: Any) -> tuple[Any, Any]:  # noqa: ANN401 - symbolic tensors
         loss, correct, size = tf.constant(0.0), tf.constant(0.0), self.recipe.batch_size

@@ -9,8 +9,9 @@ from sepconv.spec import Constant, EpochDecay, Recipe, WarmupExponential
 def learning_rates(recipe: Recipe, epochs: int, steps_per_epoch: int) -> NDArray[np.float64]:
     """Learning rate of every step, shape ``(epochs, steps_per_epoch)``.
 
-    A run shorter than the recipe keeps the shape of a warm-up schedule (warm-up and decay shrink alike), while
-    a decay per epoch stays as the paper states it.
+    A smoke run, which has fewer epochs than its recipe, keeps the shape of a warm-up schedule (warm-up and decay shrink
+    alike), while a decay per epoch stays as the recipe states it. The shortened budgets have a compressed recipe of
+    their own: :meth:`sepconv.spec.Recipe.compressed`.
     """
     steps = epochs * steps_per_epoch
     match recipe.schedule:

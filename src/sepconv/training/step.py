@@ -1,5 +1,7 @@
 """From stored pixels to a batch, and from logits to loss and hits: the part of a step that both engines share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -69,6 +71,28 @@ def losses(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
     return keras.losses.categorical_crossentropy(
         targets, ops.cast(logits, "float32"), from_logits=True, label_smoothing=label_smoothing
     )
+
+
+def running_averages(model: keras.Model) -> list[keras.Variable]:
+    """Moving mean and variance of every batch norm of a model, in the order of its layers."""
+    return [average for layer in _batch_norms(model) for average in (layer.moving_mean, layer.moving_variance)]
+
+
+@contextmanager
+def without_memory(model: keras.Model) -> Iterator[None]:
+    """Inside, a pass in training mode replaces the running averages by its batch's own statistics."""
+    before = [layer.momentum for layer in _batch_norms(model)]
+    try:
+        for layer in _batch_norms(model):
+            layer.momentum = 0.0
+        yield
+    finally:
+        for layer, momentum in zip(_batch_norms(model), before, strict=True):
+            layer.momentum = momentum
+
+
+def _batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def hits(logits: Tensor, targets: Tensor) -> Tensor:

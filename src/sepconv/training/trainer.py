@@ -10,21 +10,24 @@ from typing import Any, Literal, TypeVar
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from sepconv import environment
 from sepconv.networks import build
-from sepconv.results.records import Epoch, Final, RunResult, Seconds
-from sepconv.spec import Recipe, Run, SpecError
+from sepconv.results.records import Epoch, Final, Reestimated, RunResult, Seconds
+from sepconv.spec import Run, SpecError
 from sepconv.training import checkpoint, data
 from sepconv.training.checkpoint import Checkpoint, CheckpointError, Stopped
 from sepconv.training.schedule import learning_rates
-from sepconv.training.step import SLOTS, build_optimizer
+from sepconv.training.step import SLOTS, build_optimizer, running_averages
 
 if keras.backend.backend() == "jax":
     from sepconv.training.engine_jax import Engine as Engine
 else:
     from sepconv.training.engine_tensorflow import Engine as Engine  # type: ignore[assignment]  # the same interface
+
+REESTIMATION_IMAGES = 8_192  # training images, unaugmented, from which batch norm's statistics are re-estimated
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -96,7 +99,7 @@ class Splits:
 
 def load_splits(run: Run) -> Splits:
     """The images of a run: its seed splits training from validation, its scale bounds each."""
-    recipe, scale = recipe_of(run), run.experiment.scale(run.budget)
+    recipe, scale = run.recipe, run.scale
     if run.experiment.dataset == "imagenet":
         raise SpecError(f"{run.key}: expected an experiment on CIFAR, got imagenet, whose shapes are only counted with")
     cifar = data.load(run.experiment.dataset)
@@ -110,21 +113,10 @@ def load_splits(run: Run) -> Splits:
     )
 
 
-def recipe_of(run: Run) -> Recipe:
-    """The recipe of a run.
-
-    Raises:
-        SpecError: the experiment is only counted.
-    """
-    if run.experiment.recipe is None:
-        raise SpecError(f"{run.experiment.name}: expected an experiment with a recipe, got one that is only counted")
-    return run.experiment.recipe
-
-
 def build_model(run: Run) -> keras.Model:
     """The network of a run with the initial weights of its seed, in the precision of its recipe."""
     keras.utils.set_random_seed(run.seed)
-    precision = recipe_of(run).precision
+    precision = run.recipe.precision
     keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
     try:
         return build(run.experiment.network, run.experiment.image_shape, run.experiment.classes)
@@ -136,7 +128,7 @@ class Trainer:
     """One run in progress: model, optimizer, images and what the epochs so far have measured."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.recipe, self.scale = run, recipe_of(run), run.experiment.scale(run.budget)
+        self.run, self.recipe, self.scale = run, run.recipe, run.scale
         self.environment = environment.describe()
         self.splits = load_splits(run)
         self.history: list[Epoch] = []
@@ -207,8 +199,7 @@ class Trainer:
                 f"{self.run.key}: expected a checkpoint with this network's {len(variables)} variables, got one of "
                 f"another version of it; delete the folder {saved.run_id} of checkpoints to start over"
             )
-        for variable, value in zip(variables, saved.variables, strict=True):
-            variable.assign(value)
+        _assign(variables, saved.variables)
         self.history = [Epoch.model_validate(epoch) for epoch in saved.history]
         self.compile_seconds += saved.compile_seconds
 
@@ -245,7 +236,22 @@ class Trainer:
             test_accuracy=test_accuracy,
             test_loss=test_loss,
             batch_stats_accuracy=self.engine.evaluate_batch_statistics(self.splits.test) if asked else None,
+            reestimated=self._reestimated(),
         )
+
+    def _reestimated(self) -> Reestimated | None:
+        """Accuracies under re-estimated batch norm; the running averages are put back. None without batch norm."""
+        averages = running_averages(self.model)
+        if not averages:
+            return None
+        before = [keras.ops.convert_to_numpy(average) for average in averages]
+        _assign(averages, self.engine.mean_batch_statistics(_first(self.splits.train, REESTIMATION_IMAGES)))
+        try:
+            _, val_accuracy = self.engine.evaluate(self.splits.validation)
+            _, test_accuracy = self.engine.evaluate(self.splits.test)
+        finally:
+            _assign(averages, before)
+        return Reestimated(val_accuracy=val_accuracy, test_accuracy=test_accuracy)
 
     def _start_epoch(self, number: int) -> None:
         """Random state from (seed, epoch) alone, so that a continued run draws what an uninterrupted one draws."""
@@ -262,6 +268,11 @@ class Trainer:
 def _seed_generators(model: keras.Model) -> list[keras.random.SeedGenerator]:
     """Seed generators of the model's dropout layers, in order."""
     return [layer.seed_generator for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+
+
+def _assign(variables: list[keras.Variable], values: list[NDArray[Any]]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _first(images: data.Images, count: int) -> data.Images:

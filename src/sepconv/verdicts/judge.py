@@ -43,7 +43,8 @@ BOOTSTRAP_SEED = 0
 # Budgets and machines that never decide, from the most to the least telling.
 _HINTS = (
     (Budget.PAPER, "the paper's budget on a CPU"),
-    (Budget.REDUCED, "the reduced budget"),
+    (Budget.DOUBLE, "the budget double"),
+    (Budget.SHORT, "the budget short"),
     (Budget.SMOKE, "the smoke budget"),
 )
 _VERDICT_OF = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from sepconv import criteria
 from sepconv.spec import Paper, SpecError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def load() -> tuple[tuple[Paper, ...], tuple[str, ...]]:
     found, problems = [], []
     for module in pkgutil.iter_modules(__path__):
         try:
-            found.append(importlib.import_module(f"{__name__}.{module.name}").PAPER)
+            found.append(criteria.complete(importlib.import_module(f"{__name__}.{module.name}").PAPER))
         except SpecError as error:
             problems.append(f"papers/{module.name}.py: {error}")
         except ValidationError as error:

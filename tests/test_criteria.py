@@ -126,11 +126,11 @@ def test_no_reviewed_wording_is_left_over():
         ),
         (
             ratio_within("epoch_seconds", 0, 1.25, of="b", than="a"),
-            "Time per epoch of DepthSepConv over time per epoch of Conv is at most 1.25.",
+            "Time per epoch of DepthSepConv divided by time per epoch of Conv is at most 1.25.",
         ),
         (
             ratio_within("epoch_seconds", 1.5, 2.35, of="b", than="a"),
-            "Time per epoch of DepthSepConv over time per epoch of Conv is between 1.5 and 2.35.",
+            "Time per epoch of DepthSepConv divided by time per epoch of Conv is between 1.5 and 2.35.",
         ),
         (
             Consistent((Agreement(Quantity("num_params", "a"), Number("the count in Table 1", 7), 0.5),)),

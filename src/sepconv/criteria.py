@@ -63,7 +63,7 @@ def _clauses(check: Check, labels: Mapping[str, str]) -> str:
             return f"{_side(check.pair.first, labels)} minus {_side(check.pair.second, labels)} is {limits}"
         case RatioWithin():
             limits = f"at most {_number(check.high)}" if check.low == 0 else _limits(check.low, check.high)
-            return f"{_side(check.pair.first, labels)} over {_side(check.pair.second, labels)} is {limits}"
+            return f"{_side(check.pair.first, labels)} divided by {_side(check.pair.second, labels)} is {limits}"
         case Consistent():
             return "; ".join(
                 f"{_side(a.left, labels)} and {_side(a.right, labels)} differ by less than {_number(a.tolerance)}"

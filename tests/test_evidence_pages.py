@@ -29,7 +29,8 @@ def cells():
 
 def cell(check="one order", shape="normal", seeds=3, margin=0.0, noise=0.6, wrong=0.02, simulations=10_000, **more):
     return {"check": check, "shape": shape, "seeds": seeds, "margin": margin, "noise": noise, "wrong": wrong,
-            "simulations": simulations, "reproduced": 0.25, "inconclusive": 0.625, "not_reproduced": 0.125, **more}  # fmt: skip
+            "simulations": simulations, "reproduced": 0.25, "inconclusive": 0.625, "not_reproduced": 0.125,
+            **more}  # fmt: skip
 
 
 def grid(html):

@@ -92,7 +92,7 @@ Markdown("\n".join(lines) or "What they would take is not known yet: none of the
 #
 # ```shell
 # make report
-# make reproduce BUDGET=reduced PAPER=yu2021
+# make reproduce BUDGET=short PAPER=tseng2020
 # ```
 #
 # The first makes this book from the committed results on a fresh clone; the second trains what has no result yet and makes the

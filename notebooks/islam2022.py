@@ -109,9 +109,9 @@ tables.columns_beside("Table 2: accuracy on CIFAR-10", papers.printed(paper, "ta
 # %% [markdown]
 # ## The curves
 #
-# The thesis prints none. These are ours, on the test split, since nothing is held out; nothing is chosen by them. At the reduced
-# budget the test accuracy can stay at that of guessing while the training accuracy rises: the running averages that batch norm evaluates
-# with have then seen too few steps.
+# The thesis prints none. These are ours, on the test split, since nothing is held out; nothing is chosen by them. At the
+# smaller budgets the test accuracy can lag behind the training accuracy: the running averages that batch norm evaluates with have then
+# seen few steps.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "islam2022-test", "caption": "Test accuracy after each epoch, one panel for each budget. Thin lines are seeds, the thick line is their mean. {download}`CSV <data/islam2022-curves.csv>`"}, "image": {"alt": "Test accuracy over epochs of the three sizes, one panel for each budget"}}
 names = {name: size for size, name in sizes.items()} | {"large-p2": "Large, patch 2"}

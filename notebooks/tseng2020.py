@@ -108,9 +108,9 @@ tables.columns_beside("Table 4: system", table4, mine)
 #
 # The paper prints its curves as figures without numbers, so ours cannot be laid over them. What its text says about them is judged
 # in the claims below. A panel for each budget is shown: only the paper's own decides a claim, and curves of different panels must
-# not be compared, since a smaller budget trains on fewer images for fewer epochs. At the reduced budget, look at validation with
-# care: batch norm evaluates with running averages, which Keras moves slowly, and after a few epochs on few images they are far from the
-# statistics that the network is trained with. DepthSepConv has batch norm and Conv has none.
+# not be compared, since a smaller budget trains for fewer epochs. At the smaller budgets, read validation accuracy with care: batch norm
+# evaluates with running averages, which Keras moves slowly, and which lag behind the statistics that the network is trained with.
+# DepthSepConv has batch norm and Conv has none.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "tseng2020-fig-1", "caption": "Training accuracy of both networks with (DA) and without augmentation (Fig. 1 of tseng2020). Thin lines are seeds, the thick line is their mean. {download}`CSV <data/tseng2020-curves.csv>`"}, "image": {"alt": "Training accuracy over epochs of Conv, DepthSepConv, DA-Conv and DA-DepthSepConv, one panel for each budget"}}
 names = {"conv": "Conv", "dsc": "DepthSepConv", "da-conv": "DA-Conv", "da-dsc": "DA-DepthSepConv"}

@@ -17,7 +17,7 @@
 # question is not whether yours equal ours but whether yours could have been one more of ours. Make this page with your results:
 #
 # ```shell
-# sepconv run tseng2020 --budget reduced --seed 7 --results my-results
+# sepconv run tseng2020 --budget short --seed 7 --results my-results
 # sepconv report -p theirs_dir=../../my-results
 # ```
 #

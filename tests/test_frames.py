@@ -79,9 +79,7 @@ def test_accuracies_are_means_with_an_interval_of_student():
     (row,) = frames.accuracies(TSENG, results, ["conv", "dsc"], BOTH).to_dict("records")
     assert (row["experiment"], row["budget"], row["seeds"], row["test_accuracy"]) == ("conv", "short", 3, 51)
     assert row["test_accuracy_high"] == pytest.approx(51 + 4.302653 * 1 / 3**0.5)  # t(0.975, 2)
-    assert (
-        frames.accuracy_text(TSENG, results, "conv", "train_accuracy", BOTH) == "56.0 ± 2.5 % (budget short, n = 3)"
-    )
+    assert frames.accuracy_text(TSENG, results, "conv", "train_accuracy", BOTH) == "56.0 ± 2.5 % (budget short, n = 3)"
     assert frames.accuracy_text(TSENG, results, "dsc", "train_accuracy", BOTH) == "not run"
     two = Results(runs=results.runs[:2])
     assert frames.accuracy_text(TSENG, two, "conv", "test_accuracy", BOTH) == "50.5 % (budget short, n = 2)"
@@ -112,9 +110,7 @@ def twins(*accuracies, seeds=None):
     ran = [run("conv", seed, accuracy=60) for seed in range(4)]
     ran += [run("conv-bf16", seed, accuracy=a) for seed, a in zip(seeds, accuracies, strict=True)]
     (row,) = (
-        frames.precisions([TSENG], Results(runs=tuple(ran)), [Budget.SHORT])
-        .query("other == 'conv-bf16'")
-        .itertuples()
+        frames.precisions([TSENG], Results(runs=tuple(ran)), [Budget.SHORT]).query("other == 'conv-bf16'").itertuples()
     )
     return row
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sepconv import papers
-from sepconv.papers import all_papers, paper, islam2022, training_log, yu2021
+from sepconv.papers import all_papers, islam2022, paper, training_log, yu2021
 from sepconv.spec import REFERENCE_PRECISION, DifferenceWithin, Ordered, RatioWithin, SpecError, canonical_json, to_json
 
 EXCERPTS = Path(__file__).parent / "excerpts"

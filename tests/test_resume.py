@@ -17,7 +17,7 @@ import pytest
 from factories import ScaledRun, smoke
 from sepconv.papers import paper
 from sepconv.results import store
-from sepconv.spec import Budget, Run, Scale
+from sepconv.spec import Scale
 from sepconv.training import campaign, checkpoint, data
 
 EPOCHS = 120

@@ -60,6 +60,9 @@ def judgement_of(*parts, **changes):
         sentence="Reproduced.",
         hint="",
         more_seeds=None,
+        chance=None,
+        look=1,
+        level=0.05,
     )
     return replace(judgement, **changes)
 
@@ -241,6 +244,15 @@ def test_effect_size_of_a_difference_stands_on_its_card():
     assert "−1.50 ± 0.50 points (n = 3; effect size −7.4 standard deviations)" in card.get_text(" ", strip=True)
 
 
+def test_card_says_where_the_level_is_stricter_than_the_interval_shown():
+    later = judgement_of(part_of(93.0, 92.5, 93.5), look=2, level=0.015)
+    assert "look 2 of 8, two-sided level 0.015; the interval shown stays that of 95 %" in text_of(
+        soup(tables.claim_cards([later]))
+    )
+    counted = judgement_of(part_of(93.0, exact=True), look=None)
+    assert "look" not in text_of(soup(tables.claim_cards([counted])))
+
+
 def test_card_says_it_all():
     judgement = judgement_of(
         part_of(93.0, 92.5, 93.5, bootstrap=Interval(93.0, 92.6, 93.4, 3)),
@@ -259,6 +271,7 @@ def test_card_says_it_all():
         "Because": "the reading",
         "Reported": "93 %",
         "Reproduced": "accuracy of a: 93.00 ± 0.50 % (n = 3; bootstrap 92.60 to 93.40)",
+        "Judged at": "look 1 of 8, two-sided level 0.05",
         "Runs": "p/a/paper-seed-0",
         "Recipe": "a",
         "Not counted": "p/a/paper-seed-1 (other epochs)",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from factories import throughput_of
+from factories import ScaledRun, throughput_of
 from sepconv import environment
 from sepconv.measuring import throughput
 from sepconv.papers import paper

@@ -114,7 +114,7 @@ def deeper_network():
 
 
 def test_mean_batch_statistics_are_those_of_numpy(cifar10):
-    """Batch by batch, each norm's input taken from the network and its moments from NumPy; the last batch is not whole."""
+    """Batch by batch, each norm's input from the network, its moments from NumPy; the last batch is not whole."""
     recipe, model = smoke().recipe, deeper_network()
     images = data.Images(cifar10.train.pixels[:150], cifar10.train.labels[:150])
     engine = Engine(model, build_optimizer(recipe.optimizer), recipe, 10, images)

@@ -41,8 +41,8 @@ class SpecError(InputError):
 class Budget(StrEnum):
     """How much of the paper's schedule is run. Only ``PAPER`` decides a claim.
 
-    ``SHORT`` and ``DOUBLE`` train on all images under a schedule compressed to an experiment's short epochs, or to twice
-    as many; together they may indicate an order.
+    ``SHORT`` and ``DOUBLE`` train on all images under a schedule compressed to an experiment's short epochs, or to
+    twice as many; together they may indicate an order.
     """
 
     SMOKE = "smoke"
@@ -186,7 +186,7 @@ class Experiment:
     """One configuration: a network on a dataset under a recipe. Without a recipe it is built and counted only.
 
     ``short_epochs`` are those of the budget short; double has twice as many. ``stage`` says only when a campaign takes
-    its turn to it, never what a run computes.
+    its turn to it, never what a run computes. ``label`` is what sentences call the experiment, if not by its name.
     """
 
     name: Slug
@@ -196,6 +196,7 @@ class Experiment:
     short_epochs: Annotated[int, Field(gt=0)] | None = None
     note: str = ""
     stage: Stage = "main"
+    label: str = ""
 
     def __post_init__(self) -> None:
         """The schedule can be compressed to both shortened budgets."""
@@ -432,6 +433,16 @@ class Consistent:
     type: Literal["consistent"] = "consistent"
 
 
+def equal(metric: str, *, of: str, expected: float, resolution: float = 1.0) -> Equal:
+    """``metric`` of the experiment ``of`` is the ``expected`` count, to less than ``resolution``."""
+    return Equal(Quantity(metric, of), expected, resolution)
+
+
+def within(metric: str, low: float, high: float, *, of: Iterable[str], epoch: int | None = None) -> Within:
+    """``metric`` lies in ``[low, high]`` for each of the experiments ``of``."""
+    return Within(tuple(Quantity(metric, name, epoch) for name in of), low, high)
+
+
 def pair(metric: str, *, of: str, than: str) -> Pair:
     """``metric`` of the experiment ``of`` beside that of ``than``."""
     return Pair(Quantity(metric, of), Quantity(metric, than))
@@ -452,36 +463,75 @@ def increasing(metric: str, *experiments: str) -> Ordered:
     return Ordered(tuple(pair(metric, of=more, than=less) for less, more in pairwise(experiments)))
 
 
+def above(metric: str, other: str, *, of: Iterable[str]) -> Ordered:
+    """``metric`` is above the ``other`` metric for each of the experiments ``of``."""
+    return Ordered(tuple(Pair(Quantity(metric, name), Quantity(other, name)) for name in of))
+
+
+def every(*orders: Ordered) -> Ordered:
+    """Each of the orders holds."""
+    return Ordered(tuple(chain.from_iterable(order.pairs for order in orders)))
+
+
+def difference_within(metric: str, low: float, high: float, *, of: str, than: str) -> DifferenceWithin:
+    """``metric`` of ``of`` minus that of ``than`` lies in ``[low, high]``."""
+    return DifferenceWithin(pair(metric, of=of, than=than), low, high)
+
+
+def ratio_within(metric: str, low: float, high: float, *, of: str, than: str) -> RatioWithin:
+    """``metric`` of ``of`` over that of ``than`` lies in ``[low, high]``."""
+    return RatioWithin(pair(metric, of=of, than=than), low, high)
+
+
+def agreement(metric: str, *, of: str, stated: Number, tolerance: float = 1.0) -> Agreement:
+    """``metric`` of the experiment ``of`` is the number that the paper states."""
+    return Agreement(Quantity(metric, of), stated, tolerance)
+
+
+def consistent(*agreements: Agreement) -> Consistent:
+    """Every agreement holds."""
+    return Consistent(agreements)
+
+
 Check = Annotated[Equal | Within | Ordered | DifferenceWithin | RatioWithin | Consistent, Field(discriminator="type")]
 Kind = Literal["exact", "value", "order", "ratio", "internal", "quoted"]
-_CHECKS_OF_KIND: dict[Kind, tuple[type, ...]] = {
-    "exact": (Equal, Consistent),
-    "value": (Within, DifferenceWithin),
-    "order": (Ordered,),
-    "ratio": (RatioWithin,),
-    "internal": (Consistent,),
-    "quoted": (Equal, Consistent),
+_KINDS: dict[type, tuple[Kind, ...]] = {  # that a claim with such a check may be of; the first unless it states another
+    Equal: ("exact", "quoted"),
+    Within: ("value",),
+    DifferenceWithin: ("value",),
+    Ordered: ("order",),
+    RatioWithin: ("ratio",),
+    Consistent: ("internal", "exact", "quoted"),
 }
+
+
+def _kind(claim: dict[str, Any]) -> Kind:
+    """The kind of a claim that states none, by its check."""
+    return _KINDS[type(claim["check"])][0]
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class Claim:
-    """A sentence of a paper and the criterion, fixed beforehand, by which results decide it."""
+    """A sentence of a paper and the criterion, fixed beforehand, by which results decide it.
+
+    ``criterion`` is the check in plain words. A paper's module writes it where it can say more than the sentence that
+    :mod:`sepconv.criteria` makes from the check, and leaves it empty elsewhere; ``papers.load`` fills it in.
+    """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9]+(-[a-z0-9]+)*$")]
-    kind: Kind
     quote: str  # verbatim from the paper
     where: str  # section, table or figure
     check: Check
     reported: str  # what the paper states, as a reader would write it
-    criterion: str  # the check in plain words
     because: str = ""  # the reading that was chosen where the paper leaves something open
+    criterion: str = ""
+    kind: Kind = Field(default_factory=_kind)
 
     def __post_init__(self) -> None:
         """The check suits the kind, and an interval is one."""
-        allowed = _CHECKS_OF_KIND[self.kind]
-        got = type(self.check)
-        _require(got in allowed, f"{self.id}: check of a claim of kind {self.kind}", _names(allowed), _names([got]))
+        kinds = _KINDS[type(self.check)]
+        what = f"{self.id}: kind of a claim whose check is {type(self.check).__name__}"
+        _require(self.kind in kinds, what, kinds, [self.kind])
         if isinstance(self.check, Within | DifferenceWithin | RatioWithin) and self.check.low > self.check.high:
             raise SpecError(f"{self.id}: expected low <= high, got [{self.check.low}, {self.check.high}]")
 
@@ -535,6 +585,8 @@ class Paper:
         """Names are unique, ids begin with the key, and claims and departures name experiments that exist."""
         names = [e.name for e in self.experiments]
         _require(len(set(names)) == len(names), f"{self.key}: experiment names must differ", set(names), names)
+        labels = [*self.labels.values()]
+        _require(len(set(labels)) == len(labels), f"{self.key}: experiment labels must differ", set(labels), labels)
         ids = [c.id for c in self.claims]
         _require(len(set(ids)) == len(ids), f"{self.key}: claim ids must differ", set(ids), ids)
         for claim in self.claims:
@@ -544,6 +596,11 @@ class Paper:
         for departure in self.departures:
             named = {*departure.experiments, *chain(*departure.counterpart.items())} - METRICS.keys()
             _require(named <= set(names), f"{departure.what!r}: unknown experiment", names, named - set(names))
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What sentences call each experiment: its label, or its name where it has none."""
+        return {e.name: e.label or e.name for e in self.experiments}
 
     def experiment(self, name: str) -> Experiment:
         """The experiment of that name.
@@ -572,10 +629,6 @@ def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 def _require(holds: bool, what: str, expected: Iterable[str], got: Iterable[str]) -> None:
     if not holds:
         raise SpecError(f"{what}: expected {', '.join(sorted(expected))}; got {', '.join(sorted(got))}")
-
-
-def _names(types: Iterable[type]) -> list[str]:
-    return [t.__name__ for t in types]
 
 
 def _quantities(check: Any) -> Iterable[Quantity]:  # noqa: ANN401 - one of the checks

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from sepconv import criteria
 from sepconv.spec import Paper, SpecError
 
 if TYPE_CHECKING:
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
 
 @cache
 def load() -> tuple[tuple[Paper, ...], tuple[str, ...]]:
-    """Every paper in the order of the keys, and one line for each module that states something that cannot be."""
+    """Every paper in the order of the keys, and one line for each module that states something that cannot be.
+
+    Claims whose module writes no criterion have the one that :mod:`sepconv.criteria` makes.
+    """
     found, problems = [], []
     for module in pkgutil.iter_modules(__path__):
         try:
-            found.append(importlib.import_module(f"{__name__}.{module.name}").PAPER)
+            found.append(criteria.complete(importlib.import_module(f"{__name__}.{module.name}").PAPER))
         except SpecError as error:
             problems.append(f"papers/{module.name}.py: {error}")
         except ValidationError as error:

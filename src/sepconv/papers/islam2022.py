@@ -2,33 +2,8 @@
 
 from dataclasses import replace
 
-from sepconv.spec import (
-    LEARNING_METRICS,
-    METRICS,
-    RUN_METRICS,
-    Agreement,
-    Claim,
-    Consistent,
-    Departure,
-    DifferenceWithin,
-    Equal,
-    Experiment,
-    Network,
-    Number,
-    Optimizer,
-    Option,
-    Ordered,
-    Pair,
-    Paper,
-    Quantity,
-    Recipe,
-    WarmupExponential,
-    Within,
-    higher,
-    highest,
-    increasing,
-    pair,
-)
+from sepconv import spec
+from sepconv.spec import Claim, Departure, Experiment, Network, Number, Optimizer, Paper, Recipe
 
 # --- experiments -----------------------------------------------------------------------------------------------------
 
@@ -36,7 +11,7 @@ RECIPE = Recipe(
     epochs=300,
     batch_size=512,
     optimizer=Optimizer("adamw", weight_decay=0.01),
-    schedule=WarmupExponential(start=1e-5, peak=0.01, end=5e-5, warmup_epochs=5),
+    schedule=spec.WarmupExponential(start=1e-5, peak=0.01, end=5e-5, warmup_epochs=5),
     normalisation="cifar10",
     train_images=50_000,
     augment=(("flip",), ("crop",), ("randaugment", "autoaugment"), ("mixup", "cutmix")),
@@ -71,19 +46,19 @@ def _network(patch: int = 2, dim: int = 128, kernel: int = 5, depth: int = 8) ->
     return Network("islam.patch_network", {"patch": patch, "dim": dim, "kernel": kernel, "depth": depth})
 
 
-SMALL = Experiment("small", _network(), "cifar10", RECIPE, SHORT_EPOCHS, "Table 1, Small")
+SMALL = Experiment("small", _network(), "cifar10", RECIPE, SHORT_EPOCHS, "Table 1, Small", label="Small")
 
 
-def _ablation(name: str, recipe: Recipe = RECIPE, **options: Option) -> Experiment:
+def _ablation(name: str, recipe: Recipe = RECIPE, **options: spec.Option) -> Experiment:
     """Small with one change: another recipe, or other options of its network."""
     network = replace(SMALL.network, options=SMALL.network.options | options)
     note = "ablation of Small"
-    return replace(SMALL, name=f"small-{name}", network=network, recipe=recipe, note=note, stage="ablation")
+    return replace(SMALL, name=f"small-{name}", network=network, recipe=recipe, note=note, stage="ablation", label="")
 
 
 MAIN = (
     SMALL,
-    replace(SMALL, name="medium", network=_network(dim=256), note="Table 1, Medium"),
+    replace(SMALL, name="medium", network=_network(dim=256), note="Table 1, Medium", label="Medium"),
     Experiment(
         "large",
         _network(1, 256, 7, 16),
@@ -92,8 +67,17 @@ MAIN = (
         SHORT_EPOCHS,
         "Table 1, Large, with patch 1 as printed",
         stage="long",
+        label="Large",
     ),
-    replace(SMALL, name="large-p2", network=_network(2, 256, 7, 16), note="Large with patch 2: 998,666 parameters"),
+    Experiment(
+        "large-p2",
+        _network(2, 256, 7, 16),
+        "cifar10",
+        RECIPE,
+        SHORT_EPOCHS,
+        "Large with patch 2: 998,666 parameters",
+        label="Large with patch size 2",
+    ),
 )
 ABLATIONS = (
     _ablation("k3", kernel=3),
@@ -112,9 +96,9 @@ ABLATIONS = (
     _ablation("batch-128", BATCH_128),
 )
 COUNTED = (
-    Experiment("alexnet", Network("reference.alexnet"), "imagenet", note="Sec. 1.2.1"),
-    Experiment("vgg19", Network("reference.vgg19"), "imagenet", note="Sec. 1.2.2"),
-    Experiment("resnet50", Network("reference.resnet50"), "imagenet", note="Sec. 1.2.3"),
+    Experiment("alexnet", Network("reference.alexnet"), "imagenet", note="Sec. 1.2.1", label="AlexNet"),
+    Experiment("vgg19", Network("reference.vgg19"), "imagenet", note="Sec. 1.2.2", label="VGG-19"),
+    Experiment("resnet50", Network("reference.resnet50"), "imagenet", note="Sec. 1.2.3", label="ResNet-50"),
 )
 
 # --- claims ----------------------------------------------------------------------------------------------------------
@@ -140,12 +124,10 @@ _ABLATION = "Small with one change, both sides under the paper's recipe."
 def _params(name: str, reported: int) -> Claim:
     return Claim(
         id=f"islam2022.params-{name}",
-        kind="exact",
         quote=_TABLE1[name],
         where="Table 1",
-        check=Equal(Quantity("trainable_params", name), reported),
+        check=spec.equal("trainable_params", of=name, expected=reported),
         reported=f"{reported:,} trainable parameters",
-        criterion=f"{name.capitalize()} has exactly that many trainable parameters.",
         because=_OF_SIZE[name],
     )
 
@@ -153,10 +135,9 @@ def _params(name: str, reported: int) -> Claim:
 def _flops(name: str, reported: float) -> Claim:
     return Claim(
         id=f"islam2022.flops-{name}",
-        kind="exact",
         quote=_TABLE1[name],
         where="Table 1",
-        check=Equal(Quantity("islam_flops", name), round(reported * 1e9), resolution=1e5),
+        check=spec.equal("islam_flops", of=name, expected=round(reported * 1e9), resolution=1e5),
         reported=f"{reported} GFLOPs",
         criterion=f"{name.capitalize()}'s FLOPs differ from the reported ones by less than one unit of the last digit.",
         because="The paper does not define FLOPs. Counted as mult-adds of convolutions and the dense layer, two for "
@@ -168,12 +149,10 @@ def _flops(name: str, reported: float) -> Claim:
 def _test_accuracy(name: str, reported: int) -> Claim:
     return Claim(
         id=f"islam2022.acc-{name}",
-        kind="value",
         quote=_TABLE2[name],
         where="Table 2",
-        check=Within((Quantity("test_accuracy", name),), reported - 1, reported + 1),
+        check=spec.within("test_accuracy", reported - 1, reported + 1, of=[name]),
         reported=f"{reported} % testing accuracy",
-        criterion=f"{name.capitalize()}'s test accuracy after the last epoch is within 1 point of {reported} %.",
         because="Whole percents are reported, of the last or the best epoch (not stated): half a point for rounding "
         f"and half for the epoch. {_OF_SIZE[name]}".rstrip(),
     )
@@ -182,12 +161,10 @@ def _test_accuracy(name: str, reported: int) -> Claim:
 def _train_accuracy(name: str, reported: int) -> Claim:
     return Claim(
         id=f"islam2022.train-{name}",
-        kind="value",
         quote=_TABLE2[name],
         where="Table 2",
-        check=Within((Quantity("train_accuracy", name),), reported - 3, reported + 3),
+        check=spec.within("train_accuracy", reported - 3, reported + 3, of=[name]),
         reported=f"{reported} % training accuracy",
-        criterion=f"{name.capitalize()}'s training accuracy in the last epoch is within 3 points of {reported} %.",
         because="Read as what Keras shows while training: over augmented batches, against the larger of two mixed "
         "labels. The tolerance is wide, since the strengths of the augmentations, which set this number, are not "
         f"stated. {_OF_SIZE[name]}".rstrip(),
@@ -203,14 +180,11 @@ TABLE_CLAIMS = (
     _flops("large", 1.0092),
     Claim(
         id="islam2022.large-params-vs-flops",
-        kind="internal",
         quote=_TABLE1["large"],
         where="Table 1",
-        check=Consistent(
-            (
-                Agreement(Quantity("trainable_params", "large"), Number("parameters in Table 1", 998_666)),
-                Agreement(Quantity("islam_flops", "large"), Number("FLOPs in Table 1", 1_009_200_000), tolerance=1e5),
-            )
+        check=spec.consistent(
+            spec.agreement("trainable_params", of="large", stated=Number("parameters in Table 1", 998_666)),
+            spec.agreement("islam_flops", of="large", stated=Number("FLOPs in Table 1", 1_009_200_000), tolerance=1e5),
         ),
         reported="patch size 1, 998,666 parameters, 1.0092 GFLOPs",
         criterion="The network of that row has both its number of parameters and its FLOPs.",
@@ -225,30 +199,21 @@ TABLE_CLAIMS = (
     _train_accuracy("large", 82),
     Claim(
         id="islam2022.test-above-train",
-        kind="order",
         quote="The model was not overfitted because of the extensive use of augmentation techniques that served as "
         "regulation techniques; instead, testing accuracy was higher than training accuracy.",
         where="Sec. 3.4, Table 2",
-        check=Ordered(
-            tuple(
-                Pair(Quantity("test_accuracy", name), Quantity("train_accuracy", name))
-                for name in ("small", "medium", "large")
-            )
-        ),
+        check=spec.above("test_accuracy", "train_accuracy", of=["small", "medium", "large"]),
         reported="71 / 93 %, 76 / 95 %, 82 / 97 %",
-        criterion="Test accuracy is above training accuracy for Small, Medium and Large, paired over seeds.",
         because=_LARGE,
     ),
     Claim(
         id="islam2022.size-order",
-        kind="order",
         quote="On the CIFAR10 dataset, our smallest model, with only 130,442 trainable parameters and 0.0325 GFLOPS, "
         "has a top-1 accuracy of 93%, while our largest model, with 998,666 parameters and 1.0092 GFLOPS, had an "
         "accuracy of 97%.",
         where="Abstract, Table 2",
-        check=increasing("test_accuracy", "small", "medium", "large"),
+        check=spec.increasing("test_accuracy", "small", "medium", "large"),
         reported="93 %, 95 %, 97 %",
-        criterion="Test accuracy rises from Small to Medium and from Medium to Large, paired over seeds.",
         because=_LARGE,
     ),
 )
@@ -256,25 +221,22 @@ TABLE_CLAIMS = (
 ABLATION_CLAIMS = (
     Claim(
         id="islam2022.kernel",
-        kind="order",
         quote="We have observed that the model’s accuracy increases with the increase in the depthwise separable "
         "convolution kernel size.",
         where="Sec. 3.4",
-        check=increasing("test_accuracy", "small-k3", "small", "small-k7", "small-k9"),
+        check=spec.increasing("test_accuracy", "small-k3", "small", "small-k7", "small-k9"),
         reported="higher with a larger kernel; no numbers",
         criterion="Test accuracy rises from kernel size 3 to 5, to 7 and to 9, paired over seeds.",
         because=f"Which model and sizes were compared is not stated. {_ABLATION}",
     ),
     Claim(
         id="islam2022.kernel-cost",
-        kind="order",
         quote="However, excessive kernel sizing has negative effects on model parameters, FLOPS, and training time.",
         where="Sec. 3.4",
-        check=Ordered(
-            tuple(
-                step
+        check=spec.every(
+            *(
+                spec.increasing(metric, "small-k3", "small", "small-k7", "small-k9")
                 for metric in ("trainable_params", "islam_flops", "epoch_seconds")
-                for step in increasing(metric, "small-k3", "small", "small-k7", "small-k9").pairs
             )
         ),
         reported="more parameters, FLOPs and time; no numbers",
@@ -283,36 +245,31 @@ ABLATION_CLAIMS = (
     ),
     Claim(
         id="islam2022.patch",
-        kind="order",
         quote="We have found that the accuracy of these models is highest when a patch size is as small as 1.",
         where="Sec. 3.4",
-        check=highest("test_accuracy", of="small-p1", than=("small", "small-p4")),
+        check=spec.highest("test_accuracy", of="small-p1", than=("small", "small-p4")),
         reported="highest at patch size 1; no numbers",
         criterion="Test accuracy is higher with patch size 1 than with 2 and with 4, paired over seeds.",
         because=f"Which other patch sizes were tried is not stated. {_ABLATION}",
     ),
     Claim(
         id="islam2022.depth",
-        kind="order",
         quote="Although adding depth increases complexity, the improvement in accuracy shows that the added depth is "
         "not likely to cause the model to overfit.",
         where="Sec. 3.4",
-        check=increasing("test_accuracy", "small-d4", "small", "small-d16"),
+        check=spec.increasing("test_accuracy", "small-d4", "small", "small-d16"),
         reported="higher with more blocks; no numbers",
         criterion="Test accuracy rises from 4 to 8 and to 16 blocks, paired over seeds.",
         because=f"Which depths were compared is not stated. {_ABLATION}",
     ),
     Claim(
         id="islam2022.channel-reduction",
-        kind="order",
         quote="In our experiment, shrinking the channels of the image before depthwise convolution resulted in fewer "
         "multiplicative and memory-intensive parameters.",
         where="Sec. 3.4; Sec. 3.2 adds FLOPs",
-        check=Ordered(
-            tuple(
-                pair(metric, of="small-no-reduction", than="small")
-                for metric in ("trainable_params", "islam_flops")
-            )
+        check=spec.every(
+            spec.higher("trainable_params", of="small-no-reduction", than="small"),
+            spec.higher("islam_flops", of="small-no-reduction", than="small"),
         ),
         reported="fewer parameters and FLOPs",
         criterion="Small has fewer parameters and FLOPs than with all 1×1 convolutions at the projection dimension.",
@@ -320,22 +277,21 @@ ABLATION_CLAIMS = (
     ),
     Claim(
         id="islam2022.reduction-half",
-        kind="order",
         quote="The kernel size half of the projection dimension produces the best results for the CIFAR10 dataset.",
         where="Sec. 2.1.3",
-        check=highest("test_accuracy", of="small", than=("small-first-quarter", "small-first-full")),
+        check=spec.highest("test_accuracy", of="small", than=("small-first-quarter", "small-first-full")),
         reported="best at half; no numbers",
         criterion="Test accuracy is higher with a first reduction to a half of the channels than with one to a quarter "
         "and with none, paired over seeds.",
-        because=f"Filters are meant, see islam2022.kernel-size-slip. The second reduction stays at a quarter. {_ABLATION}",
+        because="Filters are meant, see islam2022.kernel-size-slip. The second reduction stays at a quarter. "
+        f"{_ABLATION}",
     ),
     Claim(
         id="islam2022.batch-norm",
-        kind="value",
         quote="We have observed a 3-7% increase in accuracy when using Batch Normalization [8], despite Layer "
         "Normalization [20] becoming more and more popular in Transformer, MLP, and even CNN models.",
         where="Sec. 4.1",
-        check=DifferenceWithin(pair("test_accuracy", of="small", than="small-layer-norm"), 3, 7),
+        check=spec.difference_within("test_accuracy", 3, 7, of="small", than="small-layer-norm"),
         reported="3 to 7 % higher",
         criterion="Test accuracy with batch norm minus that with layer norm is between 3 and 7 points, paired over "
         "seeds.",
@@ -343,33 +299,30 @@ ABLATION_CLAIMS = (
     ),
     Claim(
         id="islam2022.adamw",
-        kind="value",
         quote="The use of the AdamW [19] optimizer instead of the Adam [21] optimizer resulted in a 2-3% increase in "
         "accuracy.",
         where="Sec. 4.1",
-        check=DifferenceWithin(pair("test_accuracy", of="small", than="small-adam"), 2, 3),
+        check=spec.difference_within("test_accuracy", 2, 3, of="small", than="small-adam"),
         reported="2 to 3 % higher",
         criterion="Test accuracy with AdamW minus that with Adam is between 2 and 3 points, paired over seeds.",
         because=f"Percentage points are meant; Adam under the same schedule, without weight decay. {_ABLATION}",
     ),
     Claim(
         id="islam2022.batch-size",
-        kind="order",
         quote="The accuracy was lower when we used a batch size of 128 than when we used a batch size of 512, even "
         "though the smaller batch size should increase accuracy.",
         where="Sec. 4.1",
-        check=higher("test_accuracy", of="small", than="small-batch-128"),
+        check=spec.higher("test_accuracy", of="small", than="small-batch-128"),
         reported="lower at batch size 128; no numbers",
         criterion="Test accuracy is higher with batch size 512 than with 128, paired over seeds.",
         because=f"Nothing else changes: the same learning rates and epochs. {_ABLATION}",
     ),
     Claim(
         id="islam2022.residual",
-        kind="order",
         quote="In addition, we also used Residual Skip Connections to prevent vanishing gradient problems and to help "
         "the network converge faster.",
         where="Sec. 2.1",
-        check=higher("test_accuracy", of="small", than="small-no-residual"),
+        check=spec.higher("test_accuracy", of="small", than="small-no-residual"),
         reported="a help; no numbers",
         criterion="Test accuracy is higher with both residual connections than without, paired over seeds.",
         because=f"Help is read as a higher accuracy after the same number of epochs. {_ABLATION}",
@@ -377,9 +330,9 @@ ABLATION_CLAIMS = (
 )
 
 
-def _quoted(name: str, millions: float) -> Agreement:
-    label = f"stated in Sec. 1.2: {millions} million"
-    return Agreement(Quantity("trainable_params", name), Number(label, round(millions * 1e6)), tolerance=1e5)
+def _quoted(name: str, millions: float) -> spec.Agreement:
+    stated = Number(f"stated in Sec. 1.2: {millions} million", round(millions * 1e6))
+    return spec.agreement("trainable_params", of=name, stated=stated, tolerance=1e5)
 
 
 TEXT_CLAIMS = (
@@ -388,7 +341,7 @@ TEXT_CLAIMS = (
         kind="quoted",
         quote="The network design has 62.3 million learnable parameters, which is a very high quantity.",
         where="Sec. 1.2.1, 1.2.2 and 1.2.3",
-        check=Consistent((_quoted("alexnet", 62.3), _quoted("vgg19", 143.7), _quoted("resnet50", 25.6))),
+        check=spec.consistent(_quoted("alexnet", 62.3), _quoted("vgg19", 143.7), _quoted("resnet50", 25.6)),
         reported="AlexNet 62.3, VGG-19 143.7, ResNet-50 25.6 million learnable parameters",
         criterion="Each network's trainable parameters differ from the stated number by less than one unit of its last "
         "digit.",
@@ -397,16 +350,13 @@ TEXT_CLAIMS = (
     ),
     Claim(
         id="islam2022.kernel-size-slip",
-        kind="internal",
         quote="The filter size functions as a hyperparameter while the kernel size of the convolution layer is held "
         "constant at 1. The multiplication required for the subsequent layers is minimized by narrowing the channel. "
         "The kernel size half of the projection dimension produces the best results for the CIFAR10 dataset.",
         where="Sec. 2.1.3",
-        check=Consistent(
-            (
-                Agreement(
-                    Number("kernel size, held constant", 1), Number("half of Small's projection dimension", 128 / 2)
-                ),
+        check=spec.consistent(
+            spec.Agreement(
+                Number("kernel size, held constant", 1), Number("half of Small's projection dimension", 128 / 2)
             )
         ),
         reported="a kernel size of 1 and of half of the projection dimension",
@@ -421,7 +371,7 @@ DEPARTURES = (
         paper="1 (Table 1), with a parameter count that only 2 gives and FLOPs that only 1 gives",
         ours="1 decides the claims; 2 (large-p2) is trained beside it",
         because="Table 1 and the discussion ('highest when a patch size is as small as 1') print it",
-        affects=(*METRICS,),
+        affects=(*spec.METRICS,),
         experiments=("large",),
         counterpart={"large": "large-p2"},
     ),
@@ -431,7 +381,7 @@ DEPARTURES = (
         ours="0.01, times the learning rate in each step",
         because="ConvMixer's CIFAR-10 recipe has it, with the same batch size, peak learning rate, patch and kernel "
         "size",
-        affects=(*LEARNING_METRICS,),
+        affects=(*spec.LEARNING_METRICS,),
     ),
     Departure(
         what="augmentation",
@@ -439,14 +389,14 @@ DEPARTURES = (
         ours="flip and crop, then RandAugment or AutoAugment, then MixUp or CutMix; each image draws",
         because="how they were combined and their strengths are not stated; all four at once on each image would "
         "leave little of it",
-        affects=(*LEARNING_METRICS,),
+        affects=(*spec.LEARNING_METRICS,),
     ),
     Departure(
         what="learning rate",
         paper="'exponential learning rate scheduler', 'dropped gradually to 5e-5' (Sec. 3.1)",
         ours="linear warm-up over five epochs, then the same factor at each step, down to 5e-5 at the last",
         because="the plainest reading of both sentences",
-        affects=(*LEARNING_METRICS,),
+        affects=(*spec.LEARNING_METRICS,),
     ),
     Departure(
         what="training accuracy",
@@ -460,21 +410,21 @@ DEPARTURES = (
         paper="not stated",
         ours="the last of 300",
         because="choosing the best epoch by the test split would bias it",
-        affects=(*LEARNING_METRICS,),
+        affects=(*spec.LEARNING_METRICS,),
     ),
     Departure(
         what="validation",
         paper="no validation split is mentioned",
         ours="trained on all 50,000; the curves over epochs are on the test split, and nothing is chosen by them",
         because="Table 2 names training and testing accuracy only",
-        affects=(*LEARNING_METRICS,),
+        affects=(*spec.LEARNING_METRICS,),
     ),
     Departure(
         what="network and schedule of the ablations",
         paper="not stated",
         ours="Small with one change, under the paper's recipe of 300 epochs",
         because="Table 2 has 300 epochs for every model, and Small is the cheapest of them",
-        affects=(*LEARNING_METRICS,),
+        affects=(*spec.LEARNING_METRICS,),
         experiments=tuple(experiment.name for experiment in ABLATIONS),
     ),
     Departure(
@@ -482,14 +432,14 @@ DEPARTURES = (
         paper="not stated",
         ours="cross-entropy without label smoothing; CIFAR-10's mean and deviation; Glorot uniform",
         because="Keras's defaults, and ConvMixer's recipe for the scaling",
-        affects=(*LEARNING_METRICS,),
+        affects=(*spec.LEARNING_METRICS,),
     ),
     Departure(
         what="framework and hardware",
         paper="TensorFlow on a TPU v3 in a Kaggle notebook (Sec. 3, 3.1)",
         ours="Keras 3 in float32; every result names its backend and device",
         because="the thesis itself suspects the TPU behind its batch-size finding; a GPU tests that too",
-        affects=(*RUN_METRICS,),
+        affects=(*spec.RUN_METRICS,),
     ),
 )
 

@@ -240,7 +240,9 @@ def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Itera
         rows.append((line["what"], "reported", float(line[first]) / float(line[second])))
         if line["metric"]:
             terms = tuple(Quantity(line["metric"], f"{line['dataset']}-{name}") for name in (first, second))
-            comparable = [b for b in budgets if b is Budget.PAPER or line["metric"] != "total_seconds"]  # the paper's epochs
+            comparable = [
+                b for b in budgets if b is Budget.PAPER or line["metric"] != "total_seconds"
+            ]  # the paper's epochs
             rows += [(line["what"], *row) for b in comparable for row in _measured(paper, results, terms, b)]
     return pd.DataFrame(rows, columns=["what", "source", "ratio"])
 
@@ -332,7 +334,7 @@ def _precision_row(selection: Selection, name: str, other: str) -> dict[str, obj
         "difference": fmean(given.values) if given.values else None,
         "low": interval.low if interval else None,
         "high": interval.high if interval else None,
-        "verdict": str(rules.difference(given.evidence)),
+        "verdict": str(rules.difference(given.evidence, rules.level(len(given.values)))),
     }
 
 

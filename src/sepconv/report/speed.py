@@ -26,7 +26,7 @@ from sepconv.results.records import (
     measured_on,
 )
 from sepconv.results.store import Results
-from sepconv.spec import Budget, Experiment, Paper, Recipe
+from sepconv.spec import Experiment, Paper, Recipe
 
 THROUGHPUT = ("paper", "experiment", "budget", "device", "backend", "images", "batch_size", "loop", "images_per_second",
               "slowest", "fastest", "epochs", "ratio", "compile_seconds", "loss", "loss_of_fit")  # fmt: skip

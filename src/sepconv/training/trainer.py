@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -19,6 +19,7 @@ from sepconv.results.records import Epoch, Final, Reestimated, RunResult, Second
 from sepconv.spec import Run, SpecError
 from sepconv.training import checkpoint, data
 from sepconv.training.checkpoint import Checkpoint, CheckpointError, Stopped
+from sepconv.training.progress import hidden
 from sepconv.training.schedule import learning_rates
 from sepconv.training.step import SLOTS, build_optimizer, running_averages
 
@@ -67,8 +68,7 @@ def train(
     if checkpoints and (saved := checkpoint.load(checkpoints, run.id)):
         trainer.restore(saved)
     epochs, saved_at = trainer.scale.epochs, time.monotonic()
-    # disable=None: tqdm shows nothing where standard error is no terminal (papermill, CI)
-    with tqdm(desc=run.key, total=epochs, initial=trainer.epoch, unit="epoch", disable=None) as bar:
+    with tqdm(desc=run.key, total=epochs, initial=trainer.epoch, unit="epoch", disable=hidden()) as bar:
         while trainer.epoch < epochs:
             try:
                 trainer.train_epoch()
@@ -270,7 +270,7 @@ def _seed_generators(model: keras.Model) -> list[keras.random.SeedGenerator]:
     return [layer.seed_generator for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
 
 
-def _assign(variables: list[keras.Variable], values: list[NDArray[Any]]) -> None:
+def _assign(variables: list[keras.Variable], values: Sequence[NDArray[Any]]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 

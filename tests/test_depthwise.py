@@ -5,13 +5,14 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
 from factories import ENVIRONMENT, lowered_for_cuda, roofline_of
 from sepconv.measuring import depthwise as stopwatch
 from sepconv.measuring.depthwise import DepthwiseError
-from sepconv.networks import depthwise, depthwise_algorithms
+from sepconv.networks import depthwise, depthwise_algorithms, fast_layers
 from sepconv.networks.depthwise_algorithms import WAYS
 from sepconv.papers import paper
 from sepconv.report import speed
@@ -117,7 +118,7 @@ def test_a_part_moves_input_output_and_kernel():
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_all_ways_are_timed_in_every_part_and_agree(precision, monkeypatch):
-    monkeypatch.setattr(depthwise, "REPEATS", 2)
+    monkeypatch.setattr(stopwatch, "REPEATS", 2)
     timing = stopwatch.measure(SHAPES[0], precision)
     assert tuple(timing.seconds) == PARTS
     for seconds in timing.seconds.values():
@@ -149,7 +150,7 @@ def test_every_depthwise_layer_of_a_trained_network_once():
 def test_a_result_is_written_read_merged_and_not_measured_again(tmp_path, monkeypatch):
     described = ENVIRONMENT.model_copy(update={"backend": "jax"})
     monkeypatch.setattr(stopwatch.environment, "describe", lambda: described)
-    monkeypatch.setattr(depthwise, "REPEATS", 1)
+    monkeypatch.setattr(stopwatch, "REPEATS", 1)
     monkeypatch.setattr(depthwise, "shapes", lambda *arguments: [(SHAPES[0], "float32")])
     first = stopwatch.ensure_depthwise(tmp_path, [])
     monkeypatch.delattr(depthwise, "measure")
@@ -242,6 +243,23 @@ def test_what_is_not_listed_is_grouped(stride, padding, precision, monkeypatch):
     images, kernel, _ = (jnp.asarray(a, precision) for a in arrays(SHAPES[0]))
     depthwise.convolve(images, kernel, stride, padding)
     assert calls == [("grouped", "forward")]
+
+
+@pytest.mark.parametrize(("precision", "policy"), [("float32", "float32"), ("bfloat16", "mixed_bfloat16")])
+def test_a_layer_says_in_which_ways_it_is_computed(precision, policy, monkeypatch):
+    def ways(size, kernel, padding="same"):
+        layer = fast_layers.DepthwiseConv2D(kernel, 1, padding, dtype=policy)
+        layer(keras.Input((*size, 3)))
+        return layer.ways
+
+    best = dict(zip(PARTS, ("shifted", "grouped", "shifted"), strict=True))
+    listed(monkeypatch, SHAPES[0], precision, **best)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
+    assert ways((8, 8), 3) == dict.fromkeys(PARTS, "keras")
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    assert ways((8, 8), 3) == best
+    assert ways((8, 8), 3, "valid") == ways((8, 8), 5) == dict.fromkeys(PARTS, "grouped")
+    assert ways((8, 6), 3) == dict.fromkeys(PARTS, "keras")
 
 
 @pytest.mark.parametrize("change", [{"device_of": ("another", True)}, {"available_cores": range(64)}])

@@ -36,10 +36,6 @@ def network(forward, count, transfer):
     return latency._Network(forward, images(count), transfer)
 
 
-def compiled(model, training):
-    return latency._COMPILE[keras.backend.backend()](model, training)
-
-
 @pytest.mark.parametrize("transfer", ["device", "host"])
 def test_a_pass_takes_every_image_once_and_the_last_batch_is_what_is_left(transfer):
     seen = []
@@ -60,14 +56,14 @@ def test_images_lie_on_the_device_before_or_are_copied(transfer, copied):
 def test_inference_mode_gives_the_networks_predictions_and_moves_nothing():
     model = small_network()
     before = [keras.ops.convert_to_numpy(v) for v in model.weights]
-    logits = compiled(model, False)(keras.ops.convert_to_tensor(images(5)))
+    logits = latency.forward(model, False)(keras.ops.convert_to_tensor(images(5)))
     assert keras.ops.convert_to_numpy(logits) == pytest.approx(model.predict(images(5), verbose=0), abs=1e-5)
     for ours, theirs in zip(before, model.weights, strict=True):
         assert np.array_equal(ours, keras.ops.convert_to_numpy(theirs))
 
 
 def test_training_mode_normalises_by_each_batch():
-    logits = compiled(small_network(), True)(keras.ops.convert_to_tensor(images(5)))
+    logits = latency.forward(small_network(), True)(keras.ops.convert_to_tensor(images(5)))
     assert keras.ops.convert_to_numpy(logits).mean(0) == pytest.approx(np.zeros(4), abs=1e-5)
 
 

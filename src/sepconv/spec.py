@@ -26,6 +26,8 @@ Augmentation = Literal[
 Normalisation = Literal["unit", "imagenet", "cifar10"]
 Precision = Literal["float32", "bfloat16"]
 REFERENCE_PRECISION: Precision = "float32"  # in which results decide claims
+FLOAT32_BYTES = 4
+BYTES_PER_VALUE: dict[Precision, int] = {"float32": FLOAT32_BYTES, "bfloat16": 2}
 Stage = Literal["main", "long", "ablation"]  # long: a main experiment that takes more time than all others together
 Option = int | str | bool | None
 

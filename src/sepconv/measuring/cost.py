@@ -20,14 +20,12 @@ from keras import KerasTensor, layers
 
 from sepconv.networks import build
 from sepconv.results import store
-from sepconv.results.records import CostResult, Layer
-from sepconv.spec import Experiment, Paper, Recipe, to_json
+from sepconv.results.records import CONVOLUTIONS, NORMS, CostResult, Layer
+from sepconv.spec import BYTES_PER_VALUE, FLOAT32_BYTES, Experiment, Paper, Recipe, to_json
 
-FLOAT32_BYTES = 4
-_ACTIVATION_BYTES = {"float32": 4, "bfloat16": 2}  # weights, gradients and slots are float32 under both
-_CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D)
-_WEIGHTED = (*_CONVOLUTIONS, layers.Conv2DTranspose, layers.Dense)
-_NORMS = (layers.BatchNormalization, layers.LayerNormalization)
+_CONVOLUTIONS = tuple(getattr(layers, name) for name in CONVOLUTIONS)
+_WEIGHTED = (*_CONVOLUTIONS, layers.Dense)
+_NORMS = tuple(getattr(layers, name) for name in NORMS)
 _CONSTANT_DERIVATIVE = (
     layers.InputLayer,
     layers.Add,
@@ -115,7 +113,8 @@ def _activation_bytes(model: keras.Model, recipe: Recipe | None) -> int:
     values = sum(_values(tensor.shape[1:]) for tensor in kept.values())
     if recipe is None:
         return FLOAT32_BYTES * values
-    return _ACTIVATION_BYTES[recipe.precision] * recipe.batch_size * values
+    # Weights, gradients and slots are float32 in either precision.
+    return BYTES_PER_VALUE[recipe.precision] * recipe.batch_size * values
 
 
 def _kept(layer: layers.Layer) -> list[KerasTensor]:

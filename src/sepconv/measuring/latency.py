@@ -19,6 +19,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from sepconv import environment
+from sepconv.measuring.timing import compiled, in_turns
 from sepconv.results import records, store
 from sepconv.results.records import BatchNorm, BatchTime, LatencyResult, ResultError, Transfer
 from sepconv.spec import TEST_IMAGES, Budget, Experiment, Paper, Run
@@ -59,20 +60,19 @@ def ensure_latencies(
     experiments = [paper.experiment(name) for name in names]
     here = environment.describe()
     keys = [records.latency_key(paper.key, name, budget, batch_norm, transfer, here) for name in names]
-    paths = [store.path_of(folder, key) for key in keys]
-    there = [path for path in paths if path.exists()]
-    if there and len(there) < len(paths):
+    there = [path for key in keys if (path := store.path_of(folder, key)).exists()]
+    if there and len(there) < len(keys):
         raise ResultError(f"{there[0]}: expected all of these networks or none; move it away to measure them together")
     if not there:
         for result in measure(paper.key, experiments, budget, batch_norm, transfer):
             store.write(folder, result)
-    return tuple(found for path in paths if isinstance(found := store.read(path), LatencyResult))
+    return tuple(store.read_as(folder, key, LatencyResult) for key in keys)
 
 
 def measure(
     paper_key: str, experiments: Sequence[Experiment], budget: Budget, batch_norm: BatchNorm, transfer: Transfer
 ) -> tuple[LatencyResult, ...]:
-    """Time passes over test images at each batch size, the networks in turns so that drift hits all alike.
+    """Time passes over test images at each batch size, the networks in turns.
 
     Args:
         paper_key: whose experiments.
@@ -130,8 +130,7 @@ class _Network:
     @classmethod
     def of(cls, run: Run, images: int, batch_norm: BatchNorm, transfer: Transfer) -> "_Network":
         model = build_model(run)
-        compiled = _COMPILE[keras.backend.backend()](model, batch_norm == "training")
-        return cls(compiled, _test_images(run.experiment, images), transfer)
+        return cls(forward(model, batch_norm == "training"), _test_images(run.experiment, images), transfer)
 
     def batches(self, size: int) -> list[Tensor]:
         """The images in batches, on the device where they are to lie there; the last may be smaller."""
@@ -149,15 +148,13 @@ class _Network:
 
 
 def _in_turns(networks: Sequence[_Network], size: int, passes: int) -> list[list[Pass]]:
-    """The passes of each network, taken in turns; each round goes the other way round than the one before."""
+    """The passes of each network, taken in turns."""
     batches = [network.batches(size) for network in networks]
     seconds: list[list[Pass]] = [[] for _ in networks]
     for network, those in zip(networks, batches, strict=True):
         network.time([those[0], those[-1]])  # compiles for both sizes, and warms up
-    for number in range(passes):
-        order = range(len(networks)) if number % 2 == 0 else reversed(range(len(networks)))
-        for i in order:
-            seconds[i].append(networks[i].time(batches[i]))
+    for i in in_turns(range(len(networks)), passes):
+        seconds[i].append(networks[i].time(batches[i]))
     return seconds
 
 
@@ -178,33 +175,20 @@ def _test_images(experiment: Experiment, count: int) -> NDArray[np.float32]:
     return normalised
 
 
-def _compile_tensorflow(model: keras.Model, training: bool) -> Forward:
-    import tensorflow as tf
-
-    images = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)  # one trace for all batch sizes
-    forward: Forward = tf.function(lambda batch: model(batch, training=training), input_signature=[images])
-    return forward
-
-
-def _compile_jax(model: keras.Model, training: bool) -> Forward:
-    import jax
-
-    call = jax.jit(lambda *arguments: model.stateless_call(*arguments, training=training))
+def forward(model: keras.Model, training: bool) -> Forward:
+    """The compiled forward call of a network: batch to logits, for any batch size."""
+    if keras.backend.backend() != "jax":
+        return compiled(lambda batch: model(batch, training=training), shape=model.input_shape)
+    call = compiled(lambda *arguments: model.stateless_call(*arguments, training=training))
     trainable = [variable.value for variable in model.trainable_variables]
     state = [variable.value for variable in model.non_trainable_variables]
 
-    def forward(batch: Tensor) -> Tensor:
+    def stateful(batch: Tensor) -> Tensor:
         nonlocal state  # the running statistics of batch norm move, as they do in training
         logits, state = call(trainable, state, batch)
         return logits
 
-    return forward
-
-
-_COMPILE: dict[str, Callable[[keras.Model, bool], Forward]] = {
-    "tensorflow": _compile_tensorflow,
-    "jax": _compile_jax,
-}
+    return stateful
 
 
 def _spread(seconds: Sequence[float]) -> str:

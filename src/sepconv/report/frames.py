@@ -1,7 +1,7 @@
 """Results as tidy data frames, one observation a row: what figures are drawn from and readers download."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby, permutations
+from itertools import permutations
 from math import ceil, inf
 from pathlib import Path
 from statistics import fmean, stdev
@@ -11,7 +11,7 @@ import pandas as pd
 
 from sepconv import papers
 from sepconv.measuring import roofline
-from sepconv.results.records import CostResult, LatencyResult, Layer, RunResult, measured_on
+from sepconv.results.records import CONVOLUTIONS, CostResult, LatencyResult, RunResult, measured_on
 from sepconv.results.store import Results
 from sepconv.spec import REFERENCE_PRECISION, Budget, Experiment, Paper, Quantity, Run, Schedule, SpecError, to_json
 from sepconv.training.schedule import learning_rates as step_rates
@@ -23,11 +23,6 @@ from sepconv.verdicts.sentences import listed
 WHOLE_BUDGETS = (Budget.PAPER, Budget.REDUCED)  # from the most telling on; smoke only shows that the code works
 HISTORY = ("network", "experiment", "budget", "schedule", "seed", "epoch",
            "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy")  # fmt: skip
-_CONVOLUTIONS = {
-    "Conv2D": "standard",
-    "Conv2DTranspose": "transposed",
-    "DepthwiseConv2D": "depthwise",
-}
 
 
 def shown(budget: str) -> tuple[Budget, ...]:
@@ -147,15 +142,15 @@ def intensity(costs_by_label: Mapping[str, CostResult], batch_size: int) -> pd.D
             "network": label,
             "layer": number,
             "name": layer.name,
-            "convolution": "pointwise" if layer.filter_shape[:2] == (1, 1) else _CONVOLUTIONS[layer.type],
+            "convolution": "pointwise" if layer.filter_shape[:2] == (1, 1) else CONVOLUTIONS[layer.type],
             "mult_adds": layer.mult_adds,
             "bytes_moved": roofline.bytes_moved(layer, batch_size),
             "intensity": roofline.arithmetic_intensity(layer, batch_size),
         }
         for label, cost in costs_by_label.items()
-        for number, layers in enumerate(_blocks(cost), 1)
+        for number, layers in enumerate(cost.blocks, 1)
         for layer in layers
-        if layer.type in _CONVOLUTIONS
+        if layer.type in CONVOLUTIONS
     ]
     return pd.DataFrame(rows)
 
@@ -267,11 +262,6 @@ def _learning_rates(paper: Paper, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(
         {"paper": paper.key, "schedule": label, "epoch": epochs, "learning_rate": rates, "named": named}
     )
-
-
-def _blocks(cost: CostResult) -> list[list[Layer]]:
-    """Layers whose names begin alike: ``block1_conv`` and ``block1_bn``."""
-    return [list(block) for _, block in groupby(cost.layers, key=lambda layer: layer.name.partition("_")[0])]
 
 
 def _accuracy_row(name: str, budget: Budget, sample: list[RunResult]) -> dict[str, object]:

@@ -26,7 +26,7 @@ from sepconv.results.records import (
     measured_on,
 )
 from sepconv.results.store import Results
-from sepconv.spec import Budget, Experiment, Paper, Recipe
+from sepconv.spec import BYTES_PER_VALUE, Budget, Experiment, Paper, Recipe
 
 THROUGHPUT = ("paper", "experiment", "budget", "device", "backend", "images", "batch_size", "loop", "images_per_second",
               "slowest", "fastest", "epochs", "ratio", "compile_seconds", "loss", "loss_of_fit")  # fmt: skip
@@ -154,7 +154,7 @@ def _depthwise_row(
 ) -> tuple[object, ...]:
     layer = f"{timing.kernel}×{timing.kernel} stride {timing.stride}, {timing.size}×{timing.size}×{timing.channels}"
     grouped, taken = (1000 * median(timing.seconds[part][each]) for each in ("grouped", way))
-    least = 1000 * timing.values * roofline.BYTES_PER_VALUE[timing.precision] / bytes_per_second
+    least = 1000 * timing.values * BYTES_PER_VALUE[timing.precision] / bytes_per_second
     place = (device, f"{layer}, batch {timing.batch}", part, timing.precision, way)
     return (*place, taken, grouped / taken, least, least / taken, timing.differences[part])
 

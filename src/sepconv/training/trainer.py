@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sepconv import environment
-from sepconv.networks import build
+from sepconv.networks import build, fast_layers
 from sepconv.results.records import Epoch, Final, RunResult, Seconds
 from sepconv.spec import Recipe, Run, SpecError
 from sepconv.training import checkpoint, data
@@ -103,9 +103,9 @@ def load_splits(run: Run) -> Splits:
     train, held_out = data.split(cifar.train, recipe.train_images, run.seed)
     validation = held_out if recipe.validation_images else cifar.test
     return Splits(
-        _first(train, scale.train_images),
-        _first(validation, scale.evaluate_images),
-        _first(cifar.test, scale.evaluate_images),
+        train.first(scale.train_images),
+        validation.first(scale.evaluate_images),
+        cifar.test.first(scale.evaluate_images),
         cifar.sha256,
     )
 
@@ -232,6 +232,9 @@ class Trainer:
             peak_bytes=environment.peak_bytes(),
             data_sha256=self.splits.sha256,
             environment=self.environment,
+            depthwise_ways={
+                layer.name: layer.ways for layer in self.model.layers if isinstance(layer, fast_layers.DepthwiseConv2D)
+            },
         )
 
     def _final(self) -> Final:
@@ -262,10 +265,6 @@ class Trainer:
 def _seed_generators(model: keras.Model) -> list[keras.random.SeedGenerator]:
     """Seed generators of the model's dropout layers, in order."""
     return [layer.seed_generator for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
-
-
-def _first(images: data.Images, count: int) -> data.Images:
-    return data.Images(images.pixels[:count], images.labels[:count])
 
 
 def timed(function: Callable[..., T], *arguments: Any) -> tuple[T, float]:  # noqa: ANN401

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sepconv import papers
 from sepconv.measuring import roofline
-from sepconv.results.records import CONVOLUTIONS, CostResult, LatencyResult, RunResult, measured_on
+from sepconv.results.records import CONVOLUTIONS, CostResult, RunResult, measured_on
 from sepconv.results.store import Results
 from sepconv.spec import REFERENCE_PRECISION, Budget, Experiment, Paper, Quantity, Run, Schedule, SpecError, to_json
 from sepconv.training.schedule import learning_rates as step_rates
@@ -350,7 +350,5 @@ def _measured(
 ) -> Iterable[tuple[str, float]]:
     """Our ratios at one budget, on any machine, seed by seed or pass by pass, with budget and device."""
     given = answer(Question(terms, 0, inf, ratio=True), Selection(paper, results, budget, any_machine=True))
-    measured: list[RunResult | LatencyResult] = [*results.runs, *results.latencies]
-    devices = {result.key: result.environment.device for result in measured}
-    source = f"ours, budget {budget}, {', '.join(sorted({devices[key] for key in given.runs}))}"
+    source = f"ours, budget {budget}, {', '.join(sorted({results.devices[key] for key in given.runs}))}"
     return [(source, ratio) for ratio in given.on_its_scale]

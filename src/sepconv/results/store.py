@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -55,6 +56,12 @@ class Results:
             *self.runs, *self.costs, *self.latencies, *self.throughputs, *self.memories, *self.rooflines,
             *self.depthwises,
         )  # fmt: skip
+
+    @cached_property
+    def devices(self) -> dict[str, str]:
+        """The device that each run and each latency was measured on, by its key."""
+        measured: list[RunResult | LatencyResult] = [*self.runs, *self.latencies]
+        return {result.key: result.environment.device for result in measured}
 
     def runs_of(self, paper: str, experiment: str, budget: Budget) -> tuple[RunResult, ...]:
         """Complete runs of one experiment at one budget, by seed."""

@@ -25,31 +25,19 @@ budget = "paper"
 results_dir = "../../results"
 train = False
 
-# %% tags=["hide-input"]
-from pathlib import Path
-
-from IPython.display import Markdown
-
-from sepconv import papers
-from sepconv.report import figures, frames, pages, tables
-from sepconv.results import store
-from sepconv.verdicts import sentences
-from sepconv.verdicts.judge import judge
-
-paper = papers.paper("islam2022")
-folder, budgets = Path(results_dir), frames.shown(budget)
-wanted = pages.needed([paper], budget)
-
 # %% [markdown]
 # With the parameter `train`, what is missing at the budget is trained first. Without it, this page is made from the results that are
 # there.
 
 # %% tags=["hide-input"]
-if train:
-    print(*pages.train_missing(wanted, folder), sep="\n")
-found = store.read_all(folder)
-judgements = judge(paper, found)
-Markdown(f"**{len(judgements)} claims: {sentences.counts(judgements)}.**")
+from IPython.display import Markdown
+
+from sepconv import papers
+from sepconv.report import figures, frames, pages, tables
+
+page = pages.opening("islam2022", results_dir, budget, train)
+paper, found, budgets = page.paper, page.results, page.budgets
+page
 
 # %% [markdown]
 # ## The network
@@ -125,13 +113,13 @@ figures.curves(history, "train_accuracy")
 # What is still missing at that budget, and what it would cost. The experiments that begin with `small-` are the ablations.
 
 # %% tags=["hide-input"]
-pages.missing_table(wanted, found)
+pages.missing_table(page.wanted, found)
 
 # %% [markdown]
 # ## The claims
 
 # %% tags=["hide-input"]
-tables.claim_cards(judgements)
+tables.claim_cards(page.judgements)
 
 # %% [markdown]
 # ## What was easy and what was hard

@@ -15,7 +15,7 @@ from sepconv.measuring.depthwise import DepthwiseError
 from sepconv.networks import depthwise, depthwise_algorithms, fast_layers
 from sepconv.networks.depthwise_algorithms import WAYS
 from sepconv.papers import paper
-from sepconv.report import speed
+from sepconv.report import frames
 from sepconv.results import store
 from sepconv.results.records import CONVOLUTION, DepthwiseResult, DepthwiseShape, DepthwiseTiming
 from sepconv.results.store import Results
@@ -161,7 +161,7 @@ def test_a_result_is_written_read_merged_and_not_measured_again(tmp_path, monkey
     _, _, *rows = stopwatch.depthwise_lines(first)
     assert rows[2].startswith("8² × 3, 3², /1, 2, float32")
     assert "weight gradient" in rows[2]
-    frame = speed.depthwise(Results(depthwises=(first,)))
+    frame = frames.depthwise(Results(depthwises=(first,)))
     assert list(zip(frame["part"], frame["way"], strict=True)) == [
         (part, way) for part in PARTS for way in ("grouped", "shifted")
     ]
@@ -180,10 +180,10 @@ def test_the_memory_limit_is_the_copy_of_the_same_machine():
     )
     found = DepthwiseResult(timings=(timing,), environment=described)
     device = roofline_of().model_copy(update={"environment": described})
-    row = speed.depthwise(Results(depthwises=(found,), rooflines=(device, roofline_of()))).iloc[0]
+    row = frames.depthwise(Results(depthwises=(found,), rooflines=(device, roofline_of()))).iloc[0]
     assert row["least_ms"] == pytest.approx(1000 * 2 * SHAPES[0].values / device.bytes_per_second)
     assert row["fraction"] == pytest.approx(row["least_ms"] / 4e-3)
-    assert speed.depthwise(Results(depthwises=(found,), rooflines=(roofline_of(),)))["fraction"].isna().all()
+    assert frames.depthwise(Results(depthwises=(found,), rooflines=(roofline_of(),)))["fraction"].isna().all()
 
 
 def test_another_backend_is_one_line(tmp_path, monkeypatch):
@@ -283,9 +283,9 @@ def test_the_fastest_way_is_that_of_least_time_over_all_batch_sizes(monkeypatch)
 
     described = ENVIRONMENT.model_copy(update={"backend": "jax"})
     many = DepthwiseResult(timings=(timed(2, 1.0, 2.0), timed(64, 5.0, 3.5)), environment=described)
-    (row,) = speed.fastest_ways(Results(depthwises=(many,))).to_dict("records")
+    (row,) = frames.fastest_ways(Results(depthwises=(many,))).to_dict("records")
     assert [row[part] for part in PARTS] == ["shifted"] * 3  # 5.5 against 6 seconds
     assert [row[name] for name in ("machine", *CONVOLUTION)] == ["cpu-2-cores", 8, 3, 3, 1, "same", "float32"]
     few = DepthwiseResult(timings=(timed(2, 1.0, 2.0),), environment=described)
-    (row,) = speed.fastest_ways(Results(depthwises=(few,))).to_dict("records")
+    (row,) = frames.fastest_ways(Results(depthwises=(few,))).to_dict("records")
     assert [row[part] for part in PARTS] == ["grouped"] * 3

@@ -161,7 +161,7 @@ def memory(
 def roofline(results: ResultsFolder = RESULTS, as_json: AsJson = False) -> None:
     """Quantity what this device can do at most, and say how near to it each network has been trained."""
     from sepconv.measuring.roofline import ensure_roofline, roofline_lines
-    from sepconv.report.speed import limits
+    from sepconv.report.frames import limits
     from sepconv.report.terminal import limit_lines
     from sepconv.results.store import read_all
 

@@ -262,7 +262,7 @@ def depthwise(frame: pd.DataFrame) -> Picture:
     """Time of grouped depthwise convolutions over that of other ways, a row a layer; a panel a device.
 
     Args:
-        frame: as :func:`sepconv.report.speed.depthwise` makes it.
+        frame: as :func:`sepconv.report.frames.depthwise` makes it.
     """
     others = frame[frame["way"] != "grouped"]
     panels = [(device, part, list(dict.fromkeys(part["layer"]))[::-1]) for device, part in others.groupby("device")]
@@ -561,7 +561,7 @@ def latencies(frame: pd.DataFrame) -> Picture:
     """Milliseconds of a batch over batch size: p50, with a bar up to p95; a panel a mode, a line a network and machine.
 
     Args:
-        frame: as :func:`sepconv.report.speed.latencies` makes it.
+        frame: as :func:`sepconv.report.frames.latencies` makes it.
     """
     labelled = frame.assign(line=frame["experiment"] + ", " + frame["device"] + ", budget " + frame["budget"])
     panels = list(labelled.groupby(["paper", "batch_norm", "transfer"], sort=False))
@@ -587,7 +587,7 @@ def limits(frame: pd.DataFrame) -> Picture:
     """Images per second, a row a network: as trained, and what the roofline allows; a panel a device and backend.
 
     Args:
-        frame: as :func:`sepconv.report.speed.limits` makes it; networks that were not trained there are left out.
+        frame: as :func:`sepconv.report.frames.limits` makes it; networks that were not trained there are left out.
     """
     panels = list(frame[frame["measured"].notna()].groupby(["device", "backend"], sort=False))
     picture = Picture(sum(0.32 * len(part) + 1.0 for _, part in panels) + 0.8)

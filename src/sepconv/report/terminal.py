@@ -41,7 +41,7 @@ def limit_lines(limits: pd.DataFrame) -> Iterator[str]:
     """A line a network: images per second at most and as trained, and the fraction, where it was trained there.
 
     Args:
-        limits: as :func:`sepconv.report.speed.limits` makes it.
+        limits: as :func:`sepconv.report.frames.limits` makes it.
     """
     yield f"{'network':36}{'least step ms':>15}{'limit images/s':>16}{'measured':>12}{'fraction':>10}"
     for row in limits.to_dict("records"):

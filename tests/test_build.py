@@ -83,7 +83,7 @@ def test_two_executions_write_the_same_bytes_also_where_the_user_has_another_ker
 
 def test_lines_that_the_kernel_flushes_apart_are_one_output(executed):
     notebook = nbformat.read(executed / "book" / "papers" / "page.ipynb", as_version=4)
-    assert [o.text for o in notebook.cells[-1].outputs if o.output_type == "stream"] == ["first\nsmoke\n"]
+    assert [o.text for o in notebook.cells[-1].outputs if o.output_type == "stream"] == ["1\nfirst\nsmoke\n"]
 
 
 def test_no_time_and_no_path_of_the_machine_is_kept(executed):

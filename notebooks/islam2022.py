@@ -127,7 +127,7 @@ tables.claim_cards(page.judgements)
 # **Easy.** Table 1 gives all that defines the networks, and its counts tell at once whether a reading of the text is right. Schedule,
 # optimizer and batch size are stated with numbers.
 #
-# **Hard.** Four augmentations are named but not how they are combined, and the training accuracy hangs on nothing as much as on that.
+# **Hard.** Four augmentations are named but not how they are combined, and the training accuracy depends on nothing more.
 # The weight decay is missing. The last row of Table 1 contradicts itself. The ablations of the discussion come without numbers, often
 # without saying which model and which values were compared, and where a number is given, as for the norm, its baseline is not. We compare
 # with Small throughout, under a shorter schedule on both sides.

@@ -62,7 +62,7 @@ tables.throughputs_table(loops)
 apart = (others["loss"] / others["loss_of_fit"] - 1).abs()
 Markdown(
     f"In {(apart < 1e-6).sum()} of {len(apart)} comparisons the loss is that of *fit* to six digits. At most they differ by {apart.max():.2%}, in "
-    f"{others.loc[apart.idxmax(), 'experiment']}: the engine's layers and optimizer round otherwise, and training blows rounding up."
+    f"{others.loc[apart.idxmax(), 'experiment']}: the engine's layers and optimizer round differently, and training amplifies the difference."
     if len(apart)
     else ""
 )

@@ -12,8 +12,9 @@ How it is read depends on what the machine offers; the result names the way, its
 
 What is run is run in three fresh processes, and the median of them counts; a plan is the same each time.
 
-All are the whole of what a step holds at once, so each may stand beside the count. They are no equals: the count is of
-the tensors that the backward pass needs, while a measurement has what kernels need to work in and what was freed late.
+Each is all that a step holds at once, so each may stand beside the count. But they measure different things: the count
+is of the tensors that the backward pass needs, while a measurement has what kernels need to work in and what was freed
+late.
 Two networks compare under one method, one backend and one device; numbers of different methods do not.
 """
 

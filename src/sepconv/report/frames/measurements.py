@@ -133,8 +133,8 @@ def limits(papers: Iterable[Paper], results: Results, devices: Sequence[Roofline
 def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Iterable[Budget]) -> pd.DataFrame:
     """Ratios of two networks' seconds, as printed and as we measured them on whatever machine: one row each.
 
-    ``printed`` has a line a measurement: ``what``, ``metric`` (empty where we measure none), ``dataset`` and last the
-    seconds of the two networks, in columns named as their experiments end.
+    ``printed`` has one line per measurement: ``what``, ``metric`` (empty where we measure none), ``dataset`` and, last,
+    the seconds of the two networks, in columns named as their experiments end.
 
     Returns:
         ``what``, ``source`` (``reported``, or our budget and device) and ``ratio``, of the first network to the second.

@@ -151,7 +151,7 @@ def test_a_result_is_written_read_merged_and_not_measured_again(tmp_path, monkey
     described = ENVIRONMENT.model_copy(update={"backend": "jax"})
     monkeypatch.setattr(stopwatch.environment, "describe", lambda: described)
     monkeypatch.setattr(stopwatch, "REPEATS", 1)
-    monkeypatch.setattr(depthwise, "shapes", lambda *arguments: [(SHAPES[0], "float32")])
+    monkeypatch.setattr(stopwatch, "shapes", lambda *arguments: [(SHAPES[0], "float32")])
     first = stopwatch.ensure_depthwise(tmp_path, [])
     monkeypatch.delattr(depthwise, "measure")
     assert stopwatch.ensure_depthwise(tmp_path, []) == first

@@ -153,7 +153,7 @@ def test_a_result_is_written_read_merged_and_not_measured_again(tmp_path, monkey
     monkeypatch.setattr(stopwatch, "REPEATS", 1)
     monkeypatch.setattr(stopwatch, "shapes", lambda *arguments: [(SHAPES[0], "float32")])
     first = stopwatch.ensure_depthwise(tmp_path, [])
-    monkeypatch.delattr(depthwise, "measure")
+    monkeypatch.delattr(stopwatch, "measure")
     assert stopwatch.ensure_depthwise(tmp_path, []) == first
     assert (tmp_path / "machines" / "cpu-2-cores" / "depthwise-jax.json").exists()
     assert store.merge(tmp_path, tmp_path / "other") == 1

@@ -45,29 +45,6 @@ def forbidden(run, **_):
 # --- the queue -------------------------------------------------------------------------------------------------------
 
 
-MAIN = [
-    *("yu2021/cifar10-dw", "yu2021/cifar10-conv", "yu2021/cifar100-dw", "yu2021/cifar100-conv"),
-    *(f"tseng2020/{name}" for name in ("conv", "dsc", "dsc-5", "da-conv", "da-dsc", "da-dsc-5")),
-    *("islam2022/small", "islam2022/medium", "islam2022/large-p2"),
-]
-
-
-def test_the_order_of_worth():
-    seeds = [7, 1, 0, 4]
-    queue = [run.key.replace("/paper-seed-", " ") for run in campaign.runs(all_papers(), Budget.PAPER, seeds)]
-    precisions = ["tseng2020/conv-bf16", "tseng2020/dsc-bf16"]
-    ablations = [f"islam2022/{e.name}" for e in paper("islam2022").experiments if e.name.startswith("small-")]
-    of_islam = [name for name in MAIN if name.startswith("islam2022/")]
-    assert queue == [
-        *(f"{name} 7" for name in MAIN),
-        "islam2022/large 7",
-        *(f"{name} {seed}" for seed in (1, 0) for name in MAIN),
-        *(f"{name} {seed}" for seed in (7, 1, 0) for name in [*precisions, *ablations]),
-        *(f"{name} 4" for name in [*MAIN[: -len(of_islam)], *precisions, *of_islam, *ablations]),
-        *(f"islam2022/large {seed}" for seed in (1, 0, 4)),
-    ]
-
-
 def test_each_papers_order_is_kept_and_what_lacks_the_budget_is_left_out():
     (islam,) = (p for p in all_papers() if p.key == "islam2022")
     names = [run.experiment.name for run in campaign.runs([islam], Budget.REDUCED, seeds=[0])]

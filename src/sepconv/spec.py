@@ -13,8 +13,10 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import chain, pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, InstanceOf, PlainSerializer, TypeAdapter
 from pydantic.dataclasses import dataclass
+
+from sepconv.metrics import METRICS, Metric, named
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -237,55 +239,42 @@ class Run:
 
 # --- claims ----------------------------------------------------------------------------------------------------------
 
-# Each metric's unit; the group says which kind of result holds it.
-COST_METRICS = {
-    "num_params": "parameters",
-    "trainable_params": "parameters",
-    "mult_adds": "mult-adds",
-    "islam_flops": "FLOPs as islam2022 counts them",
-    "weighted_layers": "layers",
-    "weight_bytes": "bytes",  # weights and optimizer slots
-    "training_step_bytes": "bytes",  # weights, gradients, slots and stored activations of one training step
-}
-LEARNING_METRICS = {
-    "train_accuracy": "%",
-    "val_accuracy": "%",
-    "test_accuracy": "%",
-    "batch_stats_accuracy": "%",  # test accuracy with batch norm on each batch's own statistics
-    "generalisation_gap": "points",  # train accuracy minus validation accuracy
-    "log_distance": "points",  # mean absolute distance of test accuracy to the authors' log after the fifth epoch
-    "settling_epoch": "epochs",  # first epoch at 99 % of the final test accuracy
-}
-RUN_METRICS = LEARNING_METRICS | {
-    "epoch_seconds": "s",
-    "total_seconds": "s",
-}
-LATENCY_METRICS = {
-    "latency_4": "s",  # one pass over the 10,000 test images at batch size 4
-    "latency_256": "s",
-}
-METRICS = COST_METRICS | RUN_METRICS | LATENCY_METRICS
+_KNOWN_METRICS = (*METRICS, "latency_N for a batch size N, or a Metric of the paper's own module")
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class Quantity:
     """A metric of an experiment: one number for a cost metric, one a seed for a run, one a repeat for a latency.
 
+    ``metric`` is the name of one of :mod:`sepconv.metrics`, or a metric that the paper's module defines.
     ``epoch`` (first is 1) reads a run's history there rather than at its end.
     """
 
-    metric: str
+    metric: Annotated[str | InstanceOf[Metric], PlainSerializer(str, return_type=str)]
     of: str
     epoch: Annotated[int, Field(ge=1)] | None = None
 
     def __post_init__(self) -> None:
-        """The metric is one that results hold."""
-        _require(self.metric in METRICS, "unknown metric", METRICS, [self.metric])
+        """The metric is a known one."""
+        known = isinstance(self.metric, Metric) or named(self.metric) is not None
+        _require(known, "unknown metric", _KNOWN_METRICS, [self.name])
+
+    @property
+    def name(self) -> str:
+        """Name of the metric."""
+        return str(self.metric)
+
+    @property
+    def definition(self) -> Metric:
+        """The metric itself."""
+        found = self.metric if isinstance(self.metric, Metric) else named(self.metric)
+        assert found is not None  # refused on construction
+        return found
 
     @property
     def unit(self) -> str:
         """Unit of the metric."""
-        return METRICS[self.metric]
+        return self.definition.unit
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -339,7 +328,7 @@ class Ordered:
         try:
             TopologicalSorter(below).prepare()
         except CycleError as error:
-            circle = " > ".join(f"{quantity.metric} of {quantity.of}" for quantity in reversed(error.args[1]))
+            circle = " > ".join(f"{quantity.name} of {quantity.of}" for quantity in reversed(error.args[1]))
             raise SpecError(f"expected an order that can hold, got {circle}") from None
 
 
@@ -380,22 +369,22 @@ class Consistent:
     type: Literal["consistent"] = "consistent"
 
 
-def pair(metric: str, *, of: str, than: str) -> Pair:
+def pair(metric: str | Metric, *, of: str, than: str) -> Pair:
     """``metric`` of the experiment ``of`` beside that of ``than``."""
     return Pair(Quantity(metric, of), Quantity(metric, than))
 
 
-def higher(metric: str, *, of: str, than: str) -> Ordered:
+def higher(metric: str | Metric, *, of: str, than: str) -> Ordered:
     """``metric`` is higher for the experiment ``of`` than for ``than``."""
     return Ordered((pair(metric, of=of, than=than),))
 
 
-def highest(metric: str, *, of: str, than: Iterable[str]) -> Ordered:
+def highest(metric: str | Metric, *, of: str, than: Iterable[str]) -> Ordered:
     """``metric`` is higher for the experiment ``of`` than for each of ``than``."""
     return Ordered(tuple(pair(metric, of=of, than=other) for other in than))
 
 
-def increasing(metric: str, *experiments: str) -> Ordered:
+def increasing(metric: str | Metric, *experiments: str) -> Ordered:
     """``metric`` rises from each experiment to the next."""
     return Ordered(tuple(pair(metric, of=more, than=less) for less, more in pairwise(experiments)))
 
@@ -456,11 +445,6 @@ class Departure:
     experiments: tuple[Slug, ...] = ()
     counterpart: dict[str, str] = Field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """It affects metrics that results hold."""
-        unknown = set(self.affects) - METRICS.keys()
-        _require(not unknown, f"departure {self.what!r}: unknown metric", METRICS, unknown)
-
 
 @dataclass(frozen=True, config=_CONFIG)
 class Paper:
@@ -489,9 +473,12 @@ class Paper:
             _require(claim.id.startswith(self.key + "."), "claim ids begin with the paper", [self.key], [claim.id])
             wanted = {m.of for m in claim.quantities}
             _require(wanted <= set(names), f"{claim.id}: unknown experiment", names, wanted - set(names))
+        own = {m.name for claim in self.claims for m in claim.quantities}
         for departure in self.departures:
-            named = {*departure.experiments, *chain(*departure.counterpart.items())} - METRICS.keys()
-            _require(named <= set(names), f"{departure.what!r}: unknown experiment", names, named - set(names))
+            unknown = {name for name in departure.affects if name not in own and named(name) is None}
+            _require(not unknown, f"departure {departure.what!r}: unknown metric", {*_KNOWN_METRICS, *own}, unknown)
+            others = {*departure.experiments, *chain(*departure.counterpart.items())} - METRICS.keys() - own
+            _require(others <= set(names), f"{departure.what!r}: unknown experiment", names, others - set(names))
 
     def experiment(self, name: str) -> Experiment:
         """The experiment of that name.

@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
+from sepconv.metrics import LEARNING_METRICS, METRICS, RUN_METRICS
 from sepconv.spec import (
-    LEARNING_METRICS,
-    METRICS,
-    RUN_METRICS,
     Agreement,
     Claim,
     Consistent,

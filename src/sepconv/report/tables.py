@@ -32,8 +32,6 @@ from sepconv.report.markup import (
 from sepconv.results.records import CostResult, Environment, LatencyResult, Layer, RunResult, measured_on
 from sepconv.results.store import Results
 from sepconv.spec import (
-    LATENCY_METRICS,
-    RUN_METRICS,
     Augmentation,
     Budget,
     Constant,
@@ -50,7 +48,7 @@ from sepconv.verdicts import compare
 from sepconv.verdicts.attribution import Gap
 from sepconv.verdicts.compare import Comparison
 from sepconv.verdicts.rules import Judgement, Part, Verdict
-from sepconv.verdicts.samples import MIN_SEEDS, TIMES
+from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.sentences import number
 
 Judged = Sequence[tuple[Paper, Sequence[Judgement]]]
@@ -181,7 +179,7 @@ def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
         yield "Correction", "The first verdict stands alone; the second is corrected for the number of claims (Holm)."
     if judgement.runs:
         yield "Runs", _folded(f"{len(judgement.runs)} used", [run_link(key) for key in judgement.runs])
-    recipes = dict.fromkeys(m.of for m in claim.quantities if m.metric in RUN_METRICS or m.unit == "bytes")
+    recipes = dict.fromkeys(q.of for q in claim.quantities if q.definition.source == "run" or q.unit == "bytes")
     if recipes:
         yield "Recipe", Markup(", ").join(recipe_link(judgement.paper, of) for of in recipes)
     if judgement.missing:
@@ -621,7 +619,7 @@ def times_table(judgements: Sequence[Judgement], results: Results) -> Html:
     """Reported against measured times: the claims on seconds, with the machines that ours were measured on."""
     measured: list[RunResult | LatencyResult] = [*results.runs, *results.latencies]
     devices = {result.key: result.environment.device for result in measured}
-    timed = [j for j in judgements if {m.metric for m in j.claim.quantities} & (TIMES | LATENCY_METRICS.keys())]
+    timed = [j for j in judgements if any(q.unit == "s" for q in j.claim.quantities)]
     rows = tuple(_times_row(j, devices) for j in timed)
     columns = ("claim", "the paper reports", "measured", "machine", "verdict")
     return Html(table("Times, reported and measured", columns, [Group("", rows)], layout="stack"))

@@ -395,17 +395,22 @@ def _percent(rate: float) -> str:
 def recipe_table(paper: Paper) -> Html:
     """Every hyperparameter with its source: the first experiment's, then what differs in others.
 
-    Each experiment's name is the target of the links to its recipe.
+    Each experiment's name is the target of the links to its recipe, also where the network is only counted.
     """
     trained = [(e.name, _recipe_rows(e.recipe)) for e in paper.experiments if e.recipe is not None]
-    _, base = trained[0]
-    changes: dict[tuple[Row, ...], list[Markup]] = {}
+    base = trained[0][1] if trained else ()
+    sharing: dict[tuple[Row, ...], list[Markup]] = {}
     for name, rows in trained:
         named = target(recipe_anchor(paper.key, name), name)
-        changes.setdefault(tuple(row for row in rows if row not in base), []).append(named)
-    alike = Markup(", ").join(changes.pop(()))
-    title = alike + Markup("; the others too, but for what is said below") if changes else alike
-    groups = [Group(title, base), *(Group(Markup(", ").join(names), rows) for rows, names in changes.items())]
+        sharing.setdefault(tuple(row for row in rows if row not in base), []).append(named)
+    if counted := [target(recipe_anchor(paper.key, e.name), e.name) for e in paper.experiments if e.recipe is None]:
+        sharing[(Row(("none", "built and counted, not trained", NOTHING)),)] = counted
+    titles = {rows: Markup(", ").join(names) for rows, names in sharing.items()}
+    alike = titles.pop((), Markup(""))
+    first = (
+        alike + Markup("; the others too, but for what is said below") if len(sharing) - bool(counted) > 1 else alike
+    )
+    groups = [Group(first, base), *(Group(title, rows) for rows, title in titles.items())]
     columns = ("hyperparameter", "value", "source")
     return Html(table(f"Training hyperparameters of {paper.key}", columns, groups, layout="stack"))
 
@@ -414,7 +419,8 @@ def departures_table(paper: Paper) -> Html:
     """Where we knowingly differ from a paper, or had to choose."""
     rows = tuple(Row((d.what, d.paper, d.ours, d.because)) for d in paper.departures)
     columns = ("what", "the paper", "here", "because")
-    return Html(table(f"Departures and assumptions: {paper.key}", columns, [Group("", rows)], layout="stack"))
+    caption = f"Departures and assumptions: {paper.key}" if rows else f"{paper.key}: no departure"
+    return Html(table(caption, columns, [Group("", rows)], layout="stack"))
 
 
 def _recipe_rows(recipe: Recipe) -> tuple[Row, ...]:

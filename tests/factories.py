@@ -109,7 +109,7 @@ def claim(check, kind, name="x"):
     )
 
 
-def paper_of(*asked, **changes):
+def paper_of(*asked, metrics=(), **changes):
     named = [replace(c, id=f"p.claim-{i}") for i, c in enumerate(asked)]
     paper = Paper(
         key="p",
@@ -121,6 +121,7 @@ def paper_of(*asked, **changes):
         hardware="none",
         experiments=(A, B, C, COUNTED),
         claims=tuple(named),
+        metrics=metrics,
     )
     return replace(paper, **changes)
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -60,6 +61,14 @@ def test_only_named_experiments():
 def test_unknown_names_are_refused():
     with pytest.raises(SpecError, match=r"unknown experiment cnov; known: .*conv, .*dsc"):
         campaign.runs(all_papers(), Budget.SMOKE, [0], ["conv", "cnov"])
+
+
+def test_a_name_that_two_papers_share_asks_for_the_paper():
+    tseng = paper("tseng2020")
+    other = replace(tseng, key="nova2030", claims=())
+    with pytest.raises(SpecError, match=r"got conv of tseng2020, nova2030; name the paper$"):
+        campaign.runs([tseng, other], Budget.SMOKE, [0], ["conv"])
+    assert [run.key for run in campaign.runs([other], Budget.SMOKE, [0], ["conv"])] == ["nova2030/conv/smoke-seed-0"]
 
 
 def test_a_named_experiment_without_the_budget_is_refused():

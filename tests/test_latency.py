@@ -120,6 +120,13 @@ def test_every_budget_measures_what_it_says():
     assert paper_scale.batch_sizes == tuple(4**power for power in range(6))  # 1 to 1024
 
 
+def test_a_batch_size_that_a_claim_asks_for_is_measured_where_the_budget_has_the_images(cifar10):
+    conv = PAPER.experiment("conv")
+    (result,) = latency.measure("tseng2020", [conv], Budget.SMOKE, "inference", "device", claimed=(3, 17))
+    assert sorted(result.seconds) == [1, 3, 4, 16]
+    assert latency.claimed_batch_sizes(paper("yu2021")) == {4, 256}
+
+
 def test_a_measured_pair_is_written_read_and_not_measured_again(tmp_path, cifar10, monkeypatch):
     arguments = (tmp_path, PAPER, ["conv", "da-conv"], Budget.SMOKE, "inference", "device")
     measured = latency.ensure_latencies(*arguments)

@@ -239,14 +239,14 @@ class Run:
 
 # --- claims ----------------------------------------------------------------------------------------------------------
 
-_KNOWN_METRICS = (*METRICS, "latency_N for a batch size N, or a Metric of the paper's own module")
+_KNOWN_METRICS = (*METRICS, "latency_N for a batch size N")
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class Quantity:
     """A metric of an experiment: one number for a cost metric, one a seed for a run, one a repeat for a latency.
 
-    ``metric`` is the name of one of :mod:`sepconv.metrics`, or a metric that the paper's module defines.
+    ``metric`` is the name of one of :mod:`sepconv.metrics`, or one of the paper's own ``metrics``.
     ``epoch`` (first is 1) reads a run's history there rather than at its end.
     """
 
@@ -446,6 +446,10 @@ class Departure:
     counterpart: dict[str, str] = Field(default_factory=dict)
 
 
+def _in_words(metric: Metric) -> dict[str, str]:
+    return {"name": metric.name, "unit": metric.unit, "words": metric.description}
+
+
 @dataclass(frozen=True, config=_CONFIG)
 class Paper:
     """A paper: its citation, experiments and claims. A campaign takes papers with a smaller ``priority`` first."""
@@ -460,6 +464,7 @@ class Paper:
     experiments: tuple[Experiment, ...]
     claims: tuple[Claim, ...]
     departures: tuple[Departure, ...] = ()
+    metrics: tuple[Annotated[InstanceOf[Metric], PlainSerializer(_in_words)], ...] = ()  # that only this paper needs
     log: str | None = None  # CSV beside the module: experiment, epoch, test_accuracy, … as the authors printed them
     priority: int = 0
 
@@ -473,12 +478,18 @@ class Paper:
             _require(claim.id.startswith(self.key + "."), "claim ids begin with the paper", [self.key], [claim.id])
             wanted = {m.of for m in claim.quantities}
             _require(wanted <= set(names), f"{claim.id}: unknown experiment", names, wanted - set(names))
-        own = {m.name for claim in self.claims for m in claim.quantities}
+            self._require_metrics(claim.id, [m.name for m in claim.quantities])
         for departure in self.departures:
-            unknown = {name for name in departure.affects if name not in own and named(name) is None}
-            _require(not unknown, f"departure {departure.what!r}: unknown metric", {*_KNOWN_METRICS, *own}, unknown)
-            others = {*departure.experiments, *chain(*departure.counterpart.items())} - METRICS.keys() - own
+            self._require_metrics(f"departure {departure.what!r}", departure.affects)
+            others = {*departure.experiments, *chain(*departure.counterpart.items())}
+            others -= {*METRICS, *map(str, self.metrics)}
             _require(others <= set(names), f"{departure.what!r}: unknown experiment", names, others - set(names))
+
+    def _require_metrics(self, what: str, names: Iterable[str]) -> None:
+        """These are metrics of any paper, or this one's own."""
+        own = {metric.name for metric in self.metrics}
+        unknown = {name for name in names if name not in own and named(name) is None}
+        _require(not unknown, f"{what}: unknown metric", {*_KNOWN_METRICS, *own}, unknown)
 
     def experiment(self, name: str) -> Experiment:
         """The experiment of that name.

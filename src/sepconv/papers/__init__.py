@@ -22,9 +22,7 @@ def load() -> tuple[tuple[Paper, ...], tuple[str, ...]]:
         try:
             paper = importlib.import_module(f"{__name__}.{module.name}").PAPER
             if paper.key != module.name:
-                raise SpecError(
-                    f"expected a paper with the key {module.name}, got {paper.key}; each has its own module"
-                )
+                raise SpecError(f"expected the paper with the key {module.name}, got {paper.key}")
             found.append(paper)
         except SpecError as error:
             problems.append(f"papers/{module.name}.py: {error}")

@@ -521,4 +521,5 @@ PAPER = Paper(
     priority=2,
     claims=TABLE_CLAIMS + ABLATION_CLAIMS + TEXT_CLAIMS,
     departures=DEPARTURES,
+    metrics=(FLOPS,),
 )

@@ -570,5 +570,6 @@ PAPER = Paper(
     experiments=TRAINED + COUNTED,
     claims=COUNT_CLAIMS + ACCURACY_CLAIMS + TIME_CLAIMS + INTERNAL_CLAIMS,
     departures=DEPARTURES,
+    metrics=(LOG_DISTANCE,),
     log="yu2021_log.csv",
 )

@@ -67,6 +67,7 @@ _LAYER_NAMES = {
     "Dense": "FC",
 }
 
+_NOT_TRAINED = (Row((NOTHING, "built and counted, not trained", NOTHING)),)
 _OPTIMIZER_NAMES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 _FIGURE_NAMES = {
     "Conv2D": "Normal Conv",
@@ -397,20 +398,15 @@ def recipe_table(paper: Paper) -> Html:
 
     Each experiment's name is the target of the links to its recipe, also where the network is only counted.
     """
-    trained = [(e.name, _recipe_rows(e.recipe)) for e in paper.experiments if e.recipe is not None]
-    base = trained[0][1] if trained else ()
+    base = next((_recipe_rows(e.recipe) for e in paper.experiments if e.recipe), ())
     sharing: dict[tuple[Row, ...], list[Markup]] = {}
-    for name, rows in trained:
-        named = target(recipe_anchor(paper.key, name), name)
-        sharing.setdefault(tuple(row for row in rows if row not in base), []).append(named)
-    if counted := [target(recipe_anchor(paper.key, e.name), e.name) for e in paper.experiments if e.recipe is None]:
-        sharing[(Row(("none", "built and counted, not trained", NOTHING)),)] = counted
+    for e in paper.experiments:
+        rows = tuple(row for row in _recipe_rows(e.recipe) if row not in base) if e.recipe else _NOT_TRAINED
+        sharing.setdefault(rows, []).append(target(recipe_anchor(paper.key, e.name), e.name))
     titles = {rows: Markup(", ").join(names) for rows, names in sharing.items()}
     alike = titles.pop((), Markup(""))
-    first = (
-        alike + Markup("; the others too, but for what is said below") if len(sharing) - bool(counted) > 1 else alike
-    )
-    groups = [Group(first, base), *(Group(title, rows) for rows, title in titles.items())]
+    others = "; the others too, but for what is said below" if titles.keys() - {_NOT_TRAINED} else ""
+    groups = [Group(alike + others, base), *(Group(title, rows) for rows, title in titles.items())]
     columns = ("hyperparameter", "value", "source")
     return Html(table(f"Training hyperparameters of {paper.key}", columns, groups, layout="stack"))
 

@@ -501,7 +501,7 @@ def test_no_check_that_can_be_written_stops_the_others_from_being_judged(check, 
     counted = tuple(cost_of(e) for e in (A, B, COUNTED))
     sure = claim(Equal(Quantity("num_params", "a"), 100), "exact")
     found = Results(runs=tuple({run.key: run for run in runs}.values()), costs=counted)
-    judged, beside = judge(paper_of(strange, sure), found)
+    judged, beside = judge(paper_of(strange, sure, metrics=(HALVES, LOSS)), found)
     assert judged.sentence
     assert "\n" not in judged.sentence
     assert beside.verdict is Verdict.REPRODUCED

@@ -115,7 +115,7 @@ def test_manifest_names_every_file_that_a_page_offers_and_all_of_them_are_there(
 
 
 def test_every_export_is_written(repository):
-    (repository / "src" / "sepconv").mkdir(parents=True)
+    (repository / "src" / "sepconv" / "networks").mkdir(parents=True)
     made = exports.files(repository / "results")
     assert exports.write(repository / "results") == tuple(made)
     assert {path.name: path.read_text() for path in made} == {path.name: text for path, text in made.items()}

@@ -557,7 +557,7 @@ def test_export_is_plain_json_and_complete():
     found = Results(runs=runs_of(A, INSIDE), problems=("x.json: damaged",))
     exported = export([paper], found)
     assert json.loads(json.dumps(exported, allow_nan=False)) == exported
-    assert exported["schema_version"] == 1
+    assert exported["schema_version"] == 2
     assert exported["problems"] == ["x.json: damaged"]
     first, second = exported["papers"][0]["claims"]
     assert (first["id"], first["verdict"], first["reported"]) == ("p.claim-0", "reproduced", "93 %")

@@ -32,11 +32,19 @@ from sepconv.spec import (
     Scale,
     SpecError,
     Within,
+    above,
+    agreement,
     canonical_json,
+    consistent,
+    difference_within,
+    equal,
+    every,
     higher,
     highest,
     increasing,
+    ratio_within,
     to_json,
+    within,
 )
 
 RECIPE = Recipe(
@@ -64,9 +72,9 @@ A, B = Quantity("test_accuracy", "a"), Quantity("test_accuracy", "b")
 COUNT = Quantity("num_params", "a")
 
 
-def claim(kind="order", check=None, of="a"):
+def claim(check=None, of="a", **fields):
     check = check or higher("test_accuracy", of=of, than="counted")
-    return Claim("p.x", kind, "quote", "Sec. 1", check, "reported", "Criterion.")
+    return Claim("p.x", "quote", "Sec. 1", check, "reported", **fields)
 
 
 def make_paper(experiments=(EXPERIMENT, COUNTED), claims=()):
@@ -164,6 +172,17 @@ def test_two_experiments_of_one_name():
         make_paper(experiments=[EXPERIMENT, EXPERIMENT])
 
 
+def test_two_experiments_of_one_label():
+    labelled = replace(EXPERIMENT, label="Conv")
+    with pytest.raises(SpecError, match="experiment labels must differ: expected Conv; got Conv, Conv"):
+        make_paper(experiments=[labelled, replace(labelled, name="b")])
+
+
+def test_label_that_is_the_name_of_another_experiment():
+    with pytest.raises(SpecError, match="experiment labels must differ"):
+        make_paper(experiments=[EXPERIMENT, replace(COUNTED, label="a")])
+
+
 def test_two_claims_of_one_id():
     with pytest.raises(SpecError, match="claim ids must differ"):
         make_paper(claims=[claim(), claim()])
@@ -186,21 +205,37 @@ def test_claim_of_another_paper():
     ],
 )
 def test_wrong_check_for_a_kind(kind, check):
-    with pytest.raises(SpecError, match=f"p.x: check of a claim of kind {kind}.*got {type(check).__name__}"):
-        claim(kind, check)
+    with pytest.raises(SpecError, match=f"p.x: kind of a claim whose check is {type(check).__name__}: .*; got {kind}"):
+        claim(check, kind=kind)
 
 
 @pytest.mark.parametrize(
-    ("kind", "check"),
+    ("check", "kind"),
     [
-        ("value", Within((A,), 2, 1)),
-        ("value", DifferenceWithin(Pair(A, B), 2, 1)),
-        ("ratio", RatioWithin(Pair(A, B), 2, 1)),
+        (Equal(A, 1), "exact"),
+        (Within((A,), 0, 1), "value"),
+        (DifferenceWithin(Pair(A, B), 0, 1), "value"),
+        (Ordered((Pair(A, B),)), "order"),
+        (RatioWithin(Pair(A, B), 0, 1), "ratio"),
+        (Consistent((Agreement(A, B),)), "internal"),
     ],
 )
-def test_interval_the_wrong_way_round(kind, check):
+def test_kind_follows_from_the_check(check, kind):
+    assert claim(check).kind == kind
+    assert to_json(claim(check))["kind"] == kind
+
+
+def test_kind_is_stated_where_it_differs():
+    assert claim(Equal(A, 1), kind="quoted").kind == "quoted"
+    assert claim(Consistent((Agreement(A, B),)), kind="exact").kind == "exact"
+
+
+@pytest.mark.parametrize(
+    "check", [Within((A,), 2, 1), DifferenceWithin(Pair(A, B), 2, 1), RatioWithin(Pair(A, B), 2, 1)]
+)
+def test_interval_the_wrong_way_round(check):
     with pytest.raises(SpecError, match=r"p.x: expected low <= high, got \[2.0, 1.0\]"):
-        claim(kind, check)
+        claim(check)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +292,7 @@ def changed(value, path, new):
     return copy
 
 
-EXPORTED = to_json(make_paper(claims=[claim(), replace(claim("value", Within((A, B), 0, 1), of="a"), id="p.y")],
+EXPORTED = to_json(make_paper(claims=[claim(), replace(claim(Within((A, B), 0, 1)), id="p.y")],
                               experiments=[EXPERIMENT, COUNTED, replace(EXPERIMENT, name="b")]))  # fmt: skip
 
 
@@ -289,13 +324,26 @@ def test_checks_in_short():
     c = Quantity("test_accuracy", "c")
     assert highest("test_accuracy", of="a", than=("b", "c")) == Ordered((Pair(A, B), Pair(A, c)))
     assert increasing("test_accuracy", "a", "b", "c") == Ordered((Pair(B, A), Pair(c, B)))
+    assert above("test_accuracy", "num_params", of=["a"]) == Ordered((Pair(A, COUNT),))
+    assert every(higher("test_accuracy", of="a", than="b"), Ordered((Pair(c, A),))) == Ordered((Pair(A, B), Pair(c, A)))
+    assert equal("num_params", of="a", expected=7, resolution=2) == Equal(COUNT, 7, 2)
+    assert within("test_accuracy", 1, 2, of=["a", "b"]) == Within((A, B), 1, 2)
+    assert within("test_accuracy", 1, 2, of=["a"], epoch=3) == Within((replace(A, epoch=3),), 1, 2)
+    assert difference_within("test_accuracy", 1, 2, of="a", than="b") == DifferenceWithin(Pair(A, B), 1, 2)
+    assert ratio_within("test_accuracy", 1, 2, of="a", than="b") == RatioWithin(Pair(A, B), 1, 2)
+    one = agreement("num_params", of="a", stated=Number("x", 7), tolerance=2)
+    assert consistent(one) == Consistent((Agreement(COUNT, Number("x", 7), 2),))
 
 
 def test_measures_of_a_claim_in_order():
     check = Consistent((Agreement(A, Number("x", 1)), Agreement(Number("y", 2), B)))
-    assert claim("internal", check).quantities == (A, B)
-    assert claim("value", Within((B, A), 0, 1)).quantities == (B, A)
-    assert claim("ratio", RatioWithin(Pair(A, B), 0, 1)).quantities == (A, B)
+    assert claim(check).quantities == (A, B)
+    assert claim(Within((B, A), 0, 1)).quantities == (B, A)
+    assert claim(RatioWithin(Pair(A, B), 0, 1)).quantities == (A, B)
+
+
+def test_label_of_an_experiment_is_its_name_unless_it_has_one():
+    assert make_paper([EXPERIMENT, replace(COUNTED, label="VGG-19")]).labels == {"a": "a", "counted": "VGG-19"}
 
 
 def test_scale_of_each_budget():
@@ -348,10 +396,11 @@ def test_id_changes_with_what_determines_the_numbers(other):
     "experiment",
     [
         replace(EXPERIMENT, note="other prose"),
+        replace(EXPERIMENT, label="other label"),
         replace(EXPERIMENT, recipe=replace(RECIPE, sources=RECIPE.sources | {"epochs": "Sec. 9"})),
         replace(EXPERIMENT, reduced=Scale(3, 10, 10)),  # of another budget
     ],
-    ids=["note", "sources", "reduced scale"],
+    ids=["note", "label", "sources", "reduced scale"],
 )
 def test_id_does_not_change_with_prose(experiment):
     assert run(experiment).id == run().id

@@ -161,7 +161,8 @@ SMOKE = Scale(epochs=2, train_images=256, evaluate_images=256)
 class Experiment:
     """One configuration: a network on a dataset under a recipe. Without a recipe it is built and counted only.
 
-    ``stage`` says only when a campaign takes its turn to it, never what a run computes.
+    ``stage`` says only when a campaign takes its turn to it, never what a run computes. ``label`` is what
+    sentences call the experiment, if not by its name.
     """
 
     name: Slug
@@ -171,6 +172,7 @@ class Experiment:
     reduced: Scale | None = None
     note: str = ""
     stage: Stage = "main"
+    label: str = ""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -369,6 +371,16 @@ class Consistent:
     type: Literal["consistent"] = "consistent"
 
 
+def equal(metric: str | Metric, *, of: str, expected: float, resolution: float = 1.0) -> Equal:
+    """``metric`` of the experiment ``of`` is the ``expected`` count, to less than ``resolution``."""
+    return Equal(Quantity(metric, of), expected, resolution)
+
+
+def within(metric: str | Metric, low: float, high: float, *, of: Iterable[str], epoch: int | None = None) -> Within:
+    """``metric`` lies in ``[low, high]`` for each of the experiments ``of``."""
+    return Within(tuple(Quantity(metric, name, epoch) for name in of), low, high)
+
+
 def pair(metric: str | Metric, *, of: str, than: str) -> Pair:
     """``metric`` of the experiment ``of`` beside that of ``than``."""
     return Pair(Quantity(metric, of), Quantity(metric, than))
@@ -389,36 +401,75 @@ def increasing(metric: str | Metric, *experiments: str) -> Ordered:
     return Ordered(tuple(pair(metric, of=more, than=less) for less, more in pairwise(experiments)))
 
 
+def above(metric: str | Metric, other: str | Metric, *, of: Iterable[str]) -> Ordered:
+    """``metric`` is above the ``other`` metric for each of the experiments ``of``."""
+    return Ordered(tuple(Pair(Quantity(metric, name), Quantity(other, name)) for name in of))
+
+
+def every(*orders: Ordered) -> Ordered:
+    """Each of the orders holds."""
+    return Ordered(tuple(chain.from_iterable(order.pairs for order in orders)))
+
+
+def difference_within(metric: str | Metric, low: float, high: float, *, of: str, than: str) -> DifferenceWithin:
+    """``metric`` of ``of`` minus that of ``than`` lies in ``[low, high]``."""
+    return DifferenceWithin(pair(metric, of=of, than=than), low, high)
+
+
+def ratio_within(metric: str | Metric, low: float, high: float, *, of: str, than: str) -> RatioWithin:
+    """``metric`` of ``of`` over that of ``than`` lies in ``[low, high]``."""
+    return RatioWithin(pair(metric, of=of, than=than), low, high)
+
+
+def agreement(metric: str | Metric, *, of: str, stated: Number, tolerance: float = 1.0) -> Agreement:
+    """``metric`` of the experiment ``of`` is the number that the paper states."""
+    return Agreement(Quantity(metric, of), stated, tolerance)
+
+
+def consistent(*agreements: Agreement) -> Consistent:
+    """Every agreement holds."""
+    return Consistent(agreements)
+
+
 Check = Annotated[Equal | Within | Ordered | DifferenceWithin | RatioWithin | Consistent, Field(discriminator="type")]
 Kind = Literal["exact", "value", "order", "ratio", "internal", "quoted"]
-_CHECKS_OF_KIND: dict[Kind, tuple[type, ...]] = {
-    "exact": (Equal, Consistent),
-    "value": (Within, DifferenceWithin),
-    "order": (Ordered,),
-    "ratio": (RatioWithin,),
-    "internal": (Consistent,),
-    "quoted": (Equal, Consistent),
+_KINDS: dict[type, tuple[Kind, ...]] = {  # that a claim with such a check may be of; the first unless it states another
+    Equal: ("exact", "quoted"),
+    Within: ("value",),
+    DifferenceWithin: ("value",),
+    Ordered: ("order",),
+    RatioWithin: ("ratio",),
+    Consistent: ("internal", "exact", "quoted"),
 }
+
+
+def _kind(claim: dict[str, Any]) -> Kind:
+    """The kind of a claim that states none, by its check."""
+    return _KINDS[type(claim["check"])][0]
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class Claim:
-    """A sentence of a paper and the criterion, fixed beforehand, by which results decide it."""
+    """A sentence of a paper and the criterion, fixed beforehand, by which results decide it.
+
+    ``criterion`` is the check in plain words. A paper's module writes it where it can say more than the sentence that
+    :mod:`sepconv.criteria` makes from the check, and leaves it empty elsewhere; ``papers.load`` fills it in.
+    """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9]+(-[a-z0-9]+)*$")]
-    kind: Kind
     quote: str  # verbatim from the paper
     where: str  # section, table or figure
     check: Check
     reported: str  # what the paper states, as a reader would write it
-    criterion: str  # the check in plain words
     because: str = ""  # the reading that was chosen where the paper leaves something open
+    criterion: str = ""
+    kind: Kind = Field(default_factory=_kind)
 
     def __post_init__(self) -> None:
         """The check suits the kind, and an interval is one."""
-        allowed = _CHECKS_OF_KIND[self.kind]
-        got = type(self.check)
-        _require(got in allowed, f"{self.id}: check of a claim of kind {self.kind}", _names(allowed), _names([got]))
+        kinds = _KINDS[type(self.check)]
+        what = f"{self.id}: kind of a claim whose check is {type(self.check).__name__}"
+        _require(self.kind in kinds, what, kinds, [self.kind])
         if isinstance(self.check, Within | DifferenceWithin | RatioWithin) and self.check.low > self.check.high:
             raise SpecError(f"{self.id}: expected low <= high, got [{self.check.low}, {self.check.high}]")
 
@@ -472,6 +523,8 @@ class Paper:
         """Names are unique, ids begin with the key, and claims and departures name experiments that exist."""
         names = [e.name for e in self.experiments]
         _require(len(set(names)) == len(names), f"{self.key}: experiment names must differ", set(names), names)
+        labels = [*self.labels.values()]
+        _require(len(set(labels)) == len(labels), f"{self.key}: experiment labels must differ", set(labels), labels)
         ids = [c.id for c in self.claims]
         _require(len(set(ids)) == len(ids), f"{self.key}: claim ids must differ", set(ids), ids)
         for claim in self.claims:
@@ -490,6 +543,11 @@ class Paper:
         own = {metric.name for metric in self.metrics}
         unknown = {name for name in names if name not in own and named(name) is None}
         _require(not unknown, f"{what}: unknown metric", {*_KNOWN_METRICS, *own}, unknown)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What sentences call each experiment: its label, or its name where it has none."""
+        return {e.name: e.label or e.name for e in self.experiments}
 
     def experiment(self, name: str) -> Experiment:
         """The experiment of that name.
@@ -518,10 +576,6 @@ def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 def _require(holds: bool, what: str, expected: Iterable[str], got: Iterable[str]) -> None:
     if not holds:
         raise SpecError(f"{what}: expected {', '.join(sorted(expected))}; got {', '.join(sorted(got))}")
-
-
-def _names(types: Iterable[type]) -> list[str]:
-    return [t.__name__ for t in types]
 
 
 def _quantities(check: Any) -> Iterable[Quantity]:  # noqa: ANN401 - one of the checks

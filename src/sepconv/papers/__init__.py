@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from sepconv import criteria
 from sepconv.spec import Paper, SpecError
 
 if TYPE_CHECKING:
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
 
 @cache
 def load() -> tuple[tuple[Paper, ...], tuple[str, ...]]:
-    """Every paper in the order of the keys, and one line for each module that states something that cannot be."""
+    """Every paper in the order of the keys, and one line for each module that states something that cannot be.
+
+    Claims whose module writes no criterion have the one that :mod:`sepconv.criteria` makes.
+    """
     found, problems = [], []
     for module in pkgutil.iter_modules(__path__):
         try:
             paper = importlib.import_module(f"{__name__}.{module.name}").PAPER
             if paper.key != module.name:
                 raise SpecError(f"expected the paper with the key {module.name}, got {paper.key}")
-            found.append(paper)
+            found.append(criteria.complete(paper))
         except SpecError as error:
             problems.append(f"papers/{module.name}.py: {error}")
         except ValidationError as error:

@@ -4,32 +4,9 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
+from sepconv import spec
 from sepconv.metrics import LEARNING_METRICS, METRICS, RUN_METRICS, Metric
-from sepconv.spec import (
-    Agreement,
-    Claim,
-    Consistent,
-    Departure,
-    DifferenceWithin,
-    Equal,
-    Experiment,
-    Network,
-    Number,
-    Optimizer,
-    Option,
-    Ordered,
-    Pair,
-    Paper,
-    Quantity,
-    Recipe,
-    Scale,
-    WarmupExponential,
-    Within,
-    higher,
-    highest,
-    increasing,
-    pair,
-)
+from sepconv.spec import Claim, Departure, Experiment, Network, Number, Optimizer, Paper, Recipe, Scale
 
 # --- experiments -----------------------------------------------------------------------------------------------------
 
@@ -37,7 +14,7 @@ RECIPE = Recipe(
     epochs=300,
     batch_size=512,
     optimizer=Optimizer("adamw", weight_decay=0.01),
-    schedule=WarmupExponential(start=1e-5, peak=0.01, end=5e-5, warmup_epochs=5),
+    schedule=spec.WarmupExponential(start=1e-5, peak=0.01, end=5e-5, warmup_epochs=5),
     normalisation="cifar10",
     train_images=50_000,
     augment=(("flip",), ("crop",), ("randaugment", "autoaugment"), ("mixup", "cutmix")),
@@ -78,13 +55,19 @@ def _network(patch: int = 2, dim: int = 128, kernel: int = 5, depth: int = 8) ->
     return Network("islam.patch_network", {"patch": patch, "dim": dim, "kernel": kernel, "depth": depth})
 
 
-SMALL = Experiment("small", _network(), "cifar10", RECIPE, REDUCED, "Table 1, Small")
+SMALL = Experiment("small", _network(), "cifar10", RECIPE, REDUCED, "Table 1, Small", label="Small")
 SMALL_SHORT = replace(
-    SMALL, name="small-short", recipe=SHORT, reduced=None, note="Small, the ablations' reference", stage="ablation"
+    SMALL,
+    name="small-short",
+    recipe=SHORT,
+    reduced=None,
+    note="Small, the ablations' reference",
+    stage="ablation",
+    label="",
 )
 
 
-def _variant(name: str, **options: Option) -> Experiment:
+def _variant(name: str, **options: spec.Option) -> Experiment:
     """Small with other options of its network, under the ablations' schedule."""
     network = replace(SMALL.network, options=SMALL.network.options | options)
     return replace(SMALL_SHORT, name=f"small-{name}", network=network, note="ablation of Small")
@@ -92,7 +75,7 @@ def _variant(name: str, **options: Option) -> Experiment:
 
 MAIN = (
     SMALL,
-    replace(SMALL, name="medium", network=_network(dim=256), note="Table 1, Medium"),
+    replace(SMALL, name="medium", network=_network(dim=256), note="Table 1, Medium", label="Medium"),
     Experiment(
         "large",
         _network(1, 256, 7, 16),
@@ -100,8 +83,16 @@ MAIN = (
         RECIPE,
         note="Table 1, Large, with patch 1 as printed",
         stage="long",
+        label="Large",
     ),
-    Experiment("large-p2", _network(2, 256, 7, 16), "cifar10", RECIPE, note="Large with patch 2: 998,666 parameters"),
+    Experiment(
+        "large-p2",
+        _network(2, 256, 7, 16),
+        "cifar10",
+        RECIPE,
+        note="Large with patch 2: 998,666 parameters",
+        label="Large with patch size 2",
+    ),
 )
 ABLATIONS = (
     SMALL_SHORT,
@@ -121,9 +112,9 @@ ABLATIONS = (
     replace(SMALL_SHORT, name="small-batch-128", recipe=BATCH_128, note="ablation of Small"),
 )
 COUNTED = (
-    Experiment("alexnet", Network("reference.alexnet"), "imagenet", note="Sec. 1.2.1"),
-    Experiment("vgg19", Network("reference.vgg19"), "imagenet", note="Sec. 1.2.2"),
-    Experiment("resnet50", Network("reference.resnet50"), "imagenet", note="Sec. 1.2.3"),
+    Experiment("alexnet", Network("reference.alexnet"), "imagenet", note="Sec. 1.2.1", label="AlexNet"),
+    Experiment("vgg19", Network("reference.vgg19"), "imagenet", note="Sec. 1.2.2", label="VGG-19"),
+    Experiment("resnet50", Network("reference.resnet50"), "imagenet", note="Sec. 1.2.3", label="ResNet-50"),
 )
 
 # --- claims ----------------------------------------------------------------------------------------------------------
@@ -158,12 +149,10 @@ _SHORT = "Small with one change, both sides under the same schedule of 100 epoch
 def _params(name: str, reported: int) -> Claim:
     return Claim(
         id=f"islam2022.params-{name}",
-        kind="exact",
         quote=_TABLE1[name],
         where="Table 1",
-        check=Equal(Quantity("trainable_params", name), reported),
+        check=spec.equal("trainable_params", of=name, expected=reported),
         reported=f"{reported:,} trainable parameters",
-        criterion=f"{name.capitalize()} has exactly that many trainable parameters.",
         because=_OF_SIZE[name],
     )
 
@@ -171,10 +160,9 @@ def _params(name: str, reported: int) -> Claim:
 def _flops(name: str, reported: float) -> Claim:
     return Claim(
         id=f"islam2022.flops-{name}",
-        kind="exact",
         quote=_TABLE1[name],
         where="Table 1",
-        check=Equal(Quantity(FLOPS, name), round(reported * 1e9), resolution=1e5),
+        check=spec.equal(FLOPS, of=name, expected=round(reported * 1e9), resolution=1e5),
         reported=f"{reported} GFLOPs",
         criterion=f"{name.capitalize()}'s FLOPs differ from the reported ones by less than one unit of the last digit.",
         because="The paper does not define FLOPs. Counted as mult-adds of convolutions and the dense layer, two for "
@@ -186,12 +174,10 @@ def _flops(name: str, reported: float) -> Claim:
 def _test_accuracy(name: str, reported: int) -> Claim:
     return Claim(
         id=f"islam2022.acc-{name}",
-        kind="value",
         quote=_TABLE2[name],
         where="Table 2",
-        check=Within((Quantity("test_accuracy", name),), reported - 1, reported + 1),
+        check=spec.within("test_accuracy", reported - 1, reported + 1, of=[name]),
         reported=f"{reported} % testing accuracy",
-        criterion=f"{name.capitalize()}'s test accuracy after the last epoch is within 1 point of {reported} %.",
         because="Whole percents are reported, of the last or the best epoch (not stated): half a point for rounding "
         f"and half for the epoch. {_OF_SIZE[name]}".rstrip(),
     )
@@ -200,12 +186,10 @@ def _test_accuracy(name: str, reported: int) -> Claim:
 def _train_accuracy(name: str, reported: int) -> Claim:
     return Claim(
         id=f"islam2022.train-{name}",
-        kind="value",
         quote=_TABLE2[name],
         where="Table 2",
-        check=Within((Quantity("train_accuracy", name),), reported - 3, reported + 3),
+        check=spec.within("train_accuracy", reported - 3, reported + 3, of=[name]),
         reported=f"{reported} % training accuracy",
-        criterion=f"{name.capitalize()}'s training accuracy in the last epoch is within 3 points of {reported} %.",
         because="Read as what Keras shows while training: over augmented batches, against the larger of two mixed "
         "labels. The tolerance is wide, since the strengths of the augmentations, which set this number, are not "
         f"stated. {_OF_SIZE[name]}".rstrip(),
@@ -221,14 +205,11 @@ TABLE_CLAIMS = (
     _flops("large", 1.0092),
     Claim(
         id="islam2022.large-params-vs-flops",
-        kind="internal",
         quote=_TABLE1["large"],
         where="Table 1",
-        check=Consistent(
-            (
-                Agreement(Quantity("trainable_params", "large"), Number("parameters in Table 1", 998_666)),
-                Agreement(Quantity(FLOPS, "large"), Number("FLOPs in Table 1", 1_009_200_000), tolerance=1e5),
-            )
+        check=spec.consistent(
+            spec.agreement("trainable_params", of="large", stated=Number("parameters in Table 1", 998_666)),
+            spec.agreement(FLOPS, of="large", stated=Number("FLOPs in Table 1", 1_009_200_000), tolerance=1e5),
         ),
         reported="patch size 1, 998,666 parameters, 1.0092 GFLOPs",
         criterion="The network of that row has both its number of parameters and its FLOPs.",
@@ -243,30 +224,21 @@ TABLE_CLAIMS = (
     _train_accuracy("large", 82),
     Claim(
         id="islam2022.test-above-train",
-        kind="order",
         quote="The model was not overfitted because of the extensive use of augmentation techniques that served as "
         "regulation techniques; instead, testing accuracy was higher than training accuracy.",
         where="Sec. 3.4, Table 2",
-        check=Ordered(
-            tuple(
-                Pair(Quantity("test_accuracy", name), Quantity("train_accuracy", name))
-                for name in ("small", "medium", "large")
-            )
-        ),
+        check=spec.above("test_accuracy", "train_accuracy", of=["small", "medium", "large"]),
         reported="71 / 93 %, 76 / 95 %, 82 / 97 %",
-        criterion="Test accuracy is above training accuracy for Small, Medium and Large, paired over seeds.",
         because=_LARGE,
     ),
     Claim(
         id="islam2022.size-order",
-        kind="order",
         quote="On the CIFAR10 dataset, our smallest model, with only 130,442 trainable parameters and 0.0325 GFLOPS, "
         "has a top-1 accuracy of 93%, while our largest model, with 998,666 parameters and 1.0092 GFLOPS, had an "
         "accuracy of 97%.",
         where="Abstract, Table 2",
-        check=increasing("test_accuracy", "small", "medium", "large"),
+        check=spec.increasing("test_accuracy", "small", "medium", "large"),
         reported="93 %, 95 %, 97 %",
-        criterion="Test accuracy rises from Small to Medium and from Medium to Large, paired over seeds.",
         because=_LARGE,
     ),
 )
@@ -274,25 +246,22 @@ TABLE_CLAIMS = (
 ABLATION_CLAIMS = (
     Claim(
         id="islam2022.kernel",
-        kind="order",
         quote="We have observed that the model’s accuracy increases with the increase in the depthwise separable "
         "convolution kernel size.",
         where="Sec. 3.4",
-        check=increasing("test_accuracy", "small-k3", "small-short", "small-k7", "small-k9"),
+        check=spec.increasing("test_accuracy", "small-k3", "small-short", "small-k7", "small-k9"),
         reported="higher with a larger kernel; no numbers",
         criterion="Test accuracy rises from kernel size 3 to 5, to 7 and to 9, paired over seeds.",
         because=f"Which model and sizes were compared is not stated. {_SHORT}",
     ),
     Claim(
         id="islam2022.kernel-cost",
-        kind="order",
         quote="However, excessive kernel sizing has negative effects on model parameters, FLOPS, and training time.",
         where="Sec. 3.4",
-        check=Ordered(
-            tuple(
-                step
+        check=spec.every(
+            *(
+                spec.increasing(metric, "small-k3", "small-short", "small-k7", "small-k9")
                 for metric in ("trainable_params", FLOPS, "epoch_seconds")
-                for step in increasing(metric, "small-k3", "small-short", "small-k7", "small-k9").pairs
             )
         ),
         reported="more parameters, FLOPs and time; no numbers",
@@ -301,33 +270,31 @@ ABLATION_CLAIMS = (
     ),
     Claim(
         id="islam2022.patch",
-        kind="order",
         quote="We have found that the accuracy of these models is highest when a patch size is as small as 1.",
         where="Sec. 3.4",
-        check=highest("test_accuracy", of="small-p1", than=("small-short", "small-p4")),
+        check=spec.highest("test_accuracy", of="small-p1", than=("small-short", "small-p4")),
         reported="highest at patch size 1; no numbers",
         criterion="Test accuracy is higher with patch size 1 than with 2 and with 4, paired over seeds.",
         because=f"Which other patch sizes were tried is not stated. {_SHORT}",
     ),
     Claim(
         id="islam2022.depth",
-        kind="order",
         quote="Although adding depth increases complexity, the improvement in accuracy shows that the added depth is "
         "not likely to cause the model to overfit.",
         where="Sec. 3.4",
-        check=increasing("test_accuracy", "small-d4", "small-short", "small-d16"),
+        check=spec.increasing("test_accuracy", "small-d4", "small-short", "small-d16"),
         reported="higher with more blocks; no numbers",
         criterion="Test accuracy rises from 4 to 8 and to 16 blocks, paired over seeds.",
         because=f"Which depths were compared is not stated. {_SHORT}",
     ),
     Claim(
         id="islam2022.channel-reduction",
-        kind="order",
         quote="In our experiment, shrinking the channels of the image before depthwise convolution resulted in fewer "
         "multiplicative and memory-intensive parameters.",
         where="Sec. 3.4; Sec. 3.2 adds FLOPs",
-        check=Ordered(
-            tuple(pair(metric, of="small-no-reduction", than="small-short") for metric in ("trainable_params", FLOPS))
+        check=spec.every(
+            spec.higher("trainable_params", of="small-no-reduction", than="small-short"),
+            spec.higher(FLOPS, of="small-no-reduction", than="small-short"),
         ),
         reported="fewer parameters and FLOPs",
         criterion="Small has fewer parameters and FLOPs than with all 1×1 convolutions at the projection dimension.",
@@ -335,10 +302,9 @@ ABLATION_CLAIMS = (
     ),
     Claim(
         id="islam2022.reduction-half",
-        kind="order",
         quote="The kernel size half of the projection dimension produces the best results for the CIFAR10 dataset.",
         where="Sec. 2.1.3",
-        check=highest("test_accuracy", of="small-short", than=("small-first-quarter", "small-first-full")),
+        check=spec.highest("test_accuracy", of="small-short", than=("small-first-quarter", "small-first-full")),
         reported="best at half; no numbers",
         criterion="Test accuracy is higher with a first reduction to a half of the channels than with one to a quarter "
         "and with none, paired over seeds.",
@@ -346,11 +312,10 @@ ABLATION_CLAIMS = (
     ),
     Claim(
         id="islam2022.batch-norm",
-        kind="value",
         quote="We have observed a 3-7% increase in accuracy when using Batch Normalization [8], despite Layer "
         "Normalization [20] becoming more and more popular in Transformer, MLP, and even CNN models.",
         where="Sec. 4.1",
-        check=DifferenceWithin(pair("test_accuracy", of="small-short", than="small-layer-norm"), 3, 7),
+        check=spec.difference_within("test_accuracy", 3, 7, of="small-short", than="small-layer-norm"),
         reported="3 to 7 % higher",
         criterion="Test accuracy with batch norm minus that with layer norm is between 3 and 7 points, paired over "
         "seeds.",
@@ -358,33 +323,30 @@ ABLATION_CLAIMS = (
     ),
     Claim(
         id="islam2022.adamw",
-        kind="value",
         quote="The use of the AdamW [19] optimizer instead of the Adam [21] optimizer resulted in a 2-3% increase in "
         "accuracy.",
         where="Sec. 4.1",
-        check=DifferenceWithin(pair("test_accuracy", of="small-short", than="small-adam"), 2, 3),
+        check=spec.difference_within("test_accuracy", 2, 3, of="small-short", than="small-adam"),
         reported="2 to 3 % higher",
         criterion="Test accuracy with AdamW minus that with Adam is between 2 and 3 points, paired over seeds.",
         because=f"Percentage points are meant; Adam under the same schedule, without weight decay. {_SHORT}",
     ),
     Claim(
         id="islam2022.batch-size",
-        kind="order",
         quote="The accuracy was lower when we used a batch size of 128 than when we used a batch size of 512, even "
         "though the smaller batch size should increase accuracy.",
         where="Sec. 4.1",
-        check=higher("test_accuracy", of="small-short", than="small-batch-128"),
+        check=spec.higher("test_accuracy", of="small-short", than="small-batch-128"),
         reported="lower at batch size 128; no numbers",
         criterion="Test accuracy is higher with batch size 512 than with 128, paired over seeds.",
         because=f"Nothing else changes: the same learning rates and epochs. {_SHORT}",
     ),
     Claim(
         id="islam2022.residual",
-        kind="order",
         quote="In addition, we also used Residual Skip Connections to prevent vanishing gradient problems and to help "
         "the network converge faster.",
         where="Sec. 2.1",
-        check=higher("test_accuracy", of="small-short", than="small-no-residual"),
+        check=spec.higher("test_accuracy", of="small-short", than="small-no-residual"),
         reported="a help; no numbers",
         criterion="Test accuracy is higher with both residual connections than without, paired over seeds.",
         because=f"Help is read as a higher accuracy after the same number of epochs. {_SHORT}",
@@ -392,9 +354,9 @@ ABLATION_CLAIMS = (
 )
 
 
-def _quoted(name: str, millions: float) -> Agreement:
-    label = f"stated in Sec. 1.2: {millions} million"
-    return Agreement(Quantity("trainable_params", name), Number(label, round(millions * 1e6)), tolerance=1e5)
+def _quoted(name: str, millions: float) -> spec.Agreement:
+    stated = Number(f"stated in Sec. 1.2: {millions} million", round(millions * 1e6))
+    return spec.agreement("trainable_params", of=name, stated=stated, tolerance=1e5)
 
 
 TEXT_CLAIMS = (
@@ -403,7 +365,7 @@ TEXT_CLAIMS = (
         kind="quoted",
         quote="The network design has 62.3 million learnable parameters, which is a very high quantity.",
         where="Sec. 1.2.1, 1.2.2 and 1.2.3",
-        check=Consistent((_quoted("alexnet", 62.3), _quoted("vgg19", 143.7), _quoted("resnet50", 25.6))),
+        check=spec.consistent(_quoted("alexnet", 62.3), _quoted("vgg19", 143.7), _quoted("resnet50", 25.6)),
         reported="AlexNet 62.3, VGG-19 143.7, ResNet-50 25.6 million learnable parameters",
         criterion="Each network's trainable parameters differ from the stated number by less than one unit of its last "
         "digit.",
@@ -412,16 +374,13 @@ TEXT_CLAIMS = (
     ),
     Claim(
         id="islam2022.kernel-size-slip",
-        kind="internal",
         quote="The filter size functions as a hyperparameter while the kernel size of the convolution layer is held "
         "constant at 1. The multiplication required for the subsequent layers is minimized by narrowing the channel. "
         "The kernel size half of the projection dimension produces the best results for the CIFAR10 dataset.",
         where="Sec. 2.1.3",
-        check=Consistent(
-            (
-                Agreement(
-                    Number("kernel size, held constant", 1), Number("half of Small's projection dimension", 128 / 2)
-                ),
+        check=spec.consistent(
+            spec.Agreement(
+                Number("kernel size, held constant", 1), Number("half of Small's projection dimension", 128 / 2)
             )
         ),
         reported="a kernel size of 1 and of half of the projection dimension",

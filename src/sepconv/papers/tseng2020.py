@@ -2,29 +2,9 @@
 
 from dataclasses import replace
 
+from sepconv import spec
 from sepconv.metrics import LEARNING_METRICS, METRICS, RUN_METRICS
-from sepconv.spec import (
-    Agreement,
-    Claim,
-    Consistent,
-    Constant,
-    Departure,
-    Equal,
-    Experiment,
-    Network,
-    Number,
-    Optimizer,
-    Ordered,
-    Pair,
-    Paper,
-    Quantity,
-    RatioWithin,
-    Recipe,
-    Scale,
-    Within,
-    higher,
-    pair,
-)
+from sepconv.spec import Claim, Constant, Departure, Experiment, Network, Number, Optimizer, Paper, Recipe, Scale
 
 # --- experiments -----------------------------------------------------------------------------------------------------
 
@@ -67,7 +47,7 @@ BFLOAT16 = replace(
 # One scale for all, since every claim compares some of them with each other.
 REDUCED = Scale(epochs=5, train_images=8_000, evaluate_images=2_000)
 
-CONV = Experiment("conv", Network("tseng.conv"), "cifar10", RECIPE, REDUCED, "Table 1")
+CONV = Experiment("conv", Network("tseng.conv"), "cifar10", RECIPE, REDUCED, "Table 1", label="Conv")
 DSC = Experiment(
     "dsc",
     Network("tseng.depthwise_separable", {"blocks_512": 1}),
@@ -75,20 +55,32 @@ DSC = Experiment(
     RECIPE,
     REDUCED,
     "Table 2 with one block of 512 filters: the network that has the 1,094,538 parameters of Sec. 4.2",
+    label="DepthSepConv",
 )
 DSC_5 = replace(
     DSC,
     name="dsc-5",
     network=Network("tseng.depthwise_separable", {"blocks_512": 5}),
     note="Table 2 as printed, with five blocks of 512 filters: 2,182,026 parameters",
+    label="DepthSepConv with five 512 blocks",
 )
 EXPERIMENTS = (
     CONV,
     DSC,
     DSC_5,
-    *(replace(plain, name=f"da-{plain.name}", recipe=AUGMENTED) for plain in (CONV, DSC, DSC_5)),
+    *(
+        replace(plain, name=f"da-{plain.name}", recipe=AUGMENTED, label=f"{plain.label} with augmentation")
+        for plain in (CONV, DSC, DSC_5)
+    ),
     *(  # no claim rests on these
-        replace(plain, name=f"{plain.name}-bf16", recipe=BFLOAT16, note=f"{plain.name} in bfloat16", stage="ablation")
+        replace(
+            plain,
+            name=f"{plain.name}-bf16",
+            recipe=BFLOAT16,
+            note=f"{plain.name} in bfloat16",
+            stage="ablation",
+            label=f"{plain.label} in bfloat16",
+        )
         for plain in (CONV, DSC)
     ),
 )
@@ -103,25 +95,21 @@ _ONE_BLOCK = (
     "DepthSepConv is the network with one 512 block, which alone has the stated number of parameters; "
     "Table 2 as printed (dsc-5) is run beside it and does not decide the claim."
 )
-_NAMES = {"conv": "Conv", "dsc": "DepthSepConv"}
 
 COUNT_CLAIMS = (
     Claim(
         id="tseng2020.params-conv",
-        kind="exact",
         quote=_COUNTS,
         where="Sec. 4.2",
-        check=Equal(Quantity("num_params", "conv"), 2_201_674),
+        check=spec.equal("num_params", of="conv", expected=2_201_674),
         reported="2,201,674 parameters",
-        criterion="The network of Table 1 has exactly that many parameters.",
         because="With 'same' padding and pooling of stride 2, as the input sizes of Table 1 require.",
     ),
     Claim(
         id="tseng2020.params-dsc",
-        kind="exact",
         quote=_COUNTS,
         where="Sec. 4.2",
-        check=Equal(Quantity("num_params", "dsc"), 1_094_538),
+        check=spec.equal("num_params", of="dsc", expected=1_094_538),
         reported="1,094,538 parameters",
         criterion="The network of Table 2, with one 512 block, has exactly that many parameters.",
         because="Counted as Keras's summary does, with batch norm's moving statistics. Table 2 as printed, with five "
@@ -129,11 +117,10 @@ COUNT_CLAIMS = (
     ),
     Claim(
         id="tseng2020.table2-vs-text",
-        kind="internal",
         quote="Five layers of 512 groups of filters of depthwise separable convolution with a step size of 1 and a "
         "layer of 1024 groups of filters of depthwise separable convolution with a step size of 1 are connected.",
         where="Sec. 3.1 and Table 2, against Sec. 4.2",
-        check=Consistent((Agreement(Quantity("num_params", "dsc-5"), Number("stated in Sec. 4.2", 1_094_538)),)),
+        check=spec.consistent(spec.agreement("num_params", of="dsc-5", stated=Number("stated in Sec. 4.2", 1_094_538))),
         reported="five 512 blocks (Table 2 and Sec. 3.1) and 1,094,538 parameters (Sec. 4.2)",
         criterion="The network with five 512 blocks has the number of parameters that the paper states.",
         because="One 512 block gives exactly the stated number (tseng2020.params-dsc), so the trained network is taken "
@@ -141,18 +128,17 @@ COUNT_CLAIMS = (
     ),
     Claim(
         id="tseng2020.table1-stride",
-        kind="internal",
         quote="Max Pool/s1 | Pool 2 × 2 | 32 × 32 × 32 | Conv/s1 | 3 × 3 × 64 | 16 × 16 × 32",
         where="Table 1",
-        check=Consistent(
-            tuple(
-                Agreement(
+        check=spec.consistent(
+            *(
+                spec.Agreement(
                     Number(f"a pool of stride 1 keeps {size} × {size}", size),
                     Number("the next row's input", size // 2),
                     tolerance=2,
                 )
                 for size in (32, 16, 8)
-            ),
+            )
         ),
         reported="pooling of stride 1 (s1); the next rows' inputs are 16, 8 and 4 wide",
         criterion="The size that a pool of stride 1 leaves is the input size of the next row.",
@@ -161,56 +147,47 @@ COUNT_CLAIMS = (
     ),
     Claim(
         id="tseng2020.fewer-params",
-        kind="order",
         quote="Even though there are many layers of depthwise separable convolution, the number of parameters is still "
         "lower than the standard convolution.",
         where="Sec. 4.2",
-        check=higher("num_params", of="conv", than="dsc"),
+        check=spec.higher("num_params", of="conv", than="dsc"),
         reported="1,094,538 against 2,201,674",
-        criterion="DepthSepConv has fewer parameters than Conv.",
         because=_ONE_BLOCK,
     ),
     Claim(
         id="tseng2020.cost",
-        kind="order",
         quote="Depthwise separable convolution reduces the parameters and calculation costs used in convolution "
         "operations, resulting in a better model than the previous one for a given number of parameters [10].",
         where="Sec. 2.2",
-        check=higher("mult_adds", of="conv", than="dsc"),
+        check=spec.higher("mult_adds", of="conv", than="dsc"),
         reported="lower calculation costs",
-        criterion="DepthSepConv takes fewer mult-adds for one image than Conv.",
         because="The sentence compares convolutions of one shape, for which it is true. We ask it of the two networks "
         f"that the paper compares. {_ONE_BLOCK}",
     ),
     Claim(
         id="tseng2020.layers",
-        kind="order",
         quote="Although the model is lightweight, the depthwise separable convolution architecture is composed of "
         "depth convolution and point by point convolution which leads to an increase in the number of layers.",
         where="Sec. 4.2",
-        check=higher("weighted_layers", of="dsc", than="conv"),
+        check=spec.higher("weighted_layers", of="dsc", than="conv"),
         reported="more layers",
-        criterion="DepthSepConv has more convolution and dense layers than Conv.",
         because=_ONE_BLOCK,
     ),
     Claim(
         id="tseng2020.memory-weights",
-        kind="order",
         quote="Since depthwise separable convolution is a lightweight model, the main characteristics are to reduce "
         "the number of parameters and reduce the amount of memory per parameter.",
         where="Sec. 4.2",
-        check=higher("weight_bytes", of="conv", than="dsc"),
+        check=spec.higher("weight_bytes", of="conv", than="dsc"),
         reported="less memory",
-        criterion="DepthSepConv's weights and optimizer state take fewer bytes than Conv's.",
         because="'Memory per parameter' is 4 bytes in both networks; the memory of all parameters is meant. "
         + _ONE_BLOCK,
     ),
     Claim(
         id="tseng2020.memory-training",
-        kind="order",
         quote="Therefore, the memory usage can be reduced during the model training process.",
         where="Sec. 4.2",
-        check=higher("training_step_bytes", of="conv", than="dsc"),
+        check=spec.higher("training_step_bytes", of="conv", than="dsc"),
         reported="less memory while training",
         criterion="One training step at batch size 64 needs fewer bytes for DepthSepConv than for Conv.",
         because="Training holds the activations for the backward pass beside weights, gradients and optimizer state. "
@@ -221,37 +198,30 @@ COUNT_CLAIMS = (
 ACCURACY_CLAIMS = (
     Claim(
         id="tseng2020.train-dsc-higher",
-        kind="order",
         quote="The experimental results of the training concentration accuracy show that the depthwise separable "
         "convolution architecture can obtain a higher accuracy than the standard convolution neural network.",
         where="Sec. 4.2, Fig. 1",
-        check=higher("train_accuracy", of="dsc", than="conv"),
+        check=spec.higher("train_accuracy", of="dsc", than="conv"),
         reported="DepthSepConv above Conv; no numbers in the text",
-        criterion="DepthSepConv's training accuracy in the last epoch is above Conv's, paired over seeds.",
         because="'Training concentration accuracy' is the accuracy on the training set, as Keras reports it: over the "
         f"batches of the epoch, dropout active. {_ONE_BLOCK}",
     ),
     Claim(
         id="tseng2020.dsc-epoch30",
-        kind="value",
         quote="The accuracy of the depthwise separable convolution is 30, already very close to 1.",
         where="Sec. 4.2, Fig. 1",
-        check=Within((Quantity("train_accuracy", "dsc", epoch=30),), 97, 100),
+        check=spec.within("train_accuracy", 97, 100, of=["dsc"], epoch=30),
         reported="very close to 1 at 30",
-        criterion="DepthSepConv's training accuracy in epoch 30 is at least 97 %.",
         because=f"'30' is the epoch, 'very close to 1' at least 0.97. {_ONE_BLOCK}",
     ),
     *(
         Claim(
             id=f"tseng2020.da-lowers-train-{name}",
-            kind="order",
             quote="It was found that if data enhancement techniques were included, the recognition accuracy rate would "
             "be reduced in both architectures.",
             where="Sec. 4.2, Fig. 1",
-            check=higher("train_accuracy", of=name, than=f"da-{name}"),
+            check=spec.higher("train_accuracy", of=name, than=f"da-{name}"),
             reported="lower with augmentation",
-            criterion=f"{_NAMES[name]}'s training accuracy in the last epoch is lower with augmentation, paired over "
-            "seeds.",
             because="With augmentation the accuracy is on the augmented images, as Keras reports it.",
         )
         for name in ("conv", "dsc")
@@ -259,54 +229,45 @@ ACCURACY_CLAIMS = (
     *(
         Claim(
             id=f"tseng2020.val-below-train-{name}",
-            kind="order",
             quote="From the experimental results to verify the centrality accuracy of the concentration we found that "
             "the depthwise separable convolution and standard convolution neural networks are lower than that of the "
             "training set.",
             where="Sec. 4.2, Fig. 2",
-            check=Ordered((Pair(Quantity("train_accuracy", name), Quantity("val_accuracy", name)),)),
+            check=spec.above("train_accuracy", "val_accuracy", of=[name]),
             reported="validation below training accuracy",
-            criterion=f"{_NAMES[name]}'s validation accuracy after the last epoch is below its training accuracy in "
+            criterion=f"{label}'s validation accuracy after the last epoch is below its training accuracy in "
             "it, without augmentation, paired over seeds.",
             because="Judged without augmentation, which the text turns to only afterwards.",
         )
-        for name in ("conv", "dsc")
+        for name, label in ((CONV.name, CONV.label), (DSC.name, DSC.label))
     ),
     Claim(
         id="tseng2020.val-dsc-higher",
-        kind="order",
         quote="Experimental results showed that the depthwise separable CNN improves validation accuracy compared with "
         "the standard CNN.",
         where="Abstract, Fig. 2",
-        check=higher("val_accuracy", of="dsc", than="conv"),
+        check=spec.higher("val_accuracy", of="dsc", than="conv"),
         reported="DepthSepConv above Conv; no numbers in the text",
-        criterion="DepthSepConv's validation accuracy after the last epoch is above Conv's, paired over seeds.",
         because="One sentence of Sec. 4.2 says 'still lower' of DepthSepConv; the abstract and the rest of the section "
         f"say higher. {_ONE_BLOCK}",
     ),
     Claim(
         id="tseng2020.val-dsc-higher-da",
-        kind="order",
         quote="From the experimental results in Fig. 1 and Fig. 2, it can be observed that the depthwise separable "
         "convolution architecture achieves higher accuracy than standard convolution neural networks.",
         where="Sec. 4.2, Fig. 2",
-        check=higher("val_accuracy", of="da-dsc", than="da-conv"),
+        check=spec.higher("val_accuracy", of="da-dsc", than="da-conv"),
         reported="DA-DepthSepConv above DA-Conv; no numbers in the text",
-        criterion="With augmentation too, DepthSepConv's validation accuracy after the last epoch is above Conv's, "
-        "paired over seeds.",
         because=f"Both figures show the networks with and without augmentation. {_ONE_BLOCK}",
     ),
     *(
         Claim(
             id=f"tseng2020.da-raises-val-{name}",
-            kind="order",
             quote="In addition, with the addition of data enhancement technology, the accuracy of recognition results "
             "for both architectures have improved.",
             where="Sec. 4.2, Fig. 2",
-            check=higher("val_accuracy", of=f"da-{name}", than=name),
+            check=spec.higher("val_accuracy", of=f"da-{name}", than=name),
             reported="higher with augmentation",
-            criterion=f"{_NAMES[name]}'s validation accuracy after the last epoch is higher with augmentation, paired "
-            "over seeds.",
             because="Validation images are never augmented (Sec. 4.2: 'mainly targeted at training sets').",
         )
         for name in ("conv", "dsc")
@@ -314,15 +275,12 @@ ACCURACY_CLAIMS = (
     *(
         Claim(
             id=f"tseng2020.da-generalises-{name}",
-            kind="order",
             quote="Although the addition of data enhancement techniques may lead to a decrease in the accuracy of the "
             "training set, it can improve the accuracy of the validation set and improve the generalization of the "
             "model.",
             where="Sec. 4.2",
-            check=higher("generalisation_gap", of=name, than=f"da-{name}"),
+            check=spec.higher("generalisation_gap", of=name, than=f"da-{name}"),
             reported="better generalization with augmentation",
-            criterion=f"{_NAMES[name]}'s training accuracy minus validation accuracy is smaller with augmentation, "
-            "paired over seeds.",
             because="Generalization is read as the gap between training and validation accuracy.",
         )
         for name in ("conv", "dsc")
@@ -332,13 +290,11 @@ ACCURACY_CLAIMS = (
 TIME_CLAIMS = (
     Claim(
         id="tseng2020.train-time",
-        kind="ratio",
         quote="However, although the number of layers increased and the accuracy increased, it did not increase the "
         "training time significantly.",
         where="Sec. 4.2",
-        check=RatioWithin(pair("epoch_seconds", of="dsc", than="conv"), 0, 1.25),
+        check=spec.ratio_within("epoch_seconds", 0, 1.25, of="dsc", than="conv"),
         reported="not significantly longer",
-        criterion="An epoch of DepthSepConv takes at most 1.25 times as long as one of Conv.",
         because="No time is given; a quarter more is where we set 'significantly'. Sec. 5 adds that depthwise "
         f"separable convolution 'will not speed up' training. {_ONE_BLOCK}",
     ),

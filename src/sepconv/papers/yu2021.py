@@ -8,31 +8,10 @@ paper leaves out, and print every epoch: ``yu2021_log.csv`` is that output, netw
 from statistics import fmean
 from typing import Any
 
+from sepconv import spec
 from sepconv.metrics import LEARNING_METRICS, RUN_METRICS, Metric
 from sepconv.papers import training_log
-from sepconv.spec import (
-    Agreement,
-    Claim,
-    Consistent,
-    Dataset,
-    Departure,
-    DifferenceWithin,
-    EpochDecay,
-    Equal,
-    Experiment,
-    Network,
-    Number,
-    Optimizer,
-    Ordered,
-    Paper,
-    Quantity,
-    RatioWithin,
-    Recipe,
-    Scale,
-    Within,
-    higher,
-    pair,
-)
+from sepconv.spec import Claim, Departure, EpochDecay, Experiment, Network, Number, Optimizer, Paper, Recipe, Scale
 
 # --- experiments -----------------------------------------------------------------------------------------------------
 
@@ -66,10 +45,14 @@ def _recipe(epochs: int, decay: float, l2: float) -> Recipe:
 REDUCED = Scale(epochs=3, train_images=1_000, evaluate_images=500)
 
 
-def _trained(network: str, dataset: Dataset, recipe: Recipe) -> Experiment:
+def _trained(network: str, dataset: spec.Dataset, recipe: Recipe) -> Experiment:
     builder = {"dw": "yu.depthwise_conv_net", "conv": "yu.conv_net"}[network]
-    note = {"dw": "DepthwiseConvNet, Fig. 3", "conv": "ConvNet, Fig. 2 with the five 512-512 layers of the notebooks"}
-    return Experiment(f"{dataset}-{network}", Network(builder), dataset, recipe, REDUCED, note[network])
+    name = {"dw": "DepthwiseConvNet", "conv": "ConvNet"}[network]
+    note = {"dw": "Fig. 3", "conv": "Fig. 2 with the five 512-512 layers of the notebooks"}[network]
+    label = f"{name} on {dataset.replace('cifar', 'CIFAR-')}"
+    return Experiment(
+        f"{dataset}-{network}", Network(builder), dataset, recipe, REDUCED, note=f"{name}, {note}", label=label
+    )
 
 
 TRAINED = (
@@ -79,7 +62,13 @@ TRAINED = (
     _trained("conv", "cifar100", _recipe(epochs=50, decay=0.95, l2=0.0225)),
 )
 COUNTED = (
-    Experiment("conv-fig2", Network("yu.conv_net", {"blocks_512": 0}), "cifar100", note="Fig. 2 as printed"),
+    Experiment(
+        "conv-fig2",
+        Network("yu.conv_net", {"blocks_512": 0}),
+        "cifar100",
+        note="Fig. 2 as printed",
+        label="ConvNet as printed",
+    ),
     Experiment("mobilenet", Network("reference.mobilenet"), "imagenet", note="Sec. 2.2"),
     Experiment("mobilenet-standard", Network("reference.mobilenet_standard"), "imagenet", note="Sec. 2.2"),
 )
@@ -147,8 +136,6 @@ _TEST_SPLIT = (
     "statistics; the printed number was taken with those of each batch, which changes it by less than the tolerance "
     "(yu2021.bn-mode)."
 )
-_NAMES = {"dw": "DepthwiseConvNet", "conv": "ConvNet"}
-_DATASETS: dict[int, str] = {10: "CIFAR-10", 100: "CIFAR-100"}
 _QUOTES = {10: _ACCURACY10, 100: _ACCURACY100}
 _PRINTED = {  # Sec. 4.1
     "cifar10-dw": 89.94,
@@ -164,9 +151,9 @@ _LAST_LOGGED = {  # the last line of each network in yu2021_log.csv
 }
 
 
-def _higher_on_both(metric: str, of: str, than: str) -> Ordered:
+def _higher_on_both(metric: str, of: str, than: str) -> spec.Ordered:
     """``metric`` is higher for one network than for the other, on CIFAR-10 and on CIFAR-100."""
-    return Ordered(tuple(pair(metric, of=f"cifar{n}-{of}", than=f"cifar{n}-{than}") for n in _DATASETS))
+    return spec.every(*(spec.higher(metric, of=f"cifar{n}-{of}", than=f"cifar{n}-{than}") for n in (10, 100)))
 
 
 def _test_accuracy(classes: int, network: str, tolerance: float) -> Claim:
@@ -174,13 +161,10 @@ def _test_accuracy(classes: int, network: str, tolerance: float) -> Claim:
     reported = _PRINTED[name]
     return Claim(
         id=f"yu2021.acc{classes}-{network}",
-        kind="value",
         quote=_QUOTES[classes],
         where="Sec. 4.1",
-        check=Within((Quantity("test_accuracy", name),), reported - tolerance, reported + tolerance),
+        check=spec.within("test_accuracy", reported - tolerance, reported + tolerance, of=[name]),
         reported=f"{reported:.2f} %",
-        criterion=f"{_NAMES[network]}'s test accuracy on {_DATASETS[classes]} is within {tolerance} points of the "
-        "reported one.",
         because=_TEST_SPLIT,
     )
 
@@ -188,12 +172,10 @@ def _test_accuracy(classes: int, network: str, tolerance: float) -> Claim:
 def _order(classes: int) -> Claim:
     return Claim(
         id=f"yu2021.order{classes}",
-        kind="order",
         quote=_QUOTES[classes],
         where="Sec. 4.1",
-        check=higher("test_accuracy", of=f"cifar{classes}-dw", than=f"cifar{classes}-conv"),
+        check=spec.higher("test_accuracy", of=f"cifar{classes}-dw", than=f"cifar{classes}-conv"),
         reported=f"{_PRINTED[f'cifar{classes}-dw']:.2f} % against {_PRINTED[f'cifar{classes}-conv']:.2f} %",
-        criterion=f"DepthwiseConvNet's test accuracy on {_DATASETS[classes]} is above ConvNet's, paired over seeds.",
         because="Each network with its own epochs, learning rates and weight decay, as in the paper.",
     )
 
@@ -201,12 +183,11 @@ def _order(classes: int) -> Claim:
 def _similar(classes: int) -> Claim:
     return Claim(
         id=f"yu2021.similar{classes}",
-        kind="value",
         quote=_QUOTES[classes],
         where="Sec. 4.1; 'comparably' in the abstract",
-        check=DifferenceWithin(pair("test_accuracy", of=f"cifar{classes}-dw", than=f"cifar{classes}-conv"), -2, 2),
+        check=spec.difference_within("test_accuracy", -2, 2, of=f"cifar{classes}-dw", than=f"cifar{classes}-conv"),
         reported={10: "1.86 points, 'extremely small'", 100: "1.76 points, 'roughly the same'"}[classes],
-        criterion=f"The test accuracies of the two networks on {_DATASETS[classes]} differ by at most 2 points, paired "
+        criterion=f"The test accuracies of the two networks on CIFAR-{classes} differ by at most 2 points, paired "
         "over seeds.",
         because="The paper calls a difference of almost 2 points extremely small; 2 points is that, rounded.",
     )
@@ -223,7 +204,6 @@ ACCURACY_CLAIMS = (
     _similar(100),
     Claim(
         id="yu2021.expect-conv-higher",
-        kind="order",
         quote=_COUNTS,
         where="Sec. 4.1",
         check=_higher_on_both("test_accuracy", of="conv", than="dw"),
@@ -233,10 +213,9 @@ ACCURACY_CLAIMS = (
     ),
     Claim(
         id="yu2021.curves",
-        kind="value",
         quote="Detailed training loss and accuracy graph is shown in figures 4 to 7.",
         where="Figs. 4 to 11, with the numbers of the notebooks",
-        check=Within(tuple(Quantity(LOG_DISTANCE, name) for name in _PRINTED), 0, 4),
+        check=spec.within(LOG_DISTANCE, 0, 4, of=_PRINTED),
         reported="470 epochs of four networks in the notebooks' output",
         criterion="The mean absolute distance of our test accuracy to the authors', over all epochs after the fifth, "
         "is at most 4 points for each network.",
@@ -250,14 +229,18 @@ ACCURACY_CLAIMS = (
 def _params(network: str, reported: int, because: str) -> Claim:
     return Claim(
         id=f"yu2021.params-{network}",
-        kind="exact",
         quote=_COUNTS,
         where="Sec. 4.1",
-        check=Equal(Quantity("trainable_params", f"cifar100-{network}"), reported),
+        check=spec.equal("trainable_params", of=f"cifar100-{network}", expected=reported),
         reported=f"{reported:,} parameters",
-        criterion=f"{_NAMES[network]} for 100 classes has exactly that many trainable parameters.",
         because=because,
     )
+
+
+def _stated(metric: str, name: str, millions: float, tolerance: float) -> spec.Agreement:
+    """A count that is stated in millions, as its tolerance is."""
+    stated = Number(f"{millions} million", millions * 1e6)
+    return spec.agreement(metric, of=name, stated=stated, tolerance=tolerance * 1e6)
 
 
 COUNT_CLAIMS = (
@@ -267,11 +250,10 @@ COUNT_CLAIMS = (
     _params("dw", 3_320_420, "With the biases of the notebooks."),
     Claim(
         id="yu2021.figure2",
-        kind="internal",
         quote="The detailed layer by layer structure is shown in figure 2 and figure 3.",
         where="Fig. 2, against Sec. 4.1",
-        check=Consistent(
-            (Agreement(Quantity("trainable_params", "conv-fig2"), Number("stated in Sec. 4.1", 28_377_572)),)
+        check=spec.consistent(
+            spec.agreement("trainable_params", of="conv-fig2", stated=Number("stated in Sec. 4.1", 28_377_572))
         ),
         reported="no layer from 512 to 512 channels in Fig. 2, five in Fig. 3; 28,377,572 parameters",
         criterion="The network that Fig. 2 lists has the stated number of parameters.",
@@ -284,17 +266,17 @@ COUNT_CLAIMS = (
         quote="So, in total, the connections in a depth-wise separable convolution is D_k * D_k * M * D_f * D_f + M * "
         "N * D_f * D_f.",
         where="Sec. 3.1",
-        check=Consistent(
-            (
-                Agreement(
-                    Quantity("mult_adds", "cifar100-conv"),
-                    Number("stem + sum of D_k D_k M N D_f D_f over 13 layers + linear", _STANDARD),
-                ),
-                Agreement(
-                    Quantity("mult_adds", "cifar100-dw"),
-                    Number("stem + sum of D_k D_k M D_f D_f + M N D_f D_f over 13 layers + linear", _SEPARABLE),
-                ),
-            )
+        check=spec.consistent(
+            spec.agreement(
+                "mult_adds",
+                of="cifar100-conv",
+                stated=Number("stem + sum of D_k D_k M N D_f D_f over 13 layers + linear", _STANDARD),
+            ),
+            spec.agreement(
+                "mult_adds",
+                of="cifar100-dw",
+                stated=Number("stem + sum of D_k D_k M D_f D_f + M N D_f D_f over 13 layers + linear", _SEPARABLE),
+            ),
         ),
         reported="two formulas",
         criterion="Summed over the layers, the formulas give exactly the mult-adds counted in the built networks.",
@@ -308,15 +290,11 @@ COUNT_CLAIMS = (
         "reduced the number of parameters from 29.3 million to 4.2 million, which significantly improves the model "
         "size and training cost.",
         where="Sec. 2.2",
-        check=Consistent(
-            (
-                Agreement(Quantity("mult_adds", "mobilenet-standard"), Number("4866 million", 4_866e6), tolerance=1e6),
-                Agreement(Quantity("mult_adds", "mobilenet"), Number("569 million", 569e6), tolerance=1e6),
-                Agreement(
-                    Quantity("trainable_params", "mobilenet-standard"), Number("29.3 million", 29.3e6), tolerance=1e5
-                ),
-                Agreement(Quantity("trainable_params", "mobilenet"), Number("4.2 million", 4.2e6), tolerance=1e5),
-            )
+        check=spec.consistent(
+            _stated("mult_adds", "mobilenet-standard", 4866, tolerance=1),
+            _stated("mult_adds", "mobilenet", 569, tolerance=1),
+            _stated("trainable_params", "mobilenet-standard", 29.3, tolerance=0.1),
+            _stated("trainable_params", "mobilenet", 4.2, tolerance=0.1),
         ),
         reported="mult-adds 4866 and 569 million, parameters 29.3 and 4.2 million",
         criterion="Each count of MobileNet differs from the stated one by less than one unit of its last digit.",
@@ -327,21 +305,18 @@ COUNT_CLAIMS = (
 TIME_CLAIMS = (
     Claim(
         id="yu2021.epoch-time",
-        kind="ratio",
         quote="Standard convolution takes around 33.2 seconds per epoch, while depth-wise separable neural network "
         "takes only 17.7 seconds per epoch, so the training time halved by using the latter.",
         where="Sec. 4.2",
-        check=RatioWithin(pair("epoch_seconds", of="cifar100-conv", than="cifar100-dw"), 1.5, 2.35),
+        check=spec.ratio_within("epoch_seconds", 1.5, 2.35, of="cifar100-conv", than="cifar100-dw"),
         reported="33.2 s against 17.7 s: a ratio of 1.88",
-        criterion="Seconds per epoch of ConvNet over those of DepthwiseConvNet are between 1.5 and 2.35.",
         because="The reported ratio, a quarter more or less, for another device. CIFAR-100, as the rest of Sec. 4.2.",
     ),
     Claim(
         id="yu2021.total-time",
-        kind="order",
         quote="So DepthwiseConvNet has a longer total training time than the ConvNet.",
         where="Sec. 4.2, abstract",
-        check=higher("total_seconds", of="cifar100-dw", than="cifar100-conv"),
+        check=spec.higher("total_seconds", of="cifar100-dw", than="cifar100-conv"),
         reported="5322.46 s against 1770.90 s on CIFAR-100",
         criterion="All epochs of DepthwiseConvNet on CIFAR-100 together take longer than all of ConvNet.",
         because="With the epochs of the notebooks, 270 and 50. The reported totals hold the evaluation after each "
@@ -349,7 +324,6 @@ TIME_CLAIMS = (
     ),
     Claim(
         id="yu2021.more-epochs",
-        kind="order",
         quote="For the training time, it takes less time for DepthwiseConvNet to run each epoch but take longer to "
         "train the whole model due to the need to run more epochs compared to ConvNet.",
         where="Sec. 5 and 4.2",
@@ -362,10 +336,9 @@ TIME_CLAIMS = (
     ),
     Claim(
         id="yu2021.latency-256",
-        kind="order",
         quote=_TIME_256,
         where="Sec. 4.3",
-        check=higher("latency_256", of="cifar10-conv", than="cifar10-dw"),
+        check=spec.higher("latency_256", of="cifar10-conv", than="cifar10-dw"),
         reported="1.98 s against 2.17 s (test), 9.15 s against 10.09 s (training set)",
         criterion="At batch size 256, ConvNet takes longer than DepthwiseConvNet for the 10,000 test images.",
         because="The times stand in the CIFAR-10 notebook, taken with batch norm in training mode and each batch "
@@ -373,26 +346,22 @@ TIME_CLAIMS = (
     ),
     Claim(
         id="yu2021.latency-4",
-        kind="order",
         quote=_TIME_4,
         where="Sec. 4.3",
-        check=higher("latency_4", of="cifar10-dw", than="cifar10-conv"),
+        check=spec.higher("latency_4", of="cifar10-dw", than="cifar10-conv"),
         reported="15.22 s against 12.82 s (test), 75.18 s against 63.84 s (training set)",
         criterion="At batch size 4, DepthwiseConvNet takes longer than ConvNet for the 10,000 test images.",
         because="As for batch size 256 (yu2021.latency-256).",
     ),
     Claim(
         id="yu2021.crossover",
-        kind="order",
         quote="For test time, DepthwiseConvNet takes shorter amount of time when batch size is reasonably large but "
         "the study also discovered a situation where DepthwiseConvNet takes longer to run when input is extremely "
         "small.",
         where="Sec. 5 and 4.3",
-        check=Ordered(
-            (
-                pair("latency_256", of="cifar10-conv", than="cifar10-dw"),
-                pair("latency_4", of="cifar10-dw", than="cifar10-conv"),
-            )
+        check=spec.every(
+            spec.higher("latency_256", of="cifar10-conv", than="cifar10-dw"),
+            spec.higher("latency_4", of="cifar10-dw", than="cifar10-conv"),
         ),
         reported="DepthwiseConvNet faster at 256, slower at 4",
         criterion="On one device, DepthwiseConvNet is the faster at batch size 256 and the slower at 4.",
@@ -402,21 +371,20 @@ TIME_CLAIMS = (
 )
 
 
-def _percent_more(longer: float, shorter: float, printed: float) -> Agreement:
+def _percent_more(longer: float, shorter: float, printed: float) -> spec.Agreement:
     recomputed = Number(f"{longer} s is more than {shorter} s by, in %", 100 * (longer / shorter - 1))
-    return Agreement(recomputed, Number("printed, in %", printed), tolerance=0.1)
+    return spec.Agreement(recomputed, Number("printed, in %", printed), tolerance=0.1)
 
 
 INTERNAL_CLAIMS = (
     Claim(
         id="yu2021.epochs-80",
-        kind="internal",
         quote="For the total training time on CIFAR100, DepthwiseConvNet takes 270 epochs to train and the total "
         "training time is 5322.46 seconds while ConvNet takes 80 epochs and and the total training time is "
         "1770.90 seconds.",
         where="Sec. 4.2",
-        check=Consistent(
-            (Agreement(Number("80 epochs of 33.2 s", 80 * 33.2), Number("total in s", 1770.90), tolerance=80 * 0.05),)
+        check=spec.consistent(
+            spec.Agreement(Number("80 epochs of 33.2 s", 80 * 33.2), Number("total in s", 1770.90), tolerance=80 * 0.05)
         ),
         reported="80 epochs, 33.2 s each, 1770.90 s in all",
         criterion="ConvNet's epochs times the seconds of one are its total, but for the rounding of 33.2.",
@@ -424,17 +392,14 @@ INTERNAL_CLAIMS = (
     ),
     Claim(
         id="yu2021.percentages",
-        kind="internal",
         quote="So, it takes 9.5% and 10.3% more time for ConvNet to run compared to DepthwiseConvNet on test set and "
         "train set respectively.",
         where="Sec. 4.3",
-        check=Consistent(
-            (
-                _percent_more(2.17, 1.98, 9.5),
-                _percent_more(10.09, 9.15, 10.3),
-                _percent_more(15.22, 12.82, 18.7),
-                _percent_more(75.18, 63.84, 17.8),
-            )
+        check=spec.consistent(
+            _percent_more(2.17, 1.98, 9.5),
+            _percent_more(10.09, 9.15, 10.3),
+            _percent_more(15.22, 12.82, 18.7),
+            _percent_more(75.18, 63.84, 17.8),
         ),
         reported="9.5 %, 10.3 %, 18.7 %, 17.8 %",
         criterion="Each percentage, recomputed from the printed times, differs from the printed one by less than one "
@@ -443,12 +408,11 @@ INTERNAL_CLAIMS = (
     ),
     Claim(
         id="yu2021.bn-mode",
-        kind="internal",
         quote=_ACCURACY10,
         where="Sec. 4.1, against the notebooks",
-        check=Consistent(
-            tuple(
-                Agreement(
+        check=spec.consistent(
+            *(
+                spec.Agreement(
                     Number(f"printed for {name}", printed),
                     Number("last epoch in the notebook", _LAST_LOGGED[name]),
                     tolerance=0.005,
@@ -464,16 +428,13 @@ INTERNAL_CLAIMS = (
     ),
     Claim(
         id="yu2021.validation-is-test",
-        kind="internal",
         quote="The training set contains 50,000 images of 32 * 32 * 3 and the test set contains 10,000 images of 32 * "
         "32 * 3.",
         where="Sec. 4.3, against 'validation accuracy' in Sec. 4.1",
-        check=Consistent(
-            (
-                Agreement(
-                    Number("training images that are not trained on: 50,000 - 50,000", 50_000 - 50_000),
-                    Number("images of 'validation' in the notebooks", 10_000),
-                ),
+        check=spec.consistent(
+            spec.Agreement(
+                Number("training images that are not trained on: 50,000 - 50,000", 50_000 - 50_000),
+                Number("images of 'validation' in the notebooks", 10_000),
             )
         ),
         reported="'validation accuracy', trained on 50,000 images",

@@ -34,7 +34,7 @@ from sepconv.report import figures, frames, tables
 from sepconv.results import store
 from sepconv.spec import Budget
 from sepconv.verdicts import calibration
-from sepconv.verdicts.rules import ALPHA
+from sepconv.verdicts.rules import ALPHA, LEVELS, MAX_SEEDS
 
 cells = frames.save(calibration.calibrate(simulations), "calibration-rates")
 middle = sorted(calibration.NOISES)[len(calibration.NOISES) // 2]
@@ -87,8 +87,41 @@ off_limit = cells.loc[cells["margin"] != 0, "wrong"].max()
 Markdown(
     f"**Over all {len(cells)} combinations at most {100 * highest['wrong']:.1f} % of the verdicts are wrong, where "
     f"{100 * ALPHA:.0f} % were allowed.** That is on the limit; one point off it, at most {100 * off_limit:.2f} % are. The rule is "
-    "two-sided and only one side can be wrong, which is why half of what is allowed is used."
+    "two-sided and only one side can be wrong, which is why half of what is allowed is used; beyond three seeds its level is stricter."
 )
+
+# %% [markdown]
+# ## Adding seeds until a claim is decided
+#
+# Someone who looks at a claim after each further seed, and stops when it is decided, has several chances to be wrong. So every later look
+# has a stricter level than the first, and the looks end. The levels were fixed by simulation, with the truth on the limit.
+
+# %% tags=["hide-input"]
+same, used = (calibration.error_of_looks(levels) for levels in (len(LEVELS) * (ALPHA,), LEVELS))
+Markdown(
+    f"The first look, at {calibration.LOOKS[0]} seeds, is at a two-sided level of {LEVELS[0]:g}; each later one, up to {MAX_SEEDS} seeds, at "
+    f"{LEVELS[1]:g}. Of claims on their limit, the {len(LEVELS)} looks together then call {100 * used:.1f} % reproduced. With "
+    f"{ALPHA:g} at each look it would be {100 * same:.1f} %."
+)
+
+# %% [markdown]
+# The same three kinds of claims, judged in this way:
+
+# %% tags=["hide-input"]
+policy = frames.save(calibration.calibrate_policy(simulations), "calibration-policy")
+tables.policy_table(policy[policy["noise"] == middle])
+
+# %% tags=["hide-input"]
+highest = policy.loc[policy["wrong"].idxmax()]
+Markdown(
+    f"Over all {len(policy)} combinations at most {100 * highest['wrong']:.1f} % of the verdicts are wrong. "
+    "{download}`CSV <data/calibration-policy.csv>` holds the other sizes of noise too."
+)
+
+# %% [markdown]
+# A claim card says at which look its verdict fell. Where the claim is inconclusive, it says how many further seeds would decide if mean
+# and spread stayed as they are, and how likely that is: true mean and spread are drawn as uncertain as the seeds so far leave them, the
+# further seeds from those, and the same rule judges each of these simulated reproductions.
 
 # %% [markdown]
 # ## Where it does not hold

@@ -38,7 +38,7 @@ def test_what_is_inconclusive_may_be_seeds(accuracies, seeds):
     (gap,) = gaps(CLAIMED, runs=runs_of(A, accuracies))
     assert gap.cause is Cause.SEEDS
     assert seeds in gap.experiment
-    assert gap.experiment.startswith("a from ")
+    assert gap.experiment.startswith("a: ")
 
 
 def test_seeds_are_behind_it_where_one_run_may_lie_inside():

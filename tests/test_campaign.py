@@ -11,16 +11,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from factories import result_of, smoke
+from factories import ENVIRONMENT, result_of, smoke
 from sepconv.papers import all_papers, paper
 from sepconv.results import store
-from sepconv.results.records import CostResult, ResultError
+from sepconv.results.records import CostResult, Environment, ResultError
 from sepconv.results.store import Results
 from sepconv.spec import Budget, Run, SpecError
-from sepconv.training import campaign
-from sepconv.training.campaign import Estimate, Folders
+from sepconv.training import campaign, progress
+from sepconv.training.campaign import Device, Estimate, Folders
 from sepconv.training.checkpoint import Stopped
 
+CPU = Device("cpu", accelerator=False, cores=2)
 FORK = multiprocessing.get_context("fork")  # children inherit the patched training
 
 
@@ -54,13 +55,13 @@ def test_each_papers_order_is_kept_and_what_lacks_the_budget_is_left_out():
 
 
 def test_only_named_experiments():
-    queue = campaign.runs(all_papers(), Budget.SMOKE, [0], ["dsc", "conv"])
+    queue = campaign.runs([paper("tseng2020"), paper("islam2022")], Budget.SMOKE, [0], ["dsc", "conv"])
     assert [run.key for run in queue] == ["tseng2020/conv/smoke-seed-0", "tseng2020/dsc/smoke-seed-0"]
 
 
 def test_unknown_names_are_refused():
     with pytest.raises(SpecError, match=r"unknown experiment cnov; known: .*conv, .*dsc"):
-        campaign.runs(all_papers(), Budget.SMOKE, [0], ["conv", "cnov"])
+        campaign.runs([paper("tseng2020"), paper("islam2022")], Budget.SMOKE, [0], ["conv", "cnov"])
 
 
 def test_a_name_that_two_papers_share_asks_for_the_paper():
@@ -99,9 +100,9 @@ def test_the_estimate_is_from_the_fastest_run_on_that_device():
     wanted = Run("tseng2020", smoke().experiment, Budget.PAPER, 0)
     scale = wanted.experiment.scale(Budget.PAPER)
     expected = 4 / 256 * scale.epochs * (40_000 + 10_000 / 3)  # evaluation is one pass of three
-    assert campaign.estimate_seconds(wanted, found, "cpu") == pytest.approx(expected)
-    assert campaign.estimate_seconds(wanted, found, "unknown") is None
-    assert campaign.estimate_seconds(smoke(experiment="dsc"), found, "cpu") is None
+    assert campaign.estimate_seconds(wanted, found, CPU) == pytest.approx(expected)
+    assert campaign.estimate_seconds(wanted, found, replace(CPU, name="unknown")) is None
+    assert campaign.estimate_seconds(smoke(experiment="dsc"), found, CPU) is None
 
 
 def cost_of(experiment, mult_adds, key="tseng2020"):
@@ -117,11 +118,11 @@ def test_what_was_never_measured_is_guessed_from_mult_adds_and_says_so():
         costs=(cost_of("conv", 100), cost_of("dsc", 250), cost_of("small", 50, "islam2022")),
     )
     small = Run("islam2022", paper("islam2022").experiment("small"), Budget.SMOKE, 0)
-    assert campaign.estimate(smoke(), found, "cpu") == Estimate(pytest.approx(8 * 4 / 3), guessed=False)  # two epochs
-    assert campaign.estimate(smoke(experiment="dsc"), found, "cpu") == Estimate(pytest.approx(20 * 4 / 3), guessed=True)
-    assert campaign.estimate(small, found, "cpu") == Estimate(pytest.approx(4 * 4 / 3), guessed=True)
-    assert campaign.estimate(smoke(experiment="dsc-5"), found, "cpu") is None  # not counted
-    assert campaign.estimate(smoke(), found, "unknown") is None
+    assert campaign.estimate(smoke(), found, CPU) == Estimate(pytest.approx(8 * 4 / 3), guessed=False)  # two epochs
+    assert campaign.estimate(smoke(experiment="dsc"), found, CPU) == Estimate(pytest.approx(20 * 4 / 3), guessed=True)
+    assert campaign.estimate(small, found, CPU) == Estimate(pytest.approx(4 * 4 / 3), guessed=True)
+    assert campaign.estimate(smoke(experiment="dsc-5"), found, CPU) is None  # not counted
+    assert campaign.estimate(smoke(), found, replace(CPU, name="unknown")) is None
 
 
 def test_the_guess_is_at_the_speed_of_the_same_papers_networks():
@@ -130,26 +131,89 @@ def test_the_guess_is_at_the_speed_of_the_same_papers_networks():
         runs=(result_of(smoke(), train_seconds=4), result_of(measured, train_seconds=1000)),
         costs=(cost_of("conv", 100), cost_of("dsc", 250), cost_of("small", 50, "islam2022")),
     )
-    assert campaign.estimate(smoke(experiment="dsc"), found, "cpu") == Estimate(pytest.approx(20 * 4 / 3), guessed=True)
+    assert campaign.estimate(smoke(experiment="dsc"), found, CPU) == Estimate(pytest.approx(20 * 4 / 3), guessed=True)
 
 
-def test_the_queue_says_what_each_run_and_all_take(tmp_path, monkeypatch):
+def on_cores(result, cores):
+    return result.model_copy(update={"environment": ENVIRONMENT.model_copy(update={"cores": cores})})
+
+
+def test_the_estimate_is_from_as_many_cores():
+    found = Results(runs=(result_of(smoke(), train_seconds=4), on_cores(result_of(smoke(1), train_seconds=6), 1)))
+    one, two = (campaign.estimate_seconds(smoke(), found, replace(CPU, cores=cores)) for cores in (1, 2))
+    assert one == pytest.approx(two * 6 / 4)
+    assert campaign.estimate_seconds(smoke(), found, replace(CPU, cores=4)) is None
+    graphics = Environment.model_validate(ENVIRONMENT.model_dump() | {"device": "H200", "accelerator": True})
+    fast = Results(runs=(result_of(smoke()).model_copy(update={"environment": graphics}),))
+    assert campaign.estimate_seconds(smoke(), fast, Device("H200", accelerator=True, cores=64)) is not None
+
+
+def test_workers_take_what_the_first_free_one_takes(tmp_path):
+    store.write(tmp_path, on_cores(result_of(smoke(7), train_seconds=45 * 60), 1))
+    *_, total, advice = campaign.queue_lines([smoke(), smoke(1), smoke(2)], tmp_path, CPU, workers=2)
+    assert total.startswith("On cpu, 2 cores with 2 workers this takes about 4 h 0 min in all")  # 2 h each
+    assert advice == "Not measured at two numbers of workers: tseng2020/conv"
+
+
+@pytest.mark.parametrize(
+    ("one_core", "expected"),
+    [(5, "--workers 2, 1.60 times --workers 1"), (10, "--workers 1, 1.25 times --workers 2")],
+)
+def test_the_fastest_number_of_workers_is_from_what_was_measured(tmp_path, one_core, expected):
+    store.write(tmp_path, result_of(smoke(7), train_seconds=4))
+    store.write(tmp_path, on_cores(result_of(smoke(8), train_seconds=one_core), 1))
+    queue = [smoke(), smoke(1), smoke(experiment="dsc")]
+    *_, total, advice, unknown = campaign.queue_lines(queue, tmp_path, CPU)
+    assert total.startswith("On cpu, 2 cores this takes about")
+    assert advice == f"Fastest by measurement for tseng2020/conv: {expected}"
+    assert unknown == "Not measured at two numbers of workers: tseng2020/dsc"
+
+
+def test_no_workers_are_proposed_where_there_is_no_choice(tmp_path):
+    for device in (replace(CPU, cores=1), Device("H200", accelerator=True, cores=16)):
+        *_, last = campaign.queue_lines([smoke()], tmp_path, device)
+        assert last.startswith("On ")
+
+
+@pytest.fixture
+def four_cores(monkeypatch):
+    monkeypatch.setattr(campaign, "available_cores", lambda: [0, 1, 4, 5])
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(1, [[0, 1, 4, 5]]), (2, [[0, 1], [4, 5]]), (3, [[0], [1], [4, 5]])])
+def test_shares_are_disjoint_and_leave_no_core(four_cores, workers, expected):
+    assert campaign.shares(workers) == expected
+
+
+@pytest.mark.parametrize("workers", [-1, 0, 5])
+def test_impossible_numbers_of_workers_are_refused(four_cores, workers):
+    with pytest.raises(SpecError, match=f"expected --workers from 1 to 4, the cores of this machine, got {workers}"):
+        campaign.check_workers(workers, CPU)
+
+
+def test_an_accelerator_has_one_worker(four_cores):
+    graphics = Device("H200", accelerator=True, cores=4)
+    campaign.check_workers(1, graphics)
+    with pytest.raises(SpecError, match="expected --workers 1 on H200, which one run has to itself, got 2"):
+        campaign.check_workers(2, graphics)
+
+
+def test_the_queue_says_what_each_run_and_all_take(tmp_path):
     store.write(tmp_path, result_of(smoke(7), train_seconds=45 * 60))
-    monkeypatch.setattr(campaign, "this_device", lambda: "cpu")
-    first, second, total = campaign.queue_lines([smoke(), smoke(experiment="dsc")], tmp_path)
+    first, second, total, _ = campaign.queue_lines([smoke(), smoke(experiment="dsc")], tmp_path, CPU)
     assert first.split() == ["1", "tseng2020/conv/smoke-seed-0", "2", "h", "0", "min"]
     assert second.split() == ["2", "tseng2020/dsc/smoke-seed-0", "unknown"]
-    assert total == "On cpu this takes about 2 h 0 min in all, of which 0 s guessed, and 1 of 2 runs unknown"
+    assert total == "On cpu, 2 cores this takes about 2 h 0 min in all, of which 0 s guessed, and 1 of 2 runs unknown"
 
 
 def test_the_device_is_asked_elsewhere_and_may_be_unknown(monkeypatch, tmp_path):
     program = tmp_path / "program"
-    program.write_text("#!/bin/sh\necho A warning\necho Some device\n")
+    program.write_text(f"#!/bin/sh\necho A warning\necho '{ENVIRONMENT.model_dump_json()}'\n")
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
-    assert campaign.this_device() == "Some device"
+    assert campaign.this_device() == CPU
     program.write_text("#!/bin/sh\nexit 1\n")
-    assert campaign.this_device() == "an unknown device"
+    assert campaign.this_device().name == "an unknown device"
 
 
 # --- one run ---------------------------------------------------------------------------------------------------------
@@ -244,14 +308,19 @@ def test_a_folder_that_cannot_be_written_is_told_before_training(folders, traini
 
 
 def exits_with(monkeypatch, codes):
+    """Replace ``sepconv run`` by programs that exit with these codes, and return the runs for which one started."""
     started = []
 
-    def process(run, folders, minutes):
-        started.append(run)
-        return codes[len(started) - 1]
+    def start(command, **_):
+        started.append(smoke(int(command[command.index("--seed") + 1])))
+        code = codes[len(started) - 1]
+        return POPEN(["sh", "-c", f"kill -{-code} $$" if code < 0 else f"exit {code}"])
 
-    monkeypatch.setattr(campaign, "_in_fresh_process", process)
+    monkeypatch.setattr(campaign.subprocess, "Popen", start)
     return started
+
+
+POPEN = subprocess.Popen
 
 
 QUEUE = [smoke(0), smoke(1), smoke(2)]
@@ -268,6 +337,78 @@ def test_a_run_that_was_stopped_ends_the_queue(folders, monkeypatch, code):
     started = exits_with(monkeypatch, [0, code, 0])
     assert campaign.run_queue(QUEUE, folders) == []
     assert started == QUEUE[:2]
+
+
+def test_a_killed_worker_costs_its_run_and_nothing_else(folders, monkeypatch):
+    started = exits_with(monkeypatch, [-signal.SIGKILL, 0, 0])
+    assert campaign.run_queue(QUEUE, folders, workers=WORKERS) == [
+        "tseng2020/conv/smoke-seed-0: ended by SIGKILL; the same command continues it from its last checkpoint"
+    ]
+    assert started == QUEUE
+
+
+WORKERS = min(2, len(os.sched_getaffinity(0)))
+needs_two_cores = pytest.mark.skipif(WORKERS < 2, reason="needs two cores")
+
+
+def stands_in(program, script, monkeypatch):
+    program.write_text(f"#!/bin/sh\n{script}")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+
+@needs_two_cores
+def test_workers_train_at_once_each_on_its_cores(folders, tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    script = f"grep Cpus_allowed_list /proc/self/status >>{log}\nwhile [ $(wc -l <{log}) -lt 2 ]; do sleep 0.02; done\n"
+    stands_in(tmp_path / "program", script, monkeypatch)
+    before = os.sched_getaffinity(0)
+    assert campaign.run_queue(QUEUE, folders, workers=2) == []
+    assert os.sched_getaffinity(0) == before
+    lists = [line.split()[1] for line in log.read_text().splitlines()]
+    assert len(lists) == 3
+    assert len(set(lists[:2])) == 2  # the first two ran at once, for each waited for the other
+
+
+@needs_two_cores
+def test_sigterm_reaches_all_workers(folders, tmp_path, monkeypatch):
+    log = tmp_path / "started"
+    script = f"trap 'exit {campaign.STOPPED}' TERM\necho $$ >>{log}\nfor i in $(seq 400); do sleep 0.05; done\n"
+    stands_in(tmp_path / "program", script, monkeypatch)
+    process = FORK.Process(target=campaign.run_queue, args=(QUEUE, folders, None, 2))
+    process.start()
+    while not (log.exists() and log.read_text().count("\n") == 2):
+        time.sleep(0.02)
+    process.terminate()
+    process.join(15)
+    assert process.exitcode == 0
+    pids = log.read_text().split()
+    assert len(pids) == 2  # the third run was not started any more
+    for pid in map(int, pids):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_the_bars_of_workers_come_through_pipes_into_their_lines(folders, tmp_path, monkeypatch):
+    script = "printf '%s' \"$SEPCONV_PROGRESS $TQDM_BAR_FORMAT\" | head -c 11\necho\necho a warning >&2\n"
+    script += "printf 'progress|seed: 1/2\\rprogress|seed: 2/2\\r'\n"
+    stands_in(tmp_path / "program", script, monkeypatch)
+    states, written = [], []
+    bar = SimpleNamespace(set_description_str=states.append)
+    monkeypatch.setattr(progress.tqdm, "write", written.append)
+    crew = campaign._Crew([smoke()], folders, None)
+    crew.work(None, bar)
+    assert states == ["seed: 1/2", "seed: 2/2"]
+    assert written == ["1 progress|", "a warning"]
+
+
+def test_nothing_is_shown_where_there_is_no_terminal(monkeypatch):
+    with progress.displays(2) as bars:
+        assert list(bars) == [None, None]
+    monkeypatch.delenv("SEPCONV_PROGRESS", raising=False)
+    assert progress.hidden() is None
+    monkeypatch.setenv("SEPCONV_PROGRESS", "1")
+    assert progress.hidden() is False
 
 
 def test_nothing_is_started_after_the_deadline(folders, monkeypatch):
@@ -321,3 +462,17 @@ def test_the_command_stops_continues_finishes_and_is_done(tmp_path, cifar10, cif
     again = subprocess.run(command, env=without_images, capture_output=True, text=True)
     assert (again.returncode, again.stdout) == (0, finished.stdout)
     assert store.path_of(tmp_path / "results", smoke().key).stat() == written
+
+
+@pytest.mark.slow
+@needs_two_cores
+def test_two_workers_finish_what_one_run_each_would(tmp_path, cifar10, cifar_folder):
+    folders = ["--results", str(tmp_path / "results"), "--checkpoints", str(tmp_path / "checkpoints")]
+    command = [sys.executable, "-m", "sepconv", "run", "tseng2020", "conv", "--seed", "0", "--seed", "1", *folders]
+    ran = subprocess.run([*command, "--workers", "2"], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "with 2 workers" in ran.stdout
+    results = [store.find_run(tmp_path / "results", smoke(seed)) for seed in (0, 1)]
+    assert [len(result.history) for result in results] == [2, 2]
+    assert [result.environment.cores for result in results] == [len(share) for share in campaign.shares(2)]
+    assert "epoch" not in ran.stderr  # no bar where there is no terminal

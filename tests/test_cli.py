@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -16,6 +17,7 @@ from sepconv.papers import all_papers, paper
 from sepconv.results import store
 from sepconv.spec import Budget, Run, to_json
 from sepconv.training import campaign
+from sepconv.training.campaign import Device
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -61,7 +63,7 @@ def assert_one_line(outcome, *expected):
 )
 def test_unknown_paper(sepconv, arguments, tmp_path, monkeypatch):
     monkeypatch.setenv("SEPCONV_RESULTS", str(tmp_path))
-    assert_one_line(sepconv(*arguments), "expected islam2022, tseng2020, yu2021; got tseng2021")
+    assert_one_line(sepconv(*arguments), f"expected {', '.join(p.key for p in all_papers())}; got tseng2021")
 
 
 @pytest.mark.parametrize("command", [("run",), ("bench", "latency"), ("bench", "throughput"), ("bench", "memory")])
@@ -200,16 +202,16 @@ def test_list_as_json_is_the_specs(sepconv):
 def runs(monkeypatch):
     """Replace the process of each run by its exit code; 0 writes a result as training would."""
 
-    def exit_with(codes):
+    def exit_with(codes, accelerator=False):
         left = iter(codes)
 
-        def process(run, folders, minutes):
+        def process(run, folders, minutes, shown):
             if (code := next(left)) == 0:
                 store.write(folders.results, result_of(run))
-            return code
+            return Mock(wait=lambda: code, stdout=None)
 
-        monkeypatch.setattr(campaign, "_in_fresh_process", process)
-        monkeypatch.setattr(campaign, "this_device", lambda: "cpu")
+        monkeypatch.setattr(campaign, "_fresh_process", process)
+        monkeypatch.setattr(campaign, "this_device", lambda: Device("cpu", accelerator, cores=2))
 
     return exit_with
 
@@ -251,12 +253,29 @@ def test_a_dry_run_shows_the_queue_and_trains_nothing(sepconv, runs, tmp_path):
     runs([])
     store.write(tmp_path, result_of(smoke(1), train_seconds=60))
     code, out, _ = sepconv(*TWO_SEEDS, tmp_path, "--dry-run")
-    count, only, total = out.splitlines()
+    count, only, total, advice = out.splitlines()
     assert (code, count) == (0, "1 of 2 runs are missing")
     assert only.split() == ["1", "tseng2020/conv/smoke-seed-0", "3", "min"]
     assert "about 3 min in all" in total
+    assert advice == "Not measured at two numbers of workers: tseng2020/conv"
     code, out, _ = sepconv("run", "tseng2020", "conv", "--seed", 1, "--results", tmp_path, "--dry-run")
     assert (code, out) == (0, "0 of 1 runs are missing\n")
+
+
+@pytest.mark.parametrize("workers", [0, -1, 3])
+def test_impossible_numbers_of_workers_are_one_line(sepconv, runs, tmp_path, monkeypatch, workers):
+    runs([])
+    monkeypatch.setattr(campaign, "available_cores", lambda: [0, 1])
+    code, out, err = sepconv(*TWO_SEEDS, tmp_path, "--workers", workers)
+    assert (code, out) == (2, "")
+    assert err == f"sepconv: expected --workers from 1 to 2, the cores of this machine, got {workers}\n"
+
+
+def test_workers_on_an_accelerator_are_one_line(sepconv, runs, tmp_path, monkeypatch):
+    runs([], accelerator=True)
+    monkeypatch.setattr(campaign, "available_cores", lambda: [0, 1])
+    code, _, err = sepconv(*TWO_SEEDS, tmp_path, "--workers", 2)
+    assert (code, err) == (2, "sepconv: expected --workers 1 on cpu, which one run has to itself, got 2\n")
 
 
 def test_a_single_run_reads_its_result_once(sepconv, tmp_path, monkeypatch):

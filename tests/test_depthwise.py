@@ -244,7 +244,7 @@ def test_what_is_not_listed_is_grouped(stride, padding, precision, monkeypatch):
     assert calls == [("grouped", "forward")]
 
 
-@pytest.mark.parametrize("change", [{"device_of": ("another", True)}, {"_cores": 64}])
+@pytest.mark.parametrize("change", [{"device_of": ("another", True)}, {"available_cores": range(64)}])
 def test_another_machine_is_not_listed(change, monkeypatch):
     listed(monkeypatch, SHAPES[0], forward="shifted")
     for name, value in change.items():

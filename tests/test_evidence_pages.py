@@ -19,7 +19,7 @@ from sepconv.training.schedule import learning_rates
 from sepconv.verdicts import calibration
 
 SHEET = Path(__file__).parents[1] / "book" / "_static" / "cifar10-examples.png"
-PAPERS = {paper.key: paper for paper in papers.all_papers()}
+PAPERS = {paper.key: paper for paper in papers.all_papers() if any(e.recipe for e in paper.experiments)}
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +27,10 @@ def cells():
     return calibration.calibrate(400, margins=(1.0, 0.0, -2.0), noises=(0.6, 1.0), seeds=(3, 5))
 
 
-def cell(check="one order", shape="normal", seeds=3, margin=0.0, noise=0.6, wrong=0.02, simulations=10_000):
+def cell(check="one order", shape="normal", seeds=3, margin=0.0, noise=0.6, wrong=0.02, simulations=10_000, **more):
     return {"check": check, "shape": shape, "seeds": seeds, "margin": margin, "noise": noise, "wrong": wrong,
-            "simulations": simulations, "reproduced": 0.25, "inconclusive": 0.625, "not_reproduced": 0.125}  # fmt: skip
+            "simulations": simulations, "reproduced": 0.25, "inconclusive": 0.625, "not_reproduced": 0.125,
+            **more}  # fmt: skip
 
 
 def grid(html):
@@ -61,6 +62,14 @@ def test_table_of_rates():
         ["0", "3", "25.0", "62.5", "12.5", "12.5"],
     ]
     assert "10,000 simulated" in html._repr_html_()
+
+
+def test_table_of_the_policy_says_how_many_seeds_it_takes():
+    html = tables.policy_table(pd.DataFrame([cell(margin=-2.0, seeds=10, mean_seeds=3.25)]))
+    head, check, row = grid(html)
+    assert head[1] == "mean seeds"
+    assert check == ["one order"]
+    assert row == ["−2", "3.2", "25.0", "62.5", "12.5", "2.0"]
 
 
 def test_table_of_wrong_rates_has_a_column_for_each_number_of_seeds():

@@ -524,10 +524,106 @@ def test_sentence_of_a_value():
 
 def test_sentence_of_an_inconclusive_value_says_what_would_decide():
     found = value(runs=runs_of(A, ACROSS))
-    assert f"about {found.more_seeds} further seeds of" in found.sentence
-    assert "about 1 further seed of" in sentences.sentence(replace(found, more_seeds=1))
-    needed = stats.seeds_to_decide(ACROSS, 92, 94)
-    assert found.more_seeds == needed
+    assert found.more_seeds == stats.seeds_to_decide(ACROSS, 92, 94, rules.level)
+    assert f"{found.more_seeds} further seeds would decide with a chance of about" in found.sentence
+    assert found.sentence.endswith(", beyond the 10 at which looking ends.")
+    soon = sentences.sentence(replace(found, more_seeds=1, chance=0.584))
+    assert soon.endswith("; 1 further seed would decide with a chance of about 60 %.")
+
+
+def test_below_three_seeds_there_is_no_chance_to_tell():
+    found = value(runs=runs_of(A, ACROSS[:2]))
+    assert (found.more_seeds, found.chance, found.look) == (1, None, None)
+    assert sentences.further_seeds(found) == "1 further seed"
+
+
+# --- looks -----------------------------------------------------------------------------------------------------------
+
+MARGINAL = (0.4, 0.62, 0.33, 0.15)  # above 0 with p between the level of the fourth seed and 0.05
+
+
+def marginal(*accuracies, checks=1):
+    base = np.arange(70.0, 70.0 + len(accuracies))
+    found = Results(runs=runs_of(B, base) + runs_of(A, base + accuracies))
+    asked = claim(higher("test_accuracy", of="a", than="b"), "order")
+    return judge(paper_of(*checks * (asked,)), found)[0]
+
+
+def test_levels_are_fixed_and_the_simulation_gives_them():
+    assert (0.05, *7 * (calibration.later_level(),)) == rules.LEVELS
+    assert calibration.error_of_looks(rules.LEVELS) < 0.045
+    assert calibration.error_of_looks(len(rules.LEVELS) * (0.05,)) == pytest.approx(0.083, abs=0.003)
+    assert calibration.error_of_looks((0.05,)) == pytest.approx(0.025, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "look", "level"),
+    [(0, None, 0.05), (2, None, 0.05), (3, 1, 0.05), (4, 2, 0.015), (10, 8, 0.015), (11, 8, 0.015)],
+)
+def test_the_number_of_seeds_says_which_look_it_is(seeds, look, level):
+    assert (rules.look(seeds), rules.level(seeds)) == (look, level)
+
+
+def test_a_later_look_is_stricter_and_says_so():
+    assert rules.LEVELS[1] < float(rules.weigh(MARGINAL, 0, np.inf).supports) <= 0.05
+    later = marginal(*MARGINAL)
+    assert (later.verdict, later.look, later.level) == (Verdict.INCONCLUSIVE, 2, rules.LEVELS[1])
+    assert later.parts[0].low > 0  # the interval shown stays that of 95 %
+    assert later.parts[0].verdict is Verdict.INCONCLUSIVE
+    assert "; judged at look 2 of 8, two-sided level 0.015; " in later.sentence
+    first = marginal(0.4, 0.5, 0.6)
+    assert (first.verdict, first.look, first.level) == (Verdict.REPRODUCED, 1, 0.05)
+    assert "look" not in first.sentence
+
+
+def test_holm_holds_a_claim_against_the_level_of_its_look():
+    values = (0.4, 0.62, 0.33, 0.3)
+    p = float(rules.weigh(values, 0, np.inf).supports)
+    assert rules.LEVELS[1] / 2 < p <= rules.LEVELS[1]
+    assert marginal(*values).holm_verdict is Verdict.REPRODUCED
+    assert marginal(*values, checks=2).verdict is Verdict.REPRODUCED
+    assert marginal(*values, checks=2).holm_verdict is Verdict.INCONCLUSIVE
+
+
+def test_the_number_with_the_most_seeds_sets_the_level_of_all():
+    three, four = (0.5, 0.62, 0.33), (5.0, 5.1, 4.9, 5.0)
+    base = np.arange(70.0, 74.0)
+    found = Results(
+        runs=runs_of(A, base + four) + runs_of(B, base) + runs_of(C, np.subtract(base[:3], three)),
+    )
+    pairs = higher("test_accuracy", of="a", than="b").pairs + higher("test_accuracy", of="b", than="c").pairs
+    (together,) = judge(paper_of(claim(Ordered(pairs), "order")), found)
+    assert rules.LEVELS[1] < float(rules.weigh(three, 0, np.inf).supports) <= 0.05
+    assert (together.verdict, together.look) == (Verdict.INCONCLUSIVE, 2)
+    assert [part.verdict for part in together.parts] == [Verdict.REPRODUCED, Verdict.INCONCLUSIVE]
+    assert together.more_seeds > 0
+
+
+def test_the_chance_that_is_told_is_how_often_it_happens():
+    """Averaged over reproductions whose truth is unknown; told for one, it is as right as its three seeds allow."""
+    random = np.random.default_rng(5)
+    told, happened = [], []
+    for effect in np.repeat((0.5, 1.0, 1.5, 2.0), 12):
+        values = random.normal(effect, 1, 3)
+        found = marginal(*values)
+        if found.chance is None or found.more_seeds > 7:
+            continue
+        further = random.normal(effect, 1, (200, found.more_seeds))
+        sample = np.concatenate([np.broadcast_to(values, (200, 3)), further], axis=1)
+        looks = [(3 + n,) for n in range(1, found.more_seeds + 1)]
+        decisions, _ = rules.decide_in_turn([sample], [(0, np.inf)], looks, 1)
+        told.append(found.chance)
+        happened.append((decisions != 0).mean())
+    assert len(told) > 20
+    assert np.mean(told) == pytest.approx(np.mean(happened), abs=0.12)
+    assert 0.4 < np.mean(told) < 0.75
+
+
+def test_looks_stop_at_the_first_decision():
+    sample = np.array([[5.0, 5.1, 4.9, -90.0, -90.0], [0.0, 1.0, -1.0, 0.5, -0.5], [-1.0, 1.0, 0.0, 30.0, 30.1]])
+    decisions, seeds = rules.decide_in_turn([sample], [(0, np.inf)], [(3,), (4,), (5,)], 1)
+    assert decisions.tolist() == [1, 0, 0]
+    assert seeds.tolist() == [3, 5, 5]
 
 
 def test_sentence_of_a_count():
@@ -594,6 +690,24 @@ def test_power_grows_with_seeds_and_with_distance(table):
     by_margin = normal.pivot_table(index=["check", "seeds"], columns="margin", values="decided")
     assert (by_margin[-4.0] >= by_margin[-1.0]).all()
     assert by_margin[-4.0].max() > 0.99
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return calibration.calibrate_policy(simulations=3000, noises=(0.6,))
+
+
+def test_adding_seeds_until_decided_errs_in_less_than_five_percent(policy):
+    assert policy["wrong"].max() < 0.05
+    assert policy["wrong"].max() > 0.03  # more often than one look at a fixed number does
+    assert policy.loc[policy["margin"].abs() >= 1, "wrong"].max() <= 0.01
+
+
+def test_what_is_clear_takes_few_seeds_and_what_is_not_takes_all(policy):
+    seeds = policy[policy["check"] == "one order"].set_index("margin")["mean_seeds"]
+    assert 3 <= seeds[-4.0] < 3.2
+    assert seeds[-4.0] < seeds[-2.0] < seeds[-1.0] < seeds[0.0] <= 10
+    assert (policy["seeds"] == 10).all()
 
 
 def test_rates_are_shares_of_all(table):

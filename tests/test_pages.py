@@ -32,14 +32,16 @@ def test_seconds_on_each_machine_where_the_speed_was_measured():
     found = Results(runs=(result_of(WANTED[0], train_seconds=1800), result_of(WANTED[1], device="gpu"), unwanted))
     first, second = WANTED[:2]
     assert pages.seconds([first, second], found) == {
-        "cpu": {first.key: pytest.approx(3600 * 4 / 3)},  # two epochs, and to evaluate as many images once in each
-        "gpu": {second.key: pytest.approx(4 * 4 / 3)},
+        "cpu, 2 cores": {
+            first.key: pytest.approx(3600 * 4 / 3)
+        },  # two epochs, and to evaluate as many images once in each
+        "gpu, 2 cores": {second.key: pytest.approx(4 * 4 / 3)},
     }
 
 
 def test_a_column_of_what_is_missing_for_each_machine():
     found = Results(runs=(result_of(WANTED[0]), result_of(WANTED[1], device="gpu")))
-    for results, machines in ((found, ["cpu", "gpu"]), (Results(), [])):
+    for results, machines in ((found, ["cpu, 2 cores", "gpu, 2 cores"]), (Results(), [])):
         (table,) = BeautifulSoup(pages.missing_table(WANTED, results).text, "html.parser").find_all("table")
         headings = [heading.text for heading in table.thead.find_all("th")]
         assert headings[3:] == [f"hours on {machine}" for machine in machines]

@@ -74,39 +74,39 @@ def test_a_log_is_there_where_a_paper_names_one_and_else_is_none():
 
 
 def test_unknown_paper_lists_the_known():
-    with pytest.raises(SpecError, match=f"{', '.join(KEYS)}; got nova2030"):
-        paper("nova2030")
+    with pytest.raises(SpecError, match=f"{', '.join(KEYS)}; got other2099"):
+        paper("other2099")
 
 
 @pytest.fixture
 def another_module(tmp_path, monkeypatch):
-    """Put another module, nova2030, among the papers."""
+    """Put another module, other2099, among the papers."""
 
     def put(text):
-        (tmp_path / "nova2030.py").write_text(text)
+        (tmp_path / "other2099.py").write_text(text)
         monkeypatch.setattr(papers, "__path__", [*papers.__path__, str(tmp_path)])
         papers.load.cache_clear()
 
     yield put
     papers.load.cache_clear()
-    sys.modules.pop("sepconv.papers.nova2030", None)
+    sys.modules.pop("sepconv.papers.other2099", None)
 
 
 def test_another_paper_is_one_new_module(another_module):
     another_module(
         "from dataclasses import replace\n"
         "from sepconv.papers import tseng2020\n"
-        "PAPER = replace(tseng2020.PAPER, key='nova2030', claims=())\n"
+        "PAPER = replace(tseng2020.PAPER, key='other2099', claims=())\n"
     )
-    assert [p.key for p in all_papers()] == sorted([*KEYS, "nova2030"])
+    assert [p.key for p in all_papers()] == sorted([*KEYS, "other2099"])
 
 
 def test_a_module_with_the_key_of_an_existing_paper_is_refused(another_module):
     another_module("from sepconv.papers import tseng2020\nPAPER = tseng2020.PAPER\n")
-    with pytest.raises(SpecError, match=r"papers/nova2030.py: expected the paper with the key nova2030, got tseng2"):
+    with pytest.raises(SpecError, match=r"papers/other2099.py: expected the paper with the key other2099, got tseng2"):
         all_papers()
     with pytest.raises(SpecError, match=r"got tseng2020$"):
-        paper("nova2030")
+        paper("other2099")
 
 
 @pytest.mark.parametrize("paper", all_papers(), ids=lambda paper: paper.key)

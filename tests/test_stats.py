@@ -159,6 +159,31 @@ def test_seeds_to_decide_is_the_first_sample_size_that_decides(values, low, high
     assert not decided(3 + further - 1)
 
 
+def test_a_stricter_level_takes_more_seeds():
+    values = (0.1, -0.3, 0.9)
+    plain, stricter = (stats.seeds_to_decide(values, 0, math.inf, lambda _seeds, at=at: at) for at in (0.05, 0.01))
+    assert plain < stricter
+    later = stats.seeds_to_decide(values, 0, math.inf, lambda seeds: 0.05 if seeds == 3 else 0.01)
+    assert later == stricter
+
+
+def test_further_values_follow_those_that_are_there_as_uncertain_as_these_leave_them():
+    values = (92.0, 93.0, 94.0)
+    drawn = stats.with_further_values(values, 2, 40_000, 0)
+    assert drawn.shape == (40_000, 5)
+    assert (drawn[:, :3] == values).all()
+    expected = stats.prediction_interval(values)  # 95 % of what one more run can be
+    for column in drawn[:, 3:].T:
+        assert np.mean((expected.low <= column) & (column <= expected.high)) == pytest.approx(0.95, abs=0.005)
+    assert np.corrcoef(drawn[:, 3:].T)[0, 1] > 0.1  # both share a mean that is not known
+    assert np.array_equal(drawn, stats.with_further_values(values, 2, 40_000, 0))
+
+
+def test_one_value_says_nothing_about_further_ones():
+    with pytest.raises(ValueError, match="expected two values or more, got 1"):
+        stats.with_further_values([93.0], 2, 10, 0)
+
+
 def test_on_the_limit_no_number_of_seeds_decides():
     assert stats.seeds_to_decide([-1.0, 0.0, 1.0], 0, math.inf) is None
 

@@ -60,6 +60,9 @@ def judgement_of(*parts, **changes):
         sentence="Reproduced.",
         hint="",
         more_seeds=None,
+        chance=None,
+        look=1,
+        level=0.05,
     )
     return replace(judgement, **changes)
 
@@ -100,6 +103,9 @@ def every_table():
 def test_every_table_is_a_whole_one():
     for html in every_table():
         for table in soup(html).find_all("table"):
+            if not table.tbody:  # the caption says so
+                assert not table.thead
+                continue
             width = len(table.thead.find_all("th", scope="col"))
             assert width == len(table.thead.find_all(["th", "td"]))
             assert table.caption.get_text(strip=True)
@@ -241,6 +247,15 @@ def test_effect_size_of_a_difference_stands_on_its_card():
     assert "−1.50 ± 0.50 points (n = 3; effect size −7.4 standard deviations)" in card.get_text(" ", strip=True)
 
 
+def test_card_says_where_the_level_is_stricter_than_the_interval_shown():
+    later = judgement_of(part_of(93.0, 92.5, 93.5), look=2, level=0.015)
+    assert "look 2 of 8, two-sided level 0.015; the interval shown stays that of 95 %" in text_of(
+        soup(tables.claim_cards([later]))
+    )
+    counted = judgement_of(part_of(93.0, exact=True), look=None)
+    assert "look" not in text_of(soup(tables.claim_cards([counted])))
+
+
 def test_card_says_it_all():
     judgement = judgement_of(
         part_of(93.0, 92.5, 93.5, bootstrap=Interval(93.0, 92.6, 93.4, 3)),
@@ -259,6 +274,7 @@ def test_card_says_it_all():
         "Because": "the reading",
         "Reported": "93 %",
         "Reproduced": "accuracy of a: 93.00 ± 0.50 % (n = 3; bootstrap 92.60 to 93.40)",
+        "Judged at": "look 1 of 8, two-sided level 0.05",
         "Runs": "p/a/paper-seed-0",
         "Recipe": "a",
         "Not counted": "p/a/paper-seed-1 (other epochs)",
@@ -292,9 +308,9 @@ def test_links_of_cards_lead_to_runs_and_recipes():
     for p in (paper, *papers.all_papers()):
         recipes = {f"{p.key}.html#{name['id']}" for name in soup(tables.recipe_table(p)).select(".sc-group [id]")}
         links = [a["href"] for a in soup(tables.claim_cards(judge(p, found))).select("dd a")]
-        assert links
         assert set(links) <= targets | recipes
-        assert recipes & set(links)
+        trained = any(q.definition.source == "run" for c in p.claims for q in c.quantities)
+        assert bool(recipes & set(links)) >= trained
 
 
 def test_a_claim_that_rests_on_training_leads_to_each_recipe():

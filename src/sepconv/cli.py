@@ -66,6 +66,9 @@ def run(
     deadline: Annotated[
         float | None, typer.Option(help="Minutes after which to stop at an epoch's end.", min=0)
     ] = None,
+    workers: Annotated[
+        int, typer.Option(help="Runs at a time, each on its share of a CPU's cores; --dry-run says what is fastest.")
+    ] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what is missing and what it would take.")
     ] = False,
@@ -76,16 +79,21 @@ def run(
     wanted = campaign.runs(_papers(None if paper == "all" else [paper]), budget, seed or [0], experiment or [])
     folders = campaign.Folders(results, checkpoints)
     until = None if deadline is None else time.monotonic() + 60 * deadline
-    if len(wanted) == 1 and not dry_run:
+    campaign.shares(workers)
+    if len(wanted) == workers == 1 and not dry_run:
         _run_one(wanted[0], folders, until)
         return
     queue = campaign.missing(wanted, results)
     print(f"{len(queue)} of {len(wanted)} runs are missing", flush=True)
-    if queue:
-        print("\n".join(campaign.queue_lines(queue, results)), flush=True)
+    if not queue:
+        return
+    device = campaign.this_device()
+    campaign.check_workers(workers, device)
+    workers = min(workers, len(queue))
+    print("\n".join(campaign.queue_lines(queue, results, device, workers)), flush=True)
     if dry_run:
         return
-    if failures := campaign.run_queue(queue, folders, until):
+    if failures := campaign.run_queue(queue, folders, until, workers):
         print("\n".join(failures), file=sys.stderr)
         raise typer.Exit(1)
     if left := campaign.missing(queue, results):

@@ -24,7 +24,7 @@ def describe() -> Environment:
         numpy=version("numpy"),
         device=device,
         accelerator=accelerator,
-        cores=_cores(),
+        cores=len(available_cores()),
         system=f"{platform.system()} {platform.machine()}",
         exact_products=exact_products(),
         git_commit=git_commit(),
@@ -91,11 +91,12 @@ def device_of(backend: str) -> tuple[str, bool]:
 
 def machine(backend: str) -> str:
     """The machine that a backend computes on, as results name it. Imports the backend."""
-    return machine_name(*device_of(backend), _cores())
+    return machine_name(*device_of(backend), len(available_cores()))
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+def available_cores() -> list[int]:
+    """The cores that this process may run on, by which both backends size their pools of threads."""
+    return sorted(os.sched_getaffinity(0))
 
 
 def _processor() -> str:

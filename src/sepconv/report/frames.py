@@ -333,7 +333,7 @@ def _precision_row(selection: Selection, name: str, other: str) -> dict[str, obj
         "difference": fmean(given.values) if given.values else None,
         "low": interval.low if interval else None,
         "high": interval.high if interval else None,
-        "verdict": str(rules.difference(given.evidence)),
+        "verdict": str(rules.difference(given.evidence, rules.level(len(given.values)))),
     }
 
 

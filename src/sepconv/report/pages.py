@@ -30,8 +30,11 @@ def missing(wanted: Iterable[Run], found: Results) -> list[Run]:
 def seconds(runs: Iterable[Run], found: Results) -> dict[str, dict[str, float]]:
     """What runs would take, by their keys, on each machine where the speed of one of them was measured."""
     wanted = list(runs)
-    machines = sorted({run.environment.device for run in found.runs})
-    estimates = {m: {run.key: campaign.estimate_seconds(run, found, m) for run in wanted} for m in machines}
+    devices = {str(device): device for run in found.runs if (device := campaign.Device.of(run.environment))}
+    estimates = {
+        name: {run.key: campaign.estimate_seconds(run, found, devices[name]) for run in wanted}
+        for name in sorted(devices)
+    }
     known = {m: {key: s for key, s in each.items() if s is not None} for m, each in estimates.items()}
     return {machine: each for machine, each in known.items() if each}
 

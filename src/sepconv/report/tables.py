@@ -47,9 +47,9 @@ from sepconv.spec import (
 from sepconv.verdicts import compare
 from sepconv.verdicts.attribution import Gap
 from sepconv.verdicts.compare import Comparison
-from sepconv.verdicts.rules import Judgement, Part, Verdict
+from sepconv.verdicts.rules import ALPHA, Judgement, Part, Verdict
 from sepconv.verdicts.samples import MIN_SEEDS
-from sepconv.verdicts.sentences import number
+from sepconv.verdicts.sentences import look, number
 
 Judged = Sequence[tuple[Paper, Sequence[Judgement]]]
 Compared = Sequence[tuple[Paper, Sequence[Comparison]]]
@@ -176,6 +176,9 @@ def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
     yield "Reported", claim.reported
     several = len(judgement.parts) > 1
     yield "Reproduced", _listed([_part_line(part, several) for part in judgement.parts]) or NOTHING
+    if judgement.look:
+        stricter = "; the interval shown stays that of 95 %" if judgement.level < ALPHA else ""
+        yield "Judged at", f"{look(judgement)}{stricter}"
     if judgement.holm_verdict != judgement.verdict:
         yield "Correction", "The first verdict stands alone; the second is corrected for the number of claims (Holm)."
     if judgement.runs:
@@ -363,6 +366,22 @@ def calibration_table(cells: pd.DataFrame) -> Html:
     return Html(folded(caption, table(caption, columns, groups, numeric=columns)))
 
 
+def policy_table(cells: pd.DataFrame) -> Html:
+    """How often each verdict is given where seeds are added until a claim is decided, and how many seeds that takes.
+
+    Args:
+        cells: as :func:`sepconv.verdicts.calibration.calibrate_policy` makes it, of one shape and size of noise.
+    """
+    rates = ("reproduced", "inconclusive", "not_reproduced", "wrong")
+    groups = [
+        Group(str(check), tuple(_policy_row(cell, rates) for cell in part.to_dict("records")))
+        for check, part in cells.groupby("check", sort=False)
+    ]
+    columns = ("truth within the limit by (points)", "mean seeds", *(f"{rate.replace('_', ' ')} %" for rate in rates))
+    caption = f"Verdicts in {cells['simulations'].iloc[0]:,} simulated reproductions per row, seeds added until decided"
+    return Html(table(caption, columns, groups, numeric=columns))
+
+
 def wrong_rates_table(worst: pd.DataFrame) -> Html:
     """How often a verdict is wrong, by check, shape of the noise and number of seeds.
 
@@ -380,6 +399,10 @@ def wrong_rates_table(worst: pd.DataFrame) -> Html:
 
 def _calibration_row(cell: Mapping[Hashable, Any], rates: Sequence[str]) -> Row:
     return Row((number(cell["margin"], ""), str(cell["seeds"]), *(_percent(cell[rate]) for rate in rates)))
+
+
+def _policy_row(cell: Mapping[Hashable, Any], rates: Sequence[str]) -> Row:
+    return Row((number(cell["margin"], ""), f"{cell['mean_seeds']:.1f}", *(_percent(cell[rate]) for rate in rates)))
 
 
 def _wrong_row(shape: str, cells: pd.DataFrame) -> Row:

@@ -4,25 +4,31 @@ The unit is the command ``sepconv run PAPER EXPERIMENT --seed N``, which does no
 results folder is the only truth; locks keep two processes from training the same run.
 """
 
+import heapq
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryFile
 
 from filelock import FileLock, Timeout
 
-from sepconv.results.records import ResultError, RunResult
+from sepconv.environment import available_cores
+from sepconv.results.records import Environment, ResultError, RunResult
 from sepconv.results.store import Results, find_run, read_all, write
 from sepconv.spec import Budget, Paper, Run, SpecError, Stage
 from sepconv.training.checkpoint import discard
+from sepconv.training.progress import Display, displays, into_pipe, show
 
 PASSES = 3  # of a training step: forward, and for the gradients of inputs and of weights; an evaluation is forward only
 STOPPED = 3  # exit code of a run that was stopped at an epoch's end and can be continued
@@ -126,25 +132,86 @@ def _train(run: Run, folders: Folders, deadline: float | None) -> RunResult:
     return result
 
 
-def run_queue(queue: Sequence[Run], folders: Folders, deadline: float | None = None) -> list[str]:
-    """Train the runs one after another, each in a fresh process, and return a line for each that failed.
+def run_queue(queue: Sequence[Run], folders: Folders, deadline: float | None = None, workers: int = 1) -> list[str]:
+    """Train the runs in order, each in a fresh process, and return a line for each that failed.
 
     Stops early once the deadline has passed or SIGTERM came; running it again continues.
+
+    Args:
+        queue: in order of worth; a worker that is free takes the first that waits.
+        folders: where results and checkpoints lie.
+        deadline: ``time.monotonic()`` after which every worker stops at its next epoch's end.
+        workers: how many runs train at once, each on its share of the cores (:func:`shares`).
     """
-    failures = []
-    for run in queue:
-        remaining = None if deadline is None else (deadline - time.monotonic()) / 60
-        if remaining is not None and remaining <= 0:
-            break
-        code = _in_fresh_process(run, folders, remaining)
-        if code in (STOPPED, -signal.SIGTERM):  # the latter where SIGTERM came before training began
-            break
-        if code:
-            failures.append(f"{run.key}: exit code {code}")
-    return failures
+    crew = _Crew(queue, folders, deadline)
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: crew.stop())
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                if workers == 1:
+                    list(pool.map(crew.work, [None]))
+                else:
+                    with displays(workers) as bars:
+                        list(pool.map(crew.work, shares(workers), bars))
+            except BaseException:
+                crew.stop()
+                raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return crew.failures
 
 
-def estimate_seconds(run: Run, results: Results, device: str) -> float | None:
+def shares(workers: int) -> list[list[int]]:
+    """The cores of this process in as many disjoint and about equal parts.
+
+    Raises:
+        SpecError: there are fewer cores than that, or no workers are asked for.
+    """
+    cores = available_cores()
+    if not 1 <= workers <= len(cores):
+        raise SpecError(f"expected --workers from 1 to {len(cores)}, the cores of this machine, got {workers}")
+    bounds = [len(cores) * i // workers for i in range(workers + 1)]
+    return [cores[low:high] for low, high in pairwise(bounds)]
+
+
+@dataclass(frozen=True)
+class Device:
+    """What trains. The cores of a CPU are part of it, for speed depends on how many there are."""
+
+    name: str
+    accelerator: bool
+    cores: int
+
+    def __str__(self) -> str:
+        cores = "" if self.accelerator else f", {self.cores} core{'s' * (self.cores != 1)}"
+        return f"{self.name}{cores}"
+
+    @classmethod
+    def of(cls, environment: Environment) -> "Device":
+        """The device on which a result was measured."""
+        return cls(environment.device, environment.accelerator, environment.cores)
+
+    def share(self, workers: int) -> "Device":
+        """The part of it that each worker has, at least."""
+        return replace(self, cores=self.cores // workers)
+
+    def is_like(self, other: "Device") -> bool:
+        """Whether both train equally fast: the host's cores do not matter to an accelerator."""
+        return self.name == other.name and (self.accelerator or self.cores == other.cores)
+
+
+def check_workers(workers: int, device: Device) -> None:
+    """Refuse a number of workers that a device cannot have.
+
+    Raises:
+        SpecError: more than one on an accelerator, more than there are cores, or none.
+    """
+    shares(workers)
+    if workers > 1 and device.accelerator:
+        raise SpecError(f"expected --workers 1 on {device}, which one run has to itself, got {workers}")
+
+
+def estimate_seconds(run: Run, results: Results, device: Device) -> float | None:
     """Seconds that ``run`` would take on ``device``, from the fastest median epoch measured there; None if unknown."""
     per_image = _seconds_per_image(results, device).get((run.paper, run.experiment.name))
     return None if per_image is None else per_image * _images(run)
@@ -158,7 +225,7 @@ class Estimate:
     guessed: bool
 
 
-def estimate(run: Run, results: Results, device: str) -> Estimate | None:
+def estimate(run: Run, results: Results, device: Device) -> Estimate | None:
     """As :func:`estimate_seconds`; where that is None, a guess from mult-adds at the median speed measured there.
 
     Of the same paper's networks, which resemble each other; of all where none of them was measured. The guess is a
@@ -174,40 +241,77 @@ def estimate(run: Run, results: Results, device: str) -> Estimate | None:
     return Estimate(median(alike) * own * _images(run), guessed=True) if alike and own else None
 
 
-def queue_lines(queue: Sequence[Run], results: Path) -> Iterator[str]:
-    """The runs in order, what each would take on this machine's device, and all of them together."""
-    device = this_device()
+def queue_lines(queue: Sequence[Run], results: Path, device: Device, workers: int = 1) -> Iterator[str]:
+    """The runs in order, what each would take on a worker's share of the device, and all of them together."""
     found = read_all(results) if results.is_dir() else Results()
-    estimates = [estimate(run, found, device) for run in queue]
+    share = device.share(workers)
+    estimates = [estimate(run, found, share) for run in queue]
     for number, (run, known) in enumerate(zip(queue, estimates, strict=True), start=1):
         time_needed = _duration(known.seconds) if known else "unknown"
         guess = "  guessed from mult-adds" if known and known.guessed else ""
         yield f"{number:4}  {run.key:44} {time_needed:>12}{guess}"
     known_ones = [known for known in estimates if known]
-    total, guessed = (sum(e.seconds for e in known_ones if e.guessed or everything) for everything in (True, False))
+    total, guessed = (
+        _wall_seconds((e.seconds for e in known_ones if e.guessed or everything), workers)
+        for everything in (True, False)
+    )
+    at_once = f" with {workers} workers" if workers > 1 else ""
     yield (
-        f"On {device} this takes about {_duration(total)} in all, of which {_duration(guessed)} guessed, "
+        f"On {device}{at_once} this takes about {_duration(total)} in all, of which {_duration(guessed)} guessed, "
         f"and {estimates.count(None)} of {len(queue)} runs unknown"
     )
+    yield from _fastest_workers(queue, found, device)
 
 
-def this_device() -> str:
+def _fastest_workers(queue: Sequence[Run], results: Results, device: Device) -> Iterator[str]:
+    """For each network of the queue, the number of workers at which most images a second were measured on the device.
+
+    Only numbers that divide the cores, each of whose workers was measured alike.
+    """
+    numbers = [n for n in range(1, device.cores + 1) if device.cores % n == 0]
+    if device.accelerator or len(numbers) < 2:
+        return
+    measured = {n: _seconds_per_image(results, device.share(n)) for n in numbers}
+    unknown = []
+    for paper, experiment in dict.fromkeys((run.paper, run.experiment.name) for run in queue):
+        seconds = {n: measured[n][paper, experiment] / n for n in numbers if (paper, experiment) in measured[n]}
+        if len(seconds) < 2:
+            unknown.append(f"{paper}/{experiment}")
+            continue
+        best, second = sorted(seconds, key=lambda n: seconds[n])[:2]
+        gain = seconds[second] / seconds[best]
+        yield f"Fastest by measurement for {paper}/{experiment}: --workers {best}, {gain:.2f} times --workers {second}"
+    if unknown:
+        yield f"Not measured at two numbers of workers: {', '.join(unknown)}"
+
+
+def _wall_seconds(seconds: Iterable[float], workers: int) -> float:
+    """How long all take where a worker that is free takes the next."""
+    busy_until = [0.0] * workers
+    for each in seconds:
+        heapq.heapreplace(busy_until, busy_until[0] + each)
+    return max(busy_until)
+
+
+def this_device() -> Device:
     """The device that training would use here. Asked in a process of its own, since whoever asks takes its memory."""
-    code = "from sepconv.environment import describe; print(describe().device)"
+    code = "from sepconv.environment import describe; print(describe().model_dump_json())"
     environment = os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     asked = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    return asked.stdout.splitlines()[-1] if asked.returncode == 0 else "an unknown device"
+    if asked.returncode != 0:
+        return Device("an unknown device", accelerator=False, cores=len(available_cores()))
+    return Device.of(Environment.model_validate_json(asked.stdout.splitlines()[-1]))
 
 
-def _seconds_per_image(results: Results, device: str) -> dict[tuple[str, str], float]:
+def _seconds_per_image(results: Results, device: Device) -> dict[tuple[str, str], float]:
     """Training seconds an image of every paper's experiment measured on ``device``: of its fastest measurement."""
     rates: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for run in results.runs:
-        if run.environment.device == device and run.history:
+        if device.is_like(Device.of(run.environment)) and run.history:
             seconds = median(epoch.train_seconds for epoch in run.history)
             rates[run.paper, run.experiment].append(seconds / run.spec["scale"]["train_images"])
     for bench in results.throughputs:
-        if bench.environment.device == device and "engine" in bench.loops:
+        if device.is_like(Device.of(bench.environment)) and "engine" in bench.loops:
             rates[bench.paper, bench.experiment].append(median(bench.loops["engine"].seconds) / bench.images)
     return {experiment: min(measured) for experiment, measured in rates.items()}
 
@@ -236,18 +340,73 @@ def _ensure_folders(folders: Folders) -> None:
             raise ResultError(f"{folder}: expected a folder to write to, got: {error.strerror}") from None
 
 
-def _in_fresh_process(run: Run, folders: Folders, minutes: float | None) -> int:
-    """A fresh process a run: its peak memory is its own, and a crash takes nothing else with it."""
+class _Crew:
+    """Workers that take runs from one queue, each in a thread that waits for its process."""
+
+    def __init__(self, queue: Sequence[Run], folders: Folders, deadline: float | None) -> None:
+        self.failures: list[str] = []
+        self._waiting, self._folders, self._deadline = deque(queue), folders, deadline
+        self._processes: set[subprocess.Popen[str]] = set()
+        # Reentrant, for a second SIGTERM may come while the first is handled, in the same thread.
+        self._lock, self._stopped = threading.RLock(), False
+
+    def work(self, cores: Sequence[int] | None, bar: Display = None) -> None:
+        """Train what waits until nothing does, on ``cores`` where there are several workers."""
+        if cores and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, cores)  # of this thread only; the processes that it starts inherit it
+        while started := self._start_next(shown=bar is not None):
+            run, process = started
+            if bar is not None and process.stdout is not None:
+                for line in process.stdout:
+                    show(line.strip(), bar)
+            self._take_back(run, process, process.wait())
+
+    def stop(self) -> None:
+        """Start nothing any more, and ask every process to stop at its epoch's end."""
+        with self._lock:
+            self._stopped = True
+            for process in self._processes:
+                process.send_signal(signal.SIGTERM)
+
+    def _take_back(self, run: Run, process: subprocess.Popen[str], code: int) -> None:
+        with self._lock:
+            self._processes.discard(process)
+            if code in (STOPPED, -signal.SIGTERM):  # the latter where SIGTERM came before training began
+                self._waiting.clear()
+            elif code:
+                self.failures.append(f"{run.key}: {_reason(code)}")
+
+    def _start_next(self, shown: bool) -> tuple[Run, subprocess.Popen[str]] | None:
+        with self._lock:
+            remaining = None if self._deadline is None else (self._deadline - time.monotonic()) / 60
+            if self._stopped or not self._waiting or (remaining is not None and remaining <= 0):
+                return None
+            run = self._waiting.popleft()
+            process = _fresh_process(run, self._folders, remaining, shown)
+            self._processes.add(process)
+            return run, process
+
+
+def _fresh_process(run: Run, folders: Folders, minutes: float | None, shown: bool) -> subprocess.Popen[str]:
+    """A fresh process per run: its peak memory is its own, and a crash takes nothing else with it.
+
+    Where its progress is ``shown`` among that of others, all that it prints comes through a pipe.
+    """
     command = [sys.executable, "-m", "sepconv", "run", run.paper, run.experiment.name]
     command += ["--budget", run.budget, "--seed", str(run.seed)]
     command += ["--results", str(folders.results), "--checkpoints", str(folders.checkpoints)]
     if minutes is not None:
         command += ["--deadline", f"{minutes:.3f}"]
-    with _termination() as came, subprocess.Popen(command) as process:
-        signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number))
-        if came:  # while the process was being started
-            process.send_signal(signal.SIGTERM)
-        return process.wait()
+    if not shown:
+        return subprocess.Popen(command, text=True)
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=into_pipe())
+
+
+def _reason(code: int) -> str:
+    """Why a run failed, of the exit code of its process, which is negative where a signal ended it."""
+    if code > 0:
+        return f"exit code {code}"
+    return f"ended by {signal.Signals(-code).name}; the same command continues it from its last checkpoint"
 
 
 @contextmanager

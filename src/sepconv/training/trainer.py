@@ -18,6 +18,7 @@ from sepconv.results.records import Epoch, Final, RunResult, Seconds
 from sepconv.spec import Recipe, Run, SpecError
 from sepconv.training import checkpoint, data
 from sepconv.training.checkpoint import Checkpoint, CheckpointError, Stopped
+from sepconv.training.progress import hidden
 from sepconv.training.schedule import learning_rates
 from sepconv.training.step import SLOTS, build_optimizer
 
@@ -64,8 +65,7 @@ def train(
     if checkpoints and (saved := checkpoint.load(checkpoints, run.id)):
         trainer.restore(saved)
     epochs, saved_at = trainer.scale.epochs, time.monotonic()
-    # disable=None: tqdm shows nothing where standard error is no terminal (papermill, CI)
-    with tqdm(desc=run.key, total=epochs, initial=trainer.epoch, unit="epoch", disable=None) as bar:
+    with tqdm(desc=run.key, total=epochs, initial=trainer.epoch, unit="epoch", disable=hidden()) as bar:
         while trainer.epoch < epochs:
             try:
                 trainer.train_epoch()

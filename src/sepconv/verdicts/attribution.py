@@ -16,7 +16,7 @@ from sepconv.verdicts import stats
 from sepconv.verdicts.judge import judge
 from sepconv.verdicts.rules import Judgement, Part, Verdict
 from sepconv.verdicts.samples import MIN_SEEDS
-from sepconv.verdicts.sentences import describe_part, listed, number
+from sepconv.verdicts.sentences import describe_part, further_seeds, listed, number
 from sepconv.verdicts.stats import Interval
 
 T = TypeVar("T")
@@ -114,10 +114,9 @@ def _undecided(judgement: Judgement, parts: Sequence[Part]) -> Gap:
     few = any(part.n < MIN_SEEDS for part in parts)
     reason = "Fewer than three seeds" if few else "The interval reaches both sides of what the criterion allows"
     known = f"{reason}: {'; '.join(describe_part(part) for part in parts)}. Seed noise alone can be behind it."
-    seeds = judgement.more_seeds
     experiment = (
-        f"{_experiments(judgement)} from {seeds} further seed{'s' * (seeds != 1)}."
-        if seeds
+        f"{_experiments(judgement)}: {further_seeds(judgement)}."
+        if judgement.more_seeds
         else f"A narrower question: with this spread {stats.MOST_SEEDS:,} seeds would not decide."
     )
     return Gap(judgement, Cause.SEEDS, known, experiment)

@@ -4,7 +4,7 @@ The truth is given as a margin: how many points the true value lies inside the c
 the limit (the hardest case), or outside of it (the claim is false by so much).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 
@@ -13,12 +13,14 @@ import pandas as pd
 
 from sepconv.spec import Check, Ordered, Quantity, Within, higher
 from sepconv.verdicts import rules
-from sepconv.verdicts.judge import questions
+from sepconv.verdicts.judge import Question, questions
+from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.stats import Floats
 
 MARGINS = (1.0, 0.0, -1.0, -2.0, -4.0)  # points
 NOISES = (0.3, 0.6, 1.0)  # standard deviation of an accuracy over seeds, in points
 SEEDS = (3, 5, 10)
+LOOKS = range(MIN_SEEDS, rules.MAX_SEEDS + 1)  # the seeds at which the rule for adding seeds looks
 
 _ORDER = higher("test_accuracy", of="a", than="b")
 CHECKS: dict[str, Check] = {
@@ -66,6 +68,48 @@ def calibrate(
     return pd.DataFrame([_simulate(cell, simulations, [random_state, i]) for i, cell in enumerate(cells)])
 
 
+def calibrate_policy(
+    simulations: int = 10_000,
+    random_state: int = 0,
+    shapes: Iterable[str] = ("normal",),
+    margins: Iterable[float] = MARGINS,
+    noises: Iterable[float] = NOISES,
+) -> pd.DataFrame:
+    """Simulate the rule for adding seeds: look at three seeds and after each further one, until decided or at ten.
+
+    Returns:
+        As :func:`calibrate`, where ``seeds`` is the most that are trained, and ``mean_seeds`` how many are on average.
+    """
+    cells = [Cell(*values) for values in product(CHECKS, shapes, margins, noises, (rules.MAX_SEEDS,))]
+    return pd.DataFrame([_simulate(cell, simulations, [random_state, i], LOOKS) for i, cell in enumerate(cells)])
+
+
+def error_of_looks(levels: Sequence[float], simulations: int = 100_000, random_state: int = 0) -> float:
+    """How often a claim on its limit is called reproduced at any of the looks, made at these two-sided levels.
+
+    The truth on the limit is the hardest case. There the t statistic of normal noise has no unknown in it, so the rate
+    depends on nothing but the levels.
+
+    Args:
+        levels: of the looks at three seeds, at four, and so on.
+        simulations: how many reproductions.
+        random_state: of the noise.
+    """
+    return _error(_p_values_on_the_limit(len(levels), simulations, random_state), levels)
+
+
+def later_level(simulations: int = 100_000, random_state: int = 0) -> float:
+    """The level of the looks after the first, from which ``rules.LEVELS`` is made.
+
+    Of the multiples of half a percent it is the largest at which all looks together err in less than nine tenths of
+    ``ALPHA``; the last tenth is left for what a simulation cannot tell.
+    """
+    looks = len(rules.LEVELS)
+    p_values = _p_values_on_the_limit(looks, simulations, random_state)
+    candidates = (halves / 200 for halves in range(round(200 * rules.ALPHA), 0, -1))
+    return next(c for c in candidates if _error(p_values, (rules.ALPHA, *(looks - 1) * (c,))) < 0.9 * rules.ALPHA)
+
+
 def worst(cells: pd.DataFrame) -> pd.DataFrame:
     """The line with the highest ``wrong`` for each ``check``, ``shape`` and number of ``seeds``.
 
@@ -76,14 +120,24 @@ def worst(cells: pd.DataFrame) -> pd.DataFrame:
     return highest[["check", "shape", "seeds", "margin", "noise", "wrong"]].assign(error=error)
 
 
-def _simulate(cell: Cell, simulations: int, random_state: list[int]) -> dict[str, object]:
-    random = np.random.default_rng(random_state)
+def _p_values_on_the_limit(looks: int, simulations: int, random_state: int) -> Floats:
+    """Two-sided p-values ``(simulations, looks)`` in favour of a claim whose truth lies on the limit."""
+    noise = np.random.default_rng(random_state).standard_normal((simulations, MIN_SEEDS + looks - 1))
+    return np.stack([rules.weigh(noise[:, : MIN_SEEDS + i], 0, np.inf).supports for i in range(looks)], axis=1)
+
+
+def _error(p_values: Floats, levels: Sequence[float]) -> float:
+    return float((p_values <= levels).any(axis=1).mean())
+
+
+def _simulate(
+    cell: Cell, simulations: int, random_state: list[int], looks: Iterable[int] | None = None
+) -> dict[str, object]:
+    """Judge simulated reproductions of a cell at its number of seeds, or at each of ``looks`` in turn until decided."""
     asked = questions(CHECKS[cell.check])
-    evidence = []
-    for question, margin in zip(asked, (cell.margin, *(len(asked) - 1) * (1.0,)), strict=True):
-        values = question.low + margin + _noise(random, cell, simulations, len(question.terms))
-        evidence.append(rules.correct(rules.weigh(values, *question.limits), len(asked)))
-    decisions = rules.decide(rules.combine(evidence))
+    samples = _samples(cell, asked, simulations, np.random.default_rng(random_state))
+    numbers = [len(asked) * (n,) for n in looks or (cell.seeds,)]
+    decisions, seeds = rules.decide_in_turn(samples, [question.limits for question in asked], numbers, len(asked))
     reproduced, not_reproduced = float(np.mean(decisions == 1)), float(np.mean(decisions == -1))
     wrong = {1: not_reproduced, 0: max(reproduced, not_reproduced), -1: reproduced}
     return asdict(cell) | {
@@ -93,7 +147,17 @@ def _simulate(cell: Cell, simulations: int, random_state: list[int]) -> dict[str
         "inconclusive": float(np.mean(decisions == 0)),
         "wrong": wrong[int(np.sign(cell.margin))],
         "decided": reproduced if cell.margin > 0 else not_reproduced,
+        "mean_seeds": float(seeds.mean()),
     }
+
+
+def _samples(cell: Cell, asked: Sequence[Question], simulations: int, random: np.random.Generator) -> list[Floats]:
+    """The values ``(simulations, seeds)`` that each question is answered with."""
+    margins = (cell.margin, *(len(asked) - 1) * (1.0,))
+    return [
+        question.low + margin + _noise(random, cell, simulations, len(question.terms))
+        for question, margin in zip(asked, margins, strict=True)
+    ]
 
 
 def _noise(random: np.random.Generator, cell: Cell, simulations: int, terms: int) -> Floats:

@@ -40,6 +40,7 @@ __all__ = ["Judgement", "Part", "Question", "Verdict", "answer", "export", "judg
 
 SCHEMA = 2  # of the export; 1 called a quantity a measure
 BOOTSTRAP_SEED = 0
+CHANCE_SIMULATIONS = 2000  # leave a chance a standard error of about one percent
 # Budgets and machines that never decide, from the most to the least telling.
 _HINTS = (
     (Budget.PAPER, "the paper's budget on a CPU"),
@@ -183,15 +184,18 @@ def _judge(claim: Claim, selection: Selection) -> Judgement:
         return _unjudgeable(claim, selection.paper, str(error))
     comparisons = max(1, sum(not a.exact for a in answers))
     evidence = rules.combine([rules.correct(a.evidence, comparisons) for a in answers])
-    verdict = _verdict_of(evidence, claim, tested=all(a.values for a in answers))
-    parts = tuple(_part(a, claim, comparisons) for a in answers)
+    seeds = max((len(a.values) for a in answers if not a.exact), default=0)
+    level = rules.level(seeds)
+    verdict = _verdict_of(evidence, claim, level, tested=all(a.values for a in answers))
+    more_seeds = _more_seeds(answers, comparisons, seeds) if verdict is Verdict.INCONCLUSIVE else None
+    parts = tuple(_part(a, claim, comparisons, level) for a in answers)
     units = {part.unit for part in parts}
     return Judgement(
         paper=selection.paper.key,
         claim=claim,
         verdict=verdict,
         holm_verdict=verdict,
-        p_value=_p_value(answers, evidence),
+        p_value=_p_value(answers, evidence, level),
         parts=parts,
         unit=units.pop() if len(units) == 1 else "",
         runs=tuple(dict.fromkeys(run for a in answers for run in a.runs)),
@@ -199,21 +203,27 @@ def _judge(claim: Claim, selection: Selection) -> Judgement:
         set_aside=set_aside,
         sentence="",
         hint=_hint(claim, selection) if verdict is Verdict.NOT_TESTED else "",
-        more_seeds=_more_seeds(answers, comparisons) if verdict is Verdict.INCONCLUSIVE else None,
+        more_seeds=more_seeds,
+        chance=_chance(answers, comparisons, more_seeds) if more_seeds else None,
+        look=rules.look(seeds),
+        level=level,
     )
 
 
 def _with_holm(judgements: list[Judgement]) -> list[Judgement]:
-    """Holm's correction over the paper's claims on which a test was made; what is not sure any more is inconclusive."""
+    """Holm's correction over the paper's claims on which a test was made; what is not sure any more is inconclusive.
+
+    A corrected p-value is held against the level of its claim's own look.
+    """
     tested = {i: j.p_value for i, j in enumerate(judgements) if j.p_value is not None}
     adjusted = dict(zip(tested, stats.holm(list(tested.values())), strict=True))
     return [
-        replace(j, holm_verdict=Verdict.INCONCLUSIVE) if adjusted.get(i, 0) > ALPHA else j
+        replace(j, holm_verdict=Verdict.INCONCLUSIVE) if adjusted.get(i, 0) > j.level else j
         for i, j in enumerate(judgements)
     ]
 
 
-def _part(given: Answer, claim: Claim, comparisons: int) -> Part:
+def _part(given: Answer, claim: Claim, comparisons: int, level: float) -> Part:
     question, values, n = given.question, given.values, len(given.values)
     enough = n >= MIN_SEEDS and not given.exact
     interval = stats.mean_interval(values) if enough else None
@@ -226,7 +236,7 @@ def _part(given: Answer, claim: Claim, comparisons: int) -> Part:
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         n=n,
-        verdict=_verdict_of(rules.correct(given.evidence, comparisons), claim, tested=bool(values)),
+        verdict=_verdict_of(rules.correct(given.evidence, comparisons), claim, level, tested=bool(values)),
         unit=question.unit,
         exact=given.exact,
         at_least=question.low if question.limits[0] > -inf else None,
@@ -246,37 +256,63 @@ def _mean(given: Answer) -> float | None:
     return exp(mean) if given.question.ratio else mean
 
 
-def _verdict_of(evidence: Evidence, claim: Claim, tested: bool) -> Verdict:
+def _verdict_of(evidence: Evidence, claim: Claim, level: float, tested: bool) -> Verdict:
     """The verdict in the words of the claim's kind; a contradiction stands whatever else is still missing."""
-    direction = int(rules.decide(evidence))
+    direction = int(rules.decide(evidence, level))
     if not tested and direction != -1:
         return Verdict.NOT_TESTED
     return (_INTERNAL_VERDICT_OF if claim.kind == "internal" else _VERDICT_OF)[direction]
 
 
-def _p_value(answers: list[Answer], evidence: Evidence) -> float | None:
+def _p_value(answers: list[Answer], evidence: Evidence, level: float) -> float | None:
     """The smaller p-value of the two directions, where a test was made.
 
     A claim that a count decides has p = 0 and so changes no other claim's correction.
     """
     drawn = [len(a.values) for a in answers if not a.exact]
-    decided = int(rules.decide(evidence)) != 0
+    decided = int(rules.decide(evidence, level)) != 0
     if not drawn or not (decided or min(drawn) >= MIN_SEEDS):
         return None
     return float(min(evidence.supports, evidence.contradicts))
 
 
-def _more_seeds(answers: list[Answer], comparisons: int) -> int | None:
-    """The most that any undecided number needs; below three seeds, what is lacking to three."""
-    undecided = [a for a in answers if not a.exact and int(rules.decide(a.evidence)) != 1]
-    needed = [
-        MIN_SEEDS - len(a.values)
-        if len(a.values) < MIN_SEEDS
-        else stats.seeds_to_decide(a.values, *a.question.limits, comparisons=comparisons)
-        for a in undecided
-    ]
+def _more_seeds(answers: list[Answer], comparisons: int, seeds: int) -> int | None:
+    """The most that any undecided number needs; below three seeds, what is lacking to three.
+
+    The number with the most ``seeds`` sets the level at which all are decided.
+    """
+    undecided = [a for a in answers if not a.exact and int(rules.decide(a.evidence, rules.level(seeds))) != 1]
+    needed = [_more_seeds_of(a, comparisons, seeds - len(a.values)) for a in undecided]
     known = [number for number in needed if number is not None]
     return max(known) if known and len(known) == len(needed) else None
+
+
+def _more_seeds_of(given: Answer, comparisons: int, behind: int) -> int | None:
+    """As :func:`_more_seeds`, of one number, which has so many seeds fewer than the one with the most."""
+    if len(given.values) < MIN_SEEDS:
+        return MIN_SEEDS - len(given.values)
+    return stats.seeds_to_decide(
+        given.values, *given.question.limits, lambda number: rules.level(number + behind), comparisons
+    )
+
+
+def _chance(answers: list[Answer], comparisons: int, further: int) -> float | None:
+    """How likely the claim is decided once ``further`` seeds have come, looked at as the rule for adding seeds has it.
+
+    None where a number has fewer than three seeds, which say too little about the spread.
+    """
+    drawn = [a for a in answers if not a.exact]
+    numbers = [len(a.values) for a in drawn]
+    if min(numbers) < MIN_SEEDS:
+        return None
+    samples = [
+        stats.with_further_values(a.values, further, CHANCE_SIMULATIONS, random_state)
+        for random_state, a in enumerate(drawn)
+    ]
+    added = sorted({*range(1, min(further, rules.MAX_SEEDS - MIN_SEEDS) + 1), further})
+    looks = [[n + more for n in numbers] for more in added]
+    decisions, _ = rules.decide_in_turn(samples, [a.question.limits for a in drawn], looks, comparisons)
+    return float((decisions != 0).mean())
 
 
 def _hint(claim: Claim, selection: Selection) -> str:
@@ -284,7 +320,7 @@ def _hint(claim: Claim, selection: Selection) -> str:
     for budget, where in _HINTS:
         smaller = replace(selection, budget=budget, any_machine=True)
         try:
-            parts = [_part(answer(q, smaller), claim, 1) for q in questions(claim.check)]
+            parts = [_part(answer(q, smaller), claim, 1, ALPHA) for q in questions(claim.check)]
         except (InputError, ValueError):
             continue  # what never counts cannot spoil the verdict
         if all(part.n for part in parts):
@@ -307,6 +343,9 @@ def _unjudgeable(claim: Claim, paper: Paper, reason: str) -> Judgement:
         sentence=f"Cannot be judged: {reason}.",
         hint="",
         more_seeds=None,
+        chance=None,
+        look=None,
+        level=ALPHA,
     )
 
 

@@ -1,11 +1,12 @@
 """The rules by which numbers become a verdict, apart from where the numbers come from.
 
-The 95 % interval of the mean decides: inside the criterion, outside of it, or neither. The rules are written with the
-p-values of the same t tests (p <= 0.05 exactly where the interval decides), because p-values can be corrected. Arrays
-pass through them as single samples do, so that a simulation judges with the code that judges the papers.
+At three seeds the 95 % interval of the mean decides: inside the criterion, outside of it, or neither. With more seeds
+the level is stricter (:data:`LEVELS`). The rules are written with the p-values of the same t tests (p <= 0.05 exactly
+where the 95 % interval decides), because p-values can be corrected. Arrays pass through them as single samples do, so
+that a simulation judges with the code that judges the papers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,6 +19,12 @@ from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.stats import Floats, Interval
 
 ALPHA = 0.05
+# The two-sided level of each look at a claim: the first when three seeds are there, then one after each further seed
+# until the claim is decided. Someone who looks more often errs more often, so later looks are stricter, such that all
+# eight together err in less than 5 % in one direction; sepconv.verdicts.calibration.later_level derives their level.
+# The first keeps the level that it had before there was a rule.
+LEVELS = (ALPHA, *7 * (0.015,))
+MAX_SEEDS = MIN_SEEDS + len(LEVELS) - 1  # the last look; what seeds beyond it would cost was not simulated
 RELEVANT_DIFFERENCE = 1.0  # points of accuracy: the narrowest tolerance that a criterion of a claim allows
 
 
@@ -88,7 +95,23 @@ class Judgement:
     set_aside: tuple[str, ...]  # keys of the results that lie there but do not count, with the reason
     sentence: str
     hint: str  # what smaller budgets suggest; never counts
-    more_seeds: int | None  # how many further seeds would decide an inconclusive claim
+    more_seeds: int | None  # how many further seeds would decide an inconclusive claim, did mean and spread stay
+    chance: float | None  # (0 to 1) that so many do; None below three seeds
+    look: int | None  # the look at which the claim was judged; None where no test was made
+    level: float  # two-sided, at that look
+
+
+def look(seeds: int) -> int | None:
+    """The number of the look at so many seeds, from 1; None below three, when nothing is looked at.
+
+    Beyond ``MAX_SEEDS`` it stays the last one.
+    """
+    return min(seeds - MIN_SEEDS + 1, len(LEVELS)) if seeds >= MIN_SEEDS else None
+
+
+def level(seeds: int) -> float:
+    """The two-sided level of the look at so many seeds; of the first look below three."""
+    return LEVELS[(look(seeds) or 1) - 1]
 
 
 def weigh(values: ArrayLike, low: float, high: float) -> Evidence:
@@ -125,11 +148,42 @@ def combine(parts: Sequence[Evidence]) -> Evidence:
     )
 
 
-def decide(evidence: Evidence) -> NDArray[np.int8]:
+def decide(evidence: Evidence, level: float = ALPHA) -> NDArray[np.int8]:
     """1 where the criterion is met, -1 where it is contradicted, 0 where neither is sure; shape ``(...)``."""
-    return np.where(evidence.supports <= ALPHA, 1, np.where(evidence.contradicts <= ALPHA, -1, 0)).astype(np.int8)
+    return np.where(evidence.supports <= level, 1, np.where(evidence.contradicts <= level, -1, 0)).astype(np.int8)
 
 
-def difference(within: Evidence) -> Difference:
+def decide_in_turn(
+    samples: Sequence[Floats],
+    limits: Sequence[tuple[float, float]],
+    looks: Iterable[Sequence[int]],
+    comparisons: int,
+) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """The rule for adding seeds: look again after each further seed, and stop when the claim is decided.
+
+    Args:
+        samples: the values of each of the claim's numbers, ``(..., n)``.
+        limits: the closed interval of each.
+        looks: how many seeds of each sample are there at each look, in order.
+        comparisons: the numbers among which a contradiction is corrected for.
+
+    Returns:
+        The first decision as :func:`decide` makes it (0 where no look decides), and the number of seeds at it (those of
+        the last look where none decides); both of shape ``(...)``.
+    """
+    shape = samples[0].shape[:-1]
+    decisions, seeds = np.zeros(shape, np.int8), np.zeros(shape, np.int64)
+    for numbers in looks:
+        undecided = decisions == 0
+        evidence = [
+            correct(weigh(sample[..., :n], *limit), comparisons)
+            for sample, limit, n in zip(samples, limits, numbers, strict=True)
+        ]
+        seeds[undecided] = max(numbers)
+        decisions = np.where(undecided, decide(combine(evidence), level(max(numbers))), decisions)
+    return decisions, seeds
+
+
+def difference(within: Evidence, level: float) -> Difference:
     """Whether a difference lies within ``RELEVANT_DIFFERENCE``: the interval is inside, outside, or neither."""
-    return {1: Difference.NONE, -1: Difference.SOME, 0: Difference.OPEN}[int(decide(within))]
+    return {1: Difference.NONE, -1: Difference.SOME, 0: Difference.OPEN}[int(decide(within, level))]

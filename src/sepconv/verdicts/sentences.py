@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from sepconv.verdicts.rules import Judgement, Part, Verdict
+from sepconv.verdicts.rules import ALPHA, LEVELS, MAX_SEEDS, Judgement, Part, Verdict
 from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.stats import MOST_SEEDS
 
@@ -33,6 +33,8 @@ def sentence(judgement: Judgement) -> str:
     pieces = [f"{opening}, and we find {found}" if found else opening]
     if verdict is Verdict.NOT_TESTED:
         pieces.append(f"missing: {listed(judgement.missing)}" if judgement.missing else "no result counts")
+    if judgement.level < ALPHA:
+        pieces.append(f"judged at {look(judgement)}")
     if verdict is Verdict.INCONCLUSIVE:
         pieces.append(_what_would_decide(judgement))
     if judgement.holm_verdict != verdict:
@@ -64,6 +66,24 @@ def describe_part(part: Part) -> str:
     return f"{shown} ({'; '.join(details)})" if details else shown
 
 
+def look(judgement: Judgement) -> str:
+    """At which look the claim was judged, and at which level."""
+    return f"look {judgement.look} of {len(LEVELS)}, two-sided level {judgement.level:g}"
+
+
+def further_seeds(judgement: Judgement) -> str:
+    """How many further seeds would decide, and with which chance, rounded to the twentieth that it is sure to.
+
+    Below three seeds the spread is unknown, and so is the chance.
+    """
+    seeds = f"{judgement.more_seeds} further seed{'s' * (judgement.more_seeds != 1)}"
+    if judgement.chance is None:
+        return seeds
+    most = max(part.n for part in judgement.parts if not part.exact) + (judgement.more_seeds or 0)
+    beyond = f", beyond the {MAX_SEEDS} at which looking ends" if most > MAX_SEEDS else ""
+    return f"{seeds} would decide with a chance of about {5 * round(20 * judgement.chance)} %{beyond}"
+
+
 def listed(texts: Sequence[str], most: int = 3) -> str:
     """Texts in a row, cut where there are too many to read."""
     rest = len(texts) - most
@@ -75,8 +95,7 @@ def _what_would_decide(judgement: Judgement) -> str:
         return "fewer than three seeds decide nothing"
     if judgement.more_seeds is None:
         return f"with this spread even {MOST_SEEDS} seeds would not decide"
-    seeds = f"{judgement.more_seeds} further seed{'s' * (judgement.more_seeds != 1)}"
-    return f"about {seeds} of this spread would decide"
+    return further_seeds(judgement)
 
 
 def _sign(part: Part) -> str:

@@ -5,7 +5,7 @@ axis as the sample, so that a simulation passes through the same code as a verdi
 """
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -131,12 +131,23 @@ def paired_effect(differences: Sequence[float]) -> float | None:
 
 
 def seeds_to_decide(
-    values: Sequence[float], low: float, high: float, confidence: float = CONFIDENCE, comparisons: int = 1
+    values: Sequence[float],
+    low: float,
+    high: float,
+    level: Callable[[int], float] = lambda _seeds: 1 - CONFIDENCE,
+    comparisons: int = 1,
 ) -> int | None:
     """How many further seeds put the interval of the mean inside ``[low, high]``, or outside of it.
 
-    Assumes that the mean and the standard deviation stay as they are: that many seeds decide about every second time.
-    ``comparisons`` widens (Bonferroni) the interval that has to lie outside.
+    Assumes that the mean and the standard deviation stay as they are, so the number holds only with a chance, which
+    :func:`with_further_values` serves to simulate.
+
+    Args:
+        values: those that are there.
+        low: lower limit of the criterion.
+        high: upper limit of the criterion.
+        level: of a number of seeds, the two-sided level at which they decide.
+        comparisons: widens (Bonferroni) the interval that has to lie outside.
 
     Returns:
         None for fewer than two values, and where ``MOST_SEEDS`` would not decide.
@@ -146,12 +157,34 @@ def seeds_to_decide(
         return None
     n = np.arange(sample.size, MOST_SEEDS + 1)
     mean, error = sample.mean(), sample.std(ddof=1) / np.sqrt(n)
-    inner = stats.t.ppf((1 + confidence) / 2, n - 1) * error
-    outer = stats.t.ppf(1 - (1 - confidence) / (2 * comparisons), n - 1) * error
+    tail = np.array([level(seeds) for seeds in n.tolist()]) / 2
+    inner = stats.t.isf(tail, n - 1) * error
+    outer = stats.t.isf(tail / comparisons, n - 1) * error
     inside = (mean - inner >= low) & (mean + inner <= high)
     outside = (mean + outer < low) | (mean - outer > high)
     decided = np.flatnonzero(inside | outside)
     return int(decided[0]) if decided.size else None
+
+
+def with_further_values(values: Sequence[float], further: int, simulations: int, random_state: int) -> Floats:
+    """The values, each time followed by as many simulated ones, ``(simulations, n + further)``.
+
+    They are drawn from the predictive distribution of normal noise: true mean and standard deviation are drawn anew
+    for each simulation, as uncertain as the values leave them (Jeffreys' prior; Gelman et al., Bayesian Data Analysis,
+    3rd ed., 3.2).
+
+    Raises:
+        ValueError: fewer than two values, which say nothing about the spread.
+    """
+    sample = _sample(values)
+    if sample.size < 2:
+        raise ValueError(f"expected two values or more, got {sample.size}")
+    random = np.random.default_rng(random_state)
+    freedom = sample.size - 1
+    deviation = sample.std(ddof=1) * np.sqrt(freedom / random.chisquare(freedom, (simulations, 1)))
+    mean = sample.mean() + deviation / np.sqrt(sample.size) * random.standard_normal((simulations, 1))
+    drawn = mean + deviation * random.standard_normal((simulations, further))
+    return np.concatenate([np.broadcast_to(sample, (simulations, sample.size)), drawn], axis=1)
 
 
 def _sample(values: Sequence[float]) -> Floats:

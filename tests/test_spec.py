@@ -142,7 +142,7 @@ OWN = Metric("own_count", "layers", "cost", lambda cost: len(cost.layers))
 
 
 def test_a_metric_that_the_paper_does_not_state_is_refused():
-    owning = claim("exact", Equal(Quantity(OWN, "a"), 3))
+    owning = claim(Equal(Quantity(OWN, "a"), 3))
     with pytest.raises(SpecError, match=r"p.x: unknown metric: expected .*num_params.*; got own_count$"):
         make_paper(claims=[owning])
     stated = to_json(replace(make_paper(), claims=(owning,), metrics=(OWN,)))

@@ -133,7 +133,7 @@ def test_two_new_papers_go_all_the_way_to_the_book_with_no_edit_elsewhere(tmp_pa
     sepconv("cost", *both, KERAS_BACKEND="numpy")  # which starts at once, and counts the same
     assert "test accuracy" in sepconv("run", NOVA)
     assert sepconv("judge", *both).count("1 reproduced\n") == 2
-    assert python("-c", REPORT).strip() == ""
+    assert [fault for fault in python("-c", REPORT).splitlines() if NOVA in fault or VEGA in fault] == []
     for key in (NOVA, VEGA):
         page = (root / "book" / "_build" / "html" / "papers" / f"{key}.html").read_text()
         assert f'<article class="sc-claim" id="{key}.params-conv">' in page

@@ -33,6 +33,7 @@ train = False
 from IPython.display import Markdown
 
 from sepconv import papers
+from sepconv.papers import islam2022
 from sepconv.report import figures, frames, pages, tables
 
 page = pages.opening("islam2022", results_dir, budget, train)
@@ -75,7 +76,7 @@ Markdown("\n".join(lines))
 # %% tags=["hide-input"]
 table1 = papers.printed(paper, "table1")
 built = [
-    (size, *map(str, options[size].values()), f"{cost.trainable_params:,}", f"{cost.islam_flops / 1e9:.4f}G")
+    (size, *map(str, options[size].values()), f"{cost.trainable_params:,}", f"{islam2022.FLOPS.read(cost) / 1e9:.4f}G")
     for size, cost in costs.items()
 ]
 tables.side_by_side("Table 1: model specifications", list(table1), table1.itertuples(index=False, name=None), built)
@@ -88,7 +89,10 @@ tables.side_by_side("Table 1: model specifications", list(table1), table1.itertu
 metrics = {"Training Accuracy": "train_accuracy", "Testing Accuracy": "test_accuracy"}
 ours = [
     {column: frames.accuracy_text(paper, found, name, metric, budgets) for column, metric in metrics.items()}
-    | {"Trainable Parameters": f"{costs[size].trainable_params:,}", "FLOPS": f"{costs[size].islam_flops / 1e9:.4f}G"}
+    | {
+        "Trainable Parameters": f"{costs[size].trainable_params:,}",
+        "FLOPS": f"{islam2022.FLOPS.read(costs[size]) / 1e9:.4f}G",
+    }
     | {"Epochs": str(paper.experiment(name).recipe.epochs)}
     for size, name in sizes.items()
 ]

@@ -18,8 +18,8 @@
 # separable ones (*ConvNet*). They compare accuracy on CIFAR-10 and CIFAR-100, the time of training, and the time of inference.
 #
 # They find accuracies that hardly differ, epochs that take half the time, and an inference that is a little faster in large batches
-# and slower in very small ones. The authors published their notebooks with all that they printed, so here, alone among the
-# three papers, our curves can be laid over theirs.
+# and slower in very small ones. The authors published their notebooks with all that they printed, so here
+# our curves can be laid over theirs.
 
 # %% tags=["parameters"]
 budget = "paper"

@@ -19,7 +19,7 @@ from sepconv.training.schedule import learning_rates
 from sepconv.verdicts import calibration
 
 SHEET = Path(__file__).parents[1] / "book" / "_static" / "cifar10-examples.png"
-PAPERS = {paper.key: paper for paper in papers.all_papers()}
+PAPERS = {paper.key: paper for paper in papers.all_papers() if any(e.recipe for e in paper.experiments)}
 
 
 @pytest.fixture(scope="module")

@@ -95,7 +95,7 @@ def run_result(seed=0, accuracy=60.0, **changes):
 
 
 def cost_result():
-    counts = dict.fromkeys(("num_params", "trainable_params", "mult_adds", "islam_flops", "weighted_layers"), 1)
+    counts = dict.fromkeys(("num_params", "trainable_params", "mult_adds", "weighted_layers"), 1)
     sizes = dict.fromkeys(("weight_bytes", "activation_bytes", "training_step_bytes"), 4)
     return CostResult(
         paper="tseng2020", experiment="conv", network={"builder": "x.y"}, batch_size=8, layers=(), **counts, **sizes

@@ -6,7 +6,7 @@ values the time does not depend.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sepconv import environment
 from sepconv.measuring.timing import compiled, in_turns
+from sepconv.metrics import batch_size_of
 from sepconv.results import records, store
 from sepconv.results.records import BatchNorm, BatchTime, LatencyResult, ResultError, Transfer
 from sepconv.spec import TEST_IMAGES, Budget, Experiment, Paper, Run
@@ -64,13 +65,24 @@ def ensure_latencies(
     if there and len(there) < len(keys):
         raise ResultError(f"{there[0]}: expected all of these networks or none; move it away to measure them together")
     if not there:
-        for result in measure(paper.key, experiments, budget, batch_norm, transfer):
+        for result in measure(paper.key, experiments, budget, batch_norm, transfer, claimed_batch_sizes(paper)):
             store.write(folder, result)
     return tuple(store.read_as(folder, key, LatencyResult) for key in keys)
 
 
+def claimed_batch_sizes(paper: Paper) -> set[int]:
+    """The batch sizes at which a paper's claims ask for a latency."""
+    names = (quantity.name for claim in paper.claims for quantity in claim.quantities)
+    return {size for name in names if (size := batch_size_of(name)) is not None}
+
+
 def measure(
-    paper_key: str, experiments: Sequence[Experiment], budget: Budget, batch_norm: BatchNorm, transfer: Transfer
+    paper_key: str,
+    experiments: Sequence[Experiment],
+    budget: Budget,
+    batch_norm: BatchNorm,
+    transfer: Transfer,
+    claimed: Collection[int] = (),
 ) -> tuple[LatencyResult, ...]:
     """Time passes over test images at each batch size, the networks in turns.
 
@@ -80,6 +92,7 @@ def measure(
         budget: how many images, passes and batch sizes; see ``SWEEPS``.
         batch_norm: "training" calls the network as training does, on each batch's own statistics, dropout included.
         transfer: "device" has the images lie on the device before; "host" copies each batch in the timed part.
+        claimed: batch sizes to measure beside those of the budget; those larger than its images are left out.
 
     Raises:
         SpecError: an experiment has no recipe.
@@ -87,7 +100,8 @@ def measure(
     """
     sweep = SWEEPS[budget]
     networks = [_Network.of(Run(paper_key, e, budget, seed=0), sweep.images, batch_norm, transfer) for e in experiments]
-    passes = {size: _in_turns(networks, size, sweep.passes) for size in sweep.batch_sizes}
+    sizes = sorted({*sweep.batch_sizes, *(size for size in claimed if size <= sweep.images)})
+    passes = {size: _in_turns(networks, size, sweep.passes) for size in sizes}
     described = environment.describe()
     return tuple(
         LatencyResult(

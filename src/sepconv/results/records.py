@@ -156,7 +156,6 @@ class CostResult(_Model):
     num_params: int
     trainable_params: int
     mult_adds: int
-    islam_flops: int
     weighted_layers: int
     weight_bytes: int
     activation_bytes: int

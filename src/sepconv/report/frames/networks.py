@@ -76,7 +76,8 @@ def learning_rates(paper: Paper) -> pd.DataFrame:
     sharing: dict[tuple[Schedule, int], list[str]] = {}
     for name, recipe in ((e.name, e.recipe) for e in paper.experiments if e.recipe):
         sharing.setdefault((recipe.schedule, recipe.epochs), []).append(name)
-    return pd.concat([_learning_rates(paper, names) for names in sharing.values()], ignore_index=True)
+    found = [_learning_rates(paper, names) for names in sharing.values()]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
 def _cost_row(paper: Paper, experiment: Experiment, cost: CostResult, sample: list[RunResult]) -> dict[str, object]:

@@ -26,10 +26,9 @@ from sepconv.report.markup import (
 )
 from sepconv.report.tables.cells import describe_estimate, format_estimate, missing_results
 from sepconv.results.store import Results
-from sepconv.spec import LATENCY_METRICS, RUN_METRICS, Paper
+from sepconv.spec import Paper
 from sepconv.verdicts.attribution import Gap
 from sepconv.verdicts.rules import ALPHA, Judgement, Verdict
-from sepconv.verdicts.samples import TIMES
 from sepconv.verdicts.sentences import look
 
 Judged = Sequence[tuple[Paper, Sequence[Judgement]]]
@@ -75,7 +74,7 @@ def times_table(judgements: Sequence[Judgement], results: Results) -> Html:
         Column("machine", machines),
         Column("verdict", verdicts),
     ]
-    timed = [j for j in judgements if {m.metric for m in j.claim.quantities} & (TIMES | LATENCY_METRICS.keys())]
+    timed = [j for j in judgements if any(q.unit == "s" for q in j.claim.quantities)]
     return table(timed, columns, "Times, reported and measured", layout="stack")
 
 
@@ -136,7 +135,7 @@ def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
         yield "Correction", "The first verdict stands alone; the second is corrected for the number of claims (Holm)."
     if judgement.runs:
         yield "Runs", _folded(f"{len(judgement.runs)} used", [run_link(key) for key in judgement.runs])
-    recipes = dict.fromkeys(m.of for m in claim.quantities if m.metric in RUN_METRICS or m.unit == "bytes")
+    recipes = dict.fromkeys(q.of for q in claim.quantities if q.definition.source == "run" or q.unit == "bytes")
     if recipes:
         yield "Recipe", Markup(", ").join(recipe_link(judgement.paper, of) for of in recipes)
     if judgement.missing:

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 from markupsafe import Markup
 
-from sepconv.report.markup import Column, Html, columns_of_cells, recipe_anchor, table, target
+from sepconv.report.markup import NOTHING, Column, Html, columns_of_cells, recipe_anchor, table, target
 from sepconv.spec import (
     Augmentation,
     Constant,
@@ -18,28 +18,27 @@ from sepconv.spec import (
 )
 
 Hyperparameter = tuple[str, str, str]  # name, value, source
+_NOT_TRAINED: tuple[Hyperparameter, ...] = ((NOTHING, "built and counted, not trained", NOTHING),)
 _OPTIMIZER_NAMES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 
 
 def recipe_table(paper: Paper) -> Html:
     """Every hyperparameter with its source: the first experiment's, then what differs in others.
 
-    Each experiment's name is the target of the links to its recipe.
+    Each experiment's name is the target of the links to its recipe, also where the network is only counted.
     """
-    recipes = {e.name: _hyperparameters(e.recipe) for e in paper.experiments if e.recipe is not None}
-    base = next(iter(recipes.values()), ())
-    changes: dict[tuple[Hyperparameter, ...], list[Markup]] = {}
-    for name, rows in recipes.items():
-        named = target(recipe_anchor(paper.key, name), name)
-        changes.setdefault(tuple(row for row in rows if row not in base), []).append(named)
-    titles = {rows or base: Markup(", ").join(names) for rows, names in changes.items()}
-    if len(titles) > 1:
+    base = next((_hyperparameters(e.recipe) for e in paper.experiments if e.recipe), ())
+    sharing: dict[tuple[Hyperparameter, ...], list[Markup]] = {}
+    for e in paper.experiments:
+        rows = tuple(row for row in _hyperparameters(e.recipe) if row not in base) if e.recipe else _NOT_TRAINED
+        sharing.setdefault(rows or base, []).append(target(recipe_anchor(paper.key, e.name), e.name))
+    titles = {rows: Markup(", ").join(names) for rows, names in sharing.items()}
+    if titles.keys() - {base, _NOT_TRAINED}:
         titles[base] += Markup("; the others too, but for what is said below")
     return table(
         [(*row, title) for rows, title in titles.items() for row in rows],
         columns_of_cells("hyperparameter", "value", "source"),
         f"Training hyperparameters of {paper.key}",
-        empty=f"No network of {paper.key} is trained",
         group=lambda row: row[-1],
         layout="stack",
     )

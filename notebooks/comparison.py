@@ -15,7 +15,7 @@
 #
 # Each paper compares networks under its own recipe. This page puts all of them into the same pictures, and asks what none of the
 # papers asks: why so much less arithmetic saves so little time, how many seeds a claim of this kind needs, and whether the
-# answers hang on the precision of the arithmetic.
+# answers depend on the precision of the arithmetic.
 
 # %% tags=["parameters"]
 budget = "paper"
@@ -126,7 +126,7 @@ lines = [
 Markdown(f"With a deviation of {power['noise'].iloc[0]:g} points:\n\n" + "\n".join(lines))
 
 # %% [markdown]
-# ## Does the verdict hang on the precision?
+# ## Does the verdict depend on the precision?
 #
 # GPUs compute faster in bfloat16 than in float32, and a re-runner may want to use it. Every verdict of this book rests on float32.
 # Some experiments have a twin that differs in nothing but the precision: its layers compute in bfloat16, while weights, optimizer, batch

@@ -52,10 +52,11 @@ for paper in papers.all_papers():
 # published notebooks, or *not stated*, with the reason for the value that we took.
 
 # %% tags=["hide-input"]
-recipes = {paper.key: next(e.recipe for e in paper.experiments if e.recipe) for paper in papers.all_papers()}
+recipes = {paper.key: [e.recipe for e in paper.experiments if e.recipe] for paper in papers.all_papers()}
 silent = {
-    key: [name.replace("_", " ") for name, source in recipe.sources.items() if "not stated" in source]
-    for key, recipe in recipes.items()
+    key: [name.replace("_", " ") for name, source in trained[0].sources.items() if "not stated" in source]
+    for key, trained in recipes.items()
+    if trained
 }
 Markdown(
     "\n".join(

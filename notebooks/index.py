@@ -14,10 +14,10 @@
 # # Depthwise Separable Convolution, Reproduced
 #
 # A depthwise separable convolution splits a convolution in two: one filter for each channel, then a 1×1 convolution that
-# mixes the channels. It needs a fraction of the weights and of the arithmetic. Three papers ask what it costs in accuracy and
-# what it saves in time, all on CIFAR images: {cite:t}`tseng2020`, {cite:t}`islam2022` and {cite:t}`yu2021`.
+# mixes the channels. It needs a fraction of the weights and of the arithmetic. What does it cost in accuracy, and what does it save in
+# time? {cite:t}`tseng2020`, {cite:t}`islam2022` and {cite:t}`yu2021` asked that on CIFAR images, and this book began with them.
 #
-# This book takes each sentence of theirs that can turn out to hold or not, fixes beforehand what would have to be seen, runs their
+# It takes each sentence of its papers that can turn out to hold or not, fixes beforehand what would have to be seen, runs their
 # experiments again from one code base, and lets a program say what holds. **No verdict in this book is typed by hand.**
 
 # %% tags=["parameters", "hide-input"]

@@ -25,31 +25,20 @@ budget = "paper"
 results_dir = "../../results"
 train = False
 
-# %% tags=["hide-input"]
-from pathlib import Path
-
-from IPython.display import Markdown
-
-from sepconv import papers
-from sepconv.report import figures, frames, pages, tables
-from sepconv.results import store
-from sepconv.verdicts import sentences
-from sepconv.verdicts.judge import judge
-
-paper = papers.paper("islam2022")
-folder, budgets = Path(results_dir), frames.shown(budget)
-wanted = pages.needed([paper], budget)
-
 # %% [markdown]
 # With the parameter `train`, what is missing at the budget is trained first. Without it, this page is made from the results that are
 # there.
 
 # %% tags=["hide-input"]
-if train:
-    print(*pages.train_missing(wanted, folder), sep="\n")
-found = store.read_all(folder)
-judgements = judge(paper, found)
-Markdown(f"**{len(judgements)} claims: {sentences.counts(judgements)}.**")
+from IPython.display import Markdown
+
+from sepconv import papers
+from sepconv.papers import islam2022
+from sepconv.report import figures, frames, pages, tables
+
+page = pages.opening("islam2022", results_dir, budget, train)
+paper, found, budgets = page.paper, page.results, page.budgets
+page
 
 # %% [markdown]
 # ## The network
@@ -87,7 +76,7 @@ Markdown("\n".join(lines))
 # %% tags=["hide-input"]
 table1 = papers.printed(paper, "table1")
 built = [
-    (size, *map(str, options[size].values()), f"{cost.trainable_params:,}", f"{cost.islam_flops / 1e9:.4f}G")
+    (size, *map(str, options[size].values()), f"{cost.trainable_params:,}", f"{islam2022.FLOPS.read(cost) / 1e9:.4f}G")
     for size, cost in costs.items()
 ]
 tables.side_by_side("Table 1: model specifications", list(table1), table1.itertuples(index=False, name=None), built)
@@ -100,7 +89,10 @@ tables.side_by_side("Table 1: model specifications", list(table1), table1.itertu
 metrics = {"Training Accuracy": "train_accuracy", "Testing Accuracy": "test_accuracy"}
 ours = [
     {column: frames.accuracy_text(paper, found, name, metric, budgets) for column, metric in metrics.items()}
-    | {"Trainable Parameters": f"{costs[size].trainable_params:,}", "FLOPS": f"{costs[size].islam_flops / 1e9:.4f}G"}
+    | {
+        "Trainable Parameters": f"{costs[size].trainable_params:,}",
+        "FLOPS": f"{islam2022.FLOPS.read(costs[size]) / 1e9:.4f}G",
+    }
     | {"Epochs": str(paper.experiment(name).recipe.epochs)}
     for size, name in sizes.items()
 ]
@@ -125,13 +117,13 @@ figures.curves(history, "train_accuracy")
 # What is still missing at that budget, and what it would cost. The experiments that begin with `small-` are the ablations.
 
 # %% tags=["hide-input"]
-pages.missing_table(wanted, found)
+pages.missing_table(page.wanted, found)
 
 # %% [markdown]
 # ## The claims
 
 # %% tags=["hide-input"]
-tables.claim_cards(judgements)
+tables.claim_cards(page.judgements)
 
 # %% [markdown]
 # ## What was easy and what was hard
@@ -139,7 +131,7 @@ tables.claim_cards(judgements)
 # **Easy.** Table 1 gives all that defines the networks, and its counts tell at once whether a reading of the text is right. Schedule,
 # optimizer and batch size are stated with numbers.
 #
-# **Hard.** Four augmentations are named but not how they are combined, and the training accuracy hangs on nothing as much as on that.
+# **Hard.** Four augmentations are named but not how they are combined, and the training accuracy depends on nothing more.
 # The weight decay is missing. The last row of Table 1 contradicts itself. The ablations of the discussion come without numbers, often
 # without saying which model and which values were compared, and where a number is given, as for the norm, its baseline is not. We compare
 # with Small throughout, under a shorter schedule on both sides.

@@ -30,7 +30,7 @@ from pathlib import Path
 from IPython.display import Markdown
 
 from sepconv import papers
-from sepconv.report import figures, frames, speed, tables
+from sepconv.report import figures, frames, tables
 from sepconv.results import store
 
 found = store.read_all(Path(results_dir))
@@ -47,7 +47,7 @@ found = store.read_all(Path(results_dir))
 # as long again.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "speed-throughput", "caption": "Images per second of each training loop, over those of Keras's fit on the same machine: right of the line is faster. {download}`CSV <data/speed-throughput.csv>`"}, "image": {"alt": "Ratios of training speed to Keras's fit on a logarithmic axis, a row for each network, a marker for each other training loop"}}
-loops = frames.save(speed.throughputs(found), "speed-throughput")
+loops = frames.save(frames.throughputs(found), "speed-throughput")
 others = loops[loops["loop"] != "fit"]
 named = others.assign(
     what=others["paper"] + " " + others["experiment"],
@@ -62,7 +62,7 @@ tables.throughputs_table(loops)
 apart = (others["loss"] / others["loss_of_fit"] - 1).abs()
 Markdown(
     f"In {(apart < 1e-6).sum()} of {len(apart)} comparisons the loss is that of *fit* to six digits. At most they differ by {apart.max():.2%}, in "
-    f"{others.loc[apart.idxmax(), 'experiment']}: the engine's layers and optimizer round otherwise, and training blows rounding up."
+    f"{others.loc[apart.idxmax(), 'experiment']}: the engine's layers and optimizer round differently, and training amplifies the difference."
     if len(apart)
     else ""
 )
@@ -76,7 +76,7 @@ Markdown(
 # {cite:t}`yu2021` left it when they measured.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "speed-latency", "caption": "Milliseconds of a batch over the batch size, both on logarithmic axes: half of the batches took no longer than the marker (p50), 95 % no longer than the end of the bar (p95). A marker without a bar is the mean batch of whole passes. {download}`CSV <data/speed-latency.csv>`"}, "image": {"alt": "Milliseconds of a batch rising with the batch size, a panel for each way of measuring, a line for each network"}}
-latencies = frames.save(speed.latencies(found), "speed-latency")
+latencies = frames.save(frames.latencies(found), "speed-latency")
 figures.latencies(latencies)
 
 # %% tags=["hide-input"]
@@ -109,7 +109,7 @@ Markdown(
 # Two networks compare under one heading of the table. Across headings they do not.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "speed-memory", "caption": "Measured over counted bytes of a training step at the recipe's batch size: on the line, the count is what is taken. {download}`CSV <data/speed-memory.csv>`"}, "image": {"alt": "Ratios of measured to counted bytes on a logarithmic axis, a row for each network, a marker for each way of measuring"}}
-memories = frames.save(speed.memories(found), "speed-memory")
+memories = frames.save(frames.memories(found), "speed-memory")
 named = memories.assign(
     what=memories["paper"] + " " + memories["experiment"],
     source=memories["method"] + ": " + memories["backend"] + " on " + memories["device"],
@@ -138,7 +138,7 @@ tables.rooflines_table(found)
 # does for small filters, or keeps in its cache what is counted as moved.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "speed-limits", "caption": "Images per second in training, as measured with this book's engine and as the roofline allows at most, on a logarithmic axis. The CSV has the networks that were not trained on such a device too. {download}`CSV <data/speed-limits.csv>`"}, "image": {"alt": "A row for each network, with a marker at the measured images per second and one at the most that the device allows, joined by a line"}}
-limits = frames.save(speed.limits(papers.all_papers(), found, found.rooflines), "speed-limits")
+limits = frames.save(frames.limits(papers.all_papers(), found, found.rooflines), "speed-limits")
 figures.limits(limits)
 
 # %% tags=["hide-input"]
@@ -155,7 +155,7 @@ tables.limits_table(limits[limits["measured"].notna()])
 # a GPU.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "speed-depthwise", "caption": "Time of the grouped convolution over that of another way, for every depthwise convolution of the networks: right of the line, the other way is faster. {download}`CSV <data/speed-depthwise.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each convolution, a marker for each of the three parts of its training step"}}
-parts = frames.save(speed.depthwise(found), "speed-depthwise")
+parts = frames.save(frames.depthwise(found), "speed-depthwise")
 figures.depthwise(parts)
 
 # %% tags=["hide-input"]

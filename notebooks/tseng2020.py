@@ -25,32 +25,20 @@ budget = "paper"
 results_dir = "../../results"
 train = False
 
-# %% tags=["hide-input"]
-from pathlib import Path
-
-from IPython.display import Markdown, display
-
-from sepconv import papers
-from sepconv.report import figures, frames, pages, tables
-from sepconv.results import store
-from sepconv.spec import CLASSES, IMAGE_SHAPES, TEST_IMAGES
-from sepconv.verdicts import sentences
-from sepconv.verdicts.judge import judge
-
-paper = papers.paper("tseng2020")
-folder, budgets = Path(results_dir), frames.shown(budget)
-wanted = pages.needed([paper], budget)
-
 # %% [markdown]
 # With the parameter `train`, what is missing at the budget is trained first. Without it, this page is made from the results that are
 # there.
 
 # %% tags=["hide-input"]
-if train:
-    print(*pages.train_missing(wanted, folder), sep="\n")
-found = store.read_all(folder)
-judgements = judge(paper, found)
-Markdown(f"**{len(judgements)} claims: {sentences.counts(judgements)}.**")
+from IPython.display import Markdown, display
+
+from sepconv import papers
+from sepconv.report import figures, frames, pages, tables
+from sepconv.spec import CLASSES, IMAGE_SHAPES, TEST_IMAGES
+
+page = pages.opening("tseng2020", results_dir, budget, train)
+paper, found, budgets = page.paper, page.results, page.budgets
+page
 
 # %% [markdown]
 # ## The networks
@@ -124,13 +112,13 @@ figures.curves(history, "val_accuracy")
 # What is still missing at that budget, and what it would cost:
 
 # %% tags=["hide-input"]
-pages.missing_table(wanted, found)
+pages.missing_table(page.wanted, found)
 
 # %% [markdown]
 # ## The claims
 
 # %% tags=["hide-input"]
-tables.claim_cards(judgements)
+tables.claim_cards(page.judgements)
 
 # %% [markdown]
 # ## What was easy and what was hard

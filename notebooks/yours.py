@@ -60,7 +60,7 @@ tables.changed_table(compared) if theirs_dir else NOBODY
 # *One more run* is the 95 % prediction interval, mean ± $t\,s\sqrt{1 + 1/n}$: where the next run of ours would lie, with 95 %
 # confidence. It is wide where our runs are few, and there is none where we have one run, or runs without any spread. Numbers of
 # different budgets must never be held against each other, so each budget stands apart. Where a claim compares two networks of which
-# you ran one, that one is listed alone. A ratio of times hangs on the machine: look at that first.
+# you ran one, that one is listed alone. A ratio of times depends on the machine: look at that first.
 
 # %% tags=["hide-input"]
 rows = {row for _, comparisons in compared for c in comparisons for row in c.shared if row.expected}

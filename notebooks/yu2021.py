@@ -18,39 +18,27 @@
 # separable ones (*ConvNet*). They compare accuracy on CIFAR-10 and CIFAR-100, the time of training, and the time of inference.
 #
 # They find accuracies that hardly differ, epochs that take half the time, and an inference that is a little faster in large batches
-# and slower in very small ones. The authors published their notebooks with all that they printed, so here, alone among the
-# three papers, our curves can be laid over theirs.
+# and slower in very small ones. The authors published their notebooks with all that they printed, so here
+# our curves can be laid over theirs.
 
 # %% tags=["parameters"]
 budget = "paper"
 results_dir = "../../results"
 train = False
 
-# %% tags=["hide-input"]
-from pathlib import Path
-
-from IPython.display import Markdown, display
-
-from sepconv import papers
-from sepconv.report import figures, frames, pages, tables
-from sepconv.results import store
-from sepconv.verdicts import sentences
-from sepconv.verdicts.judge import judge
-
-paper = papers.paper("yu2021")
-folder, budgets = Path(results_dir), frames.shown(budget)
-wanted = pages.needed([paper], budget)
-
 # %% [markdown]
 # With the parameter `train`, what is missing at the budget is trained first. Without it, this page is made from the results that are
 # there.
 
 # %% tags=["hide-input"]
-if train:
-    print(*pages.train_missing(wanted, folder), sep="\n")
-found = store.read_all(folder)
-judgements = judge(paper, found)
-Markdown(f"**{len(judgements)} claims: {sentences.counts(judgements)}.**")
+from IPython.display import Markdown, display
+
+from sepconv import papers
+from sepconv.report import figures, frames, pages, tables
+
+page = pages.opening("yu2021", results_dir, budget, train)
+paper, found, budgets = page.paper, page.results, page.budgets
+page
 
 # %% [markdown]
 # ## The networks
@@ -115,7 +103,7 @@ figures.over_log(history[history["experiment"] == "cifar100-conv"], frames.log(p
 # What is still missing at that budget, and what it would cost:
 
 # %% tags=["hide-input"]
-pages.missing_table(wanted, found)
+pages.missing_table(page.wanted, found)
 
 # %% [markdown]
 # ## The times of Sections 4.2 and 4.3
@@ -132,13 +120,13 @@ figures.ratios(ratios, "ConvNet ÷ DepthwiseConvNet", {"mult-adds": conv.mult_ad
 # The table holds what decides. In seconds, what a CPU or a smaller budget took stands in grey on the cards of these claims.
 
 # %% tags=["hide-input"]
-tables.times_table(judgements, found)
+tables.times_table(page.judgements, found)
 
 # %% [markdown]
 # ## The claims
 
 # %% tags=["hide-input"]
-tables.claim_cards(judgements)
+tables.claim_cards(page.judgements)
 
 # %% [markdown]
 # ## What was easy and what was hard

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sepconv.metrics import COST_METRICS
 from sepconv.papers import paper
 from sepconv.results.records import (
     CostResult,
@@ -22,7 +23,6 @@ from sepconv.results.records import (
 )
 from sepconv.results.store import Results
 from sepconv.spec import (
-    COST_METRICS,
     Budget,
     Claim,
     Constant,
@@ -117,7 +117,7 @@ def claim(check, kind, name="x"):
     )
 
 
-def paper_of(*asked, **changes):
+def paper_of(*asked, metrics=(), **changes):
     named = [replace(c, id=f"p.claim-{i}") for i, c in enumerate(asked)]
     paper = Paper(
         key="p",
@@ -129,6 +129,7 @@ def paper_of(*asked, **changes):
         hardware="none",
         experiments=(A, B, C, COUNTED),
         claims=tuple(named),
+        metrics=metrics,
     )
     return replace(paper, **changes)
 
@@ -207,7 +208,7 @@ def cost_of(experiment, paper="p", **counts):
     )
 
 
-def latency_of(experiment, passes, paper="p", protocol=("training", "host"), **machine):
+def latency_of(experiment, passes, paper="p", protocol=("training", "host"), sizes=(4, 256), **machine):
     return LatencyResult.model_validate_json(
         json.dumps(
             {
@@ -217,7 +218,7 @@ def latency_of(experiment, passes, paper="p", protocol=("training", "host"), **m
                 "images": 10_000,
                 "batch_norm": protocol[0],
                 "transfer": protocol[1],
-                "seconds": {size: list(passes) for size in (4, 256)},
+                "seconds": {size: list(passes) for size in sizes},
                 "environment": environment(**machine),
             }
         )

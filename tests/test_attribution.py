@@ -115,7 +115,7 @@ def test_ratios_are_predicted_on_their_own_scale():
 
 def test_a_departure_names_metrics_and_experiments_that_exist():
     with pytest.raises(SpecError, match=r"unknown metric.*num_params.*got sharpness"):
-        departure(affects=("sharpness",))
+        paper_of(departures=(departure(affects=("sharpness",)),))
     for change in ({"experiments": ("d",)}, {"counterpart": {"a": "d"}}):
         with pytest.raises(SpecError, match=r"unknown experiment.*got d"):
             paper_of(departures=(departure(**change),))

@@ -47,29 +47,6 @@ def forbidden(run, **_):
 # --- the queue -------------------------------------------------------------------------------------------------------
 
 
-MAIN = [
-    *("yu2021/cifar10-dw", "yu2021/cifar10-conv", "yu2021/cifar100-dw", "yu2021/cifar100-conv"),
-    *(f"tseng2020/{name}" for name in ("conv", "dsc", "dsc-5", "da-conv", "da-dsc", "da-dsc-5")),
-    *("islam2022/small", "islam2022/medium", "islam2022/large-p2"),
-]
-
-
-def test_the_order_of_worth():
-    seeds = [7, 1, 0, 4]
-    queue = [run.key.replace("/paper-seed-", " ") for run in campaign.runs(all_papers(), Budget.PAPER, seeds)]
-    precisions = ["tseng2020/conv-bf16", "tseng2020/dsc-bf16"]
-    ablations = [f"islam2022/{e.name}" for e in paper("islam2022").experiments if e.name.startswith("small-")]
-    of_islam = [name for name in MAIN if name.startswith("islam2022/")]
-    assert queue == [
-        *(f"{name} 7" for name in MAIN),
-        "islam2022/large 7",
-        *(f"{name} {seed}" for seed in (1, 0) for name in MAIN),
-        *(f"{name} {seed}" for seed in (7, 1, 0) for name in [*precisions, *ablations]),
-        *(f"{name} 4" for name in [*MAIN[: -len(of_islam)], *precisions, *of_islam, *ablations]),
-        *(f"islam2022/large {seed}" for seed in (1, 0, 4)),
-    ]
-
-
 def test_each_papers_order_is_kept_and_what_lacks_the_budget_is_left_out():
     (islam,) = (p for p in all_papers() if p.key == "islam2022")
     unstated = [replace(e, short_epochs=None) if e.name == "medium" else e for e in islam.experiments]
@@ -83,13 +60,21 @@ def test_each_papers_order_is_kept_and_what_lacks_the_budget_is_left_out():
 
 
 def test_only_named_experiments():
-    queue = campaign.runs(all_papers(), Budget.SMOKE, [0], ["dsc", "conv"])
+    queue = campaign.runs([paper("tseng2020"), paper("islam2022")], Budget.SMOKE, [0], ["dsc", "conv"])
     assert [run.key for run in queue] == ["tseng2020/conv/smoke-seed-0", "tseng2020/dsc/smoke-seed-0"]
 
 
 def test_unknown_names_are_refused():
     with pytest.raises(SpecError, match=r"unknown experiment cnov; known: .*conv, .*dsc"):
-        campaign.runs(all_papers(), Budget.SMOKE, [0], ["conv", "cnov"])
+        campaign.runs([paper("tseng2020"), paper("islam2022")], Budget.SMOKE, [0], ["conv", "cnov"])
+
+
+def test_a_name_that_two_papers_share_asks_for_the_paper():
+    tseng = paper("tseng2020")
+    other = replace(tseng, key="nova2030", claims=())
+    with pytest.raises(SpecError, match=r"got conv of tseng2020, nova2030; name the paper$"):
+        campaign.runs([tseng, other], Budget.SMOKE, [0], ["conv"])
+    assert [run.key for run in campaign.runs([other], Budget.SMOKE, [0], ["conv"])] == ["nova2030/conv/smoke-seed-0"]
 
 
 def test_a_named_experiment_without_the_budget_is_refused():

@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 
 from factories import A, B, claim, cost_of, paper_of, result_of, run_of, runs_of, timed
 from sepconv import cli, papers
-from sepconv.report import build, gates, tables, terminal
+from sepconv.report import build, gates, markup, tables, terminal
 from sepconv.results import store
 from sepconv.results.store import Results
 from sepconv.spec import Agreement, Budget, Consistent, Equal, Number, Pair, Quantity, RatioWithin, Run, Within, higher
@@ -347,7 +347,7 @@ def test_the_page_of_two_folders(folders, tmp_path):
     (page,) = build.execute(tmp_path, {"results_dir": ours, "theirs_dir": theirs})
     assert list(gates.notebook_faults(tmp_path)) == []
     outputs = [o for cell in nbformat.read(page, as_version=4).cells for o in cell.get("outputs", ())]
-    html = [tables.Html(output.data["text/html"]) for output in outputs if "text/html" in output.get("data", {})]
+    html = [markup.Html(output.data["text/html"]) for output in outputs if "text/html" in output.get("data", {})]
     _, paper, first, *_ = cells(html[0])
     assert paper == ["tseng2020"]
     assert first[0].startswith(CHANGED.removeprefix("tseng2020.") + " (paper: ")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from factories import claim, paper_of
-from sepconv import criteria
-from sepconv.papers import all_papers
+from sepconv import criteria, metrics
+from sepconv.papers import all_papers, yu2021
 from sepconv.spec import (
     CLASSES,
     TEST_IMAGES,
@@ -33,7 +33,6 @@ from sepconv.spec import (
     ratio_within,
     within,
 )
-from sepconv.verdicts import samples
 
 # Every criterion as committed at f685639. "generated" is the sentence that stands in its place today, read beside it
 # and found to say the same; there is none where the committed sentence still stands.
@@ -164,7 +163,7 @@ _REFERENCE = re.compile(r"(?:Fig\.|Table|Sec\.) [\d.]*\d")
 _ORDINALS = {"fifth": 5}
 _TRIVIAL = {0.0, 100.0}  # limits that ratios, distances and percentages have by themselves
 # Numbers that belong to a metric rather than to a check.
-_OF_METRIC = {"settling_epoch": {100 * samples.SETTLED}, "log_distance": {samples.LOG_FROM_EPOCH - 1}}
+_OF_METRIC = {"settling_epoch": {100 * metrics.SETTLED}, "log_distance": {yu2021.LOG_FROM_EPOCH - 1}}
 _SCALES = (1, 1e6, 1e9)  # "0.0325 GFLOPs", "62.3 million"
 
 
@@ -208,11 +207,11 @@ def of_experiments(paper, claim) -> set[float]:
     found = {TEST_IMAGES}
     for quantity in claim.quantities:
         experiment = paper.experiment(quantity.of)
-        names = [quantity.metric, *experiment.network.options, experiment.label]
+        names = [quantity.name, *experiment.network.options, experiment.label]
         options = experiment.network.options.values()
         found |= {float(number) for name in names for number in re.findall(r"\d+", name)}
         found |= {float(value) for value in options if isinstance(value, int) and not isinstance(value, bool)}
-        found |= {CLASSES[experiment.dataset]} | _OF_METRIC.get(quantity.metric, set())
+        found |= {CLASSES[experiment.dataset]} | _OF_METRIC.get(quantity.name, set())
         found |= {experiment.recipe.batch_size} if experiment.recipe else set()
     return found
 

@@ -5,16 +5,17 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
 from factories import ENVIRONMENT, lowered_for_cuda, roofline_of
 from sepconv.measuring import depthwise as stopwatch
 from sepconv.measuring.depthwise import DepthwiseError
-from sepconv.networks import depthwise, depthwise_algorithms
+from sepconv.networks import depthwise, depthwise_algorithms, fast_layers
 from sepconv.networks.depthwise_algorithms import WAYS
 from sepconv.papers import paper
-from sepconv.report import speed
+from sepconv.report import frames
 from sepconv.results import store
 from sepconv.results.records import CONVOLUTION, DepthwiseResult, DepthwiseShape, DepthwiseTiming
 from sepconv.results.store import Results
@@ -117,7 +118,7 @@ def test_a_part_moves_input_output_and_kernel():
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_all_ways_are_timed_in_every_part_and_agree(precision, monkeypatch):
-    monkeypatch.setattr(depthwise, "REPEATS", 2)
+    monkeypatch.setattr(stopwatch, "REPEATS", 2)
     timing = stopwatch.measure(SHAPES[0], precision)
     assert tuple(timing.seconds) == PARTS
     for seconds in timing.seconds.values():
@@ -149,10 +150,10 @@ def test_every_depthwise_layer_of_a_trained_network_once():
 def test_a_result_is_written_read_merged_and_not_measured_again(tmp_path, monkeypatch):
     described = ENVIRONMENT.model_copy(update={"backend": "jax"})
     monkeypatch.setattr(stopwatch.environment, "describe", lambda: described)
-    monkeypatch.setattr(depthwise, "REPEATS", 1)
-    monkeypatch.setattr(depthwise, "shapes", lambda *arguments: [(SHAPES[0], "float32")])
+    monkeypatch.setattr(stopwatch, "REPEATS", 1)
+    monkeypatch.setattr(stopwatch, "shapes", lambda *arguments: [(SHAPES[0], "float32")])
     first = stopwatch.ensure_depthwise(tmp_path, [])
-    monkeypatch.delattr(depthwise, "measure")
+    monkeypatch.delattr(stopwatch, "measure")
     assert stopwatch.ensure_depthwise(tmp_path, []) == first
     assert (tmp_path / "machines" / "cpu-2-cores" / "depthwise-jax.json").exists()
     assert store.merge(tmp_path, tmp_path / "other") == 1
@@ -160,7 +161,7 @@ def test_a_result_is_written_read_merged_and_not_measured_again(tmp_path, monkey
     _, _, *rows = stopwatch.depthwise_lines(first)
     assert rows[2].startswith("8² × 3, 3², /1, 2, float32")
     assert "weight gradient" in rows[2]
-    frame = speed.depthwise(Results(depthwises=(first,)))
+    frame = frames.depthwise(Results(depthwises=(first,)))
     assert list(zip(frame["part"], frame["way"], strict=True)) == [
         (part, way) for part in PARTS for way in ("grouped", "shifted")
     ]
@@ -179,10 +180,10 @@ def test_the_memory_limit_is_the_copy_of_the_same_machine():
     )
     found = DepthwiseResult(timings=(timing,), environment=described)
     device = roofline_of().model_copy(update={"environment": described})
-    row = speed.depthwise(Results(depthwises=(found,), rooflines=(device, roofline_of()))).iloc[0]
+    row = frames.depthwise(Results(depthwises=(found,), rooflines=(device, roofline_of()))).iloc[0]
     assert row["least_ms"] == pytest.approx(1000 * 2 * SHAPES[0].values / device.bytes_per_second)
     assert row["fraction"] == pytest.approx(row["least_ms"] / 4e-3)
-    assert speed.depthwise(Results(depthwises=(found,), rooflines=(roofline_of(),)))["fraction"].isna().all()
+    assert frames.depthwise(Results(depthwises=(found,), rooflines=(roofline_of(),)))["fraction"].isna().all()
 
 
 def test_another_backend_is_one_line(tmp_path, monkeypatch):
@@ -244,6 +245,23 @@ def test_what_is_not_listed_is_grouped(stride, padding, precision, monkeypatch):
     assert calls == [("grouped", "forward")]
 
 
+@pytest.mark.parametrize(("precision", "policy"), [("float32", "float32"), ("bfloat16", "mixed_bfloat16")])
+def test_a_layer_says_in_which_ways_it_is_computed(precision, policy, monkeypatch):
+    def ways(size, kernel, padding="same"):
+        layer = fast_layers.DepthwiseConv2D(kernel, 1, padding, dtype=policy)
+        layer(keras.Input((*size, 3)))
+        return layer.ways
+
+    best = dict(zip(PARTS, ("shifted", "grouped", "shifted"), strict=True))
+    listed(monkeypatch, SHAPES[0], precision, **best)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
+    assert ways((8, 8), 3) == dict.fromkeys(PARTS, "keras")
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    assert ways((8, 8), 3) == best
+    assert ways((8, 8), 3, "valid") == ways((8, 8), 5) == dict.fromkeys(PARTS, "grouped")
+    assert ways((8, 6), 3) == dict.fromkeys(PARTS, "keras")
+
+
 @pytest.mark.parametrize("change", [{"device_of": ("another", True)}, {"available_cores": range(64)}])
 def test_another_machine_is_not_listed(change, monkeypatch):
     listed(monkeypatch, SHAPES[0], forward="shifted")
@@ -265,9 +283,9 @@ def test_the_fastest_way_is_that_of_least_time_over_all_batch_sizes(monkeypatch)
 
     described = ENVIRONMENT.model_copy(update={"backend": "jax"})
     many = DepthwiseResult(timings=(timed(2, 1.0, 2.0), timed(64, 5.0, 3.5)), environment=described)
-    (row,) = speed.fastest_ways(Results(depthwises=(many,))).to_dict("records")
+    (row,) = frames.fastest_ways(Results(depthwises=(many,))).to_dict("records")
     assert [row[part] for part in PARTS] == ["shifted"] * 3  # 5.5 against 6 seconds
     assert [row[name] for name in ("machine", *CONVOLUTION)] == ["cpu-2-cores", 8, 3, 3, 1, "same", "float32"]
     few = DepthwiseResult(timings=(timed(2, 1.0, 2.0),), environment=described)
-    (row,) = speed.fastest_ways(Results(depthwises=(few,))).to_dict("records")
+    (row,) = frames.fastest_ways(Results(depthwises=(few,))).to_dict("records")
     assert [row[part] for part in PARTS] == ["grouped"] * 3

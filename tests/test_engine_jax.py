@@ -204,6 +204,8 @@ def test_a_run_in_scans_stops_continues_and_writes_its_result(force, small, tmp_
     continued = campaign.run_one(run, folders)
     assert find_run(folders.results, run) == continued
     assert continued.environment.backend == "jax"
+    assert len(continued.depthwise_ways) == 13  # MobileNet's blocks
+    assert {way for ways in continued.depthwise_ways.values() for way in ways.values()} <= {"grouped", "shifted"}
     assert continued.final.batch_stats_accuracy is not None
 
     whole = trainer.train(run)

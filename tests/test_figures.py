@@ -42,7 +42,7 @@ def layer(name, type="Conv2D", filter_shape=(3, 3, 32, 64), stride=1, channels=6
 
 def cost(*layers):
     counts = dict.fromkeys(
-        ("num_params", "trainable_params", "mult_adds", "islam_flops", "weighted_layers", "weight_bytes",
+        ("num_params", "trainable_params", "mult_adds", "weighted_layers", "weight_bytes",
          "activation_bytes", "training_step_bytes"), 1,
     )  # fmt: skip
     return CostResult(paper="a", experiment="b", network={}, batch_size=None, layers=layers, **counts)

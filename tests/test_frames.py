@@ -28,7 +28,7 @@ def layer(name, type, filter_shape, mult_adds=1):
 
 
 def cost(paper, name, *layers, **counts):
-    names = ("num_params", "trainable_params", "mult_adds", "islam_flops", "weighted_layers", "weight_bytes",
+    names = ("num_params", "trainable_params", "mult_adds", "weighted_layers", "weight_bytes",
              "activation_bytes", "training_step_bytes")  # fmt: skip
     return CostResult(
         paper=paper, experiment=name, network={}, batch_size=4, layers=layers, **(dict.fromkeys(names, 1) | counts)

@@ -13,7 +13,7 @@ from sepconv.measuring import latency
 from sepconv.papers import paper
 from sepconv.results import records, store
 from sepconv.results.records import BatchTime, ResultError
-from sepconv.spec import LATENCY_METRICS, TEST_IMAGES, Budget, Experiment, Network, Quantity, SpecError, canonical_json
+from sepconv.spec import TEST_IMAGES, Budget, Experiment, Network, Quantity, SpecError, canonical_json
 from sepconv.verdicts.samples import LATENCY_PROTOCOL, Selection
 
 PAPER = paper("tseng2020")
@@ -36,10 +36,6 @@ def network(forward, count, transfer):
     return latency._Network(forward, images(count), transfer)
 
 
-def compiled(model, training):
-    return latency._COMPILE[keras.backend.backend()](model, training)
-
-
 @pytest.mark.parametrize("transfer", ["device", "host"])
 def test_a_pass_takes_every_image_once_and_the_last_batch_is_what_is_left(transfer):
     seen = []
@@ -60,14 +56,14 @@ def test_images_lie_on_the_device_before_or_are_copied(transfer, copied):
 def test_inference_mode_gives_the_networks_predictions_and_moves_nothing():
     model = small_network()
     before = [keras.ops.convert_to_numpy(v) for v in model.weights]
-    logits = compiled(model, False)(keras.ops.convert_to_tensor(images(5)))
+    logits = latency.forward(model, False)(keras.ops.convert_to_tensor(images(5)))
     assert keras.ops.convert_to_numpy(logits) == pytest.approx(model.predict(images(5), verbose=0), abs=1e-5)
     for ours, theirs in zip(before, model.weights, strict=True):
         assert np.array_equal(ours, keras.ops.convert_to_numpy(theirs))
 
 
 def test_training_mode_normalises_by_each_batch():
-    logits = compiled(small_network(), True)(keras.ops.convert_to_tensor(images(5)))
+    logits = latency.forward(small_network(), True)(keras.ops.convert_to_tensor(images(5)))
     assert keras.ops.convert_to_numpy(logits).mean(0) == pytest.approx(np.zeros(4), abs=1e-5)
 
 
@@ -115,11 +111,16 @@ def test_a_result_of_passes_only_is_still_read(tmp_path):
 def test_every_budget_measures_what_it_says():
     for budget, sweep in latency.SWEEPS.items():
         assert max(sweep.batch_sizes) <= sweep.images <= TEST_IMAGES, budget
-    claimed = {int(metric.removeprefix("latency_")) for metric in LATENCY_METRICS}
-    assert claimed <= set(latency.SWEEPS[Budget.PAPER].batch_sizes)
     paper_scale = latency.SWEEPS[Budget.PAPER]
     assert paper_scale.images == TEST_IMAGES
     assert paper_scale.batch_sizes == tuple(4**power for power in range(6))  # 1 to 1024
+
+
+def test_a_batch_size_that_a_claim_asks_for_is_measured_where_the_budget_has_the_images(cifar10):
+    conv = PAPER.experiment("conv")
+    (result,) = latency.measure("tseng2020", [conv], Budget.SMOKE, "inference", "device", claimed=(3, 17))
+    assert sorted(result.seconds) == [1, 3, 4, 16]
+    assert latency.claimed_batch_sizes(paper("yu2021")) == {4, 256}
 
 
 def test_a_measured_pair_is_written_read_and_not_measured_again(tmp_path, cifar10, monkeypatch):

@@ -6,8 +6,9 @@ from bs4 import BeautifulSoup
 from factories import result_of
 from sepconv.papers import paper
 from sepconv.report import pages
+from sepconv.results import store
 from sepconv.results.store import Results
-from sepconv.spec import Budget, Run
+from sepconv.spec import Budget, InputError, Run
 from sepconv.verdicts.samples import MIN_SEEDS
 
 TSENG = paper("tseng2020")
@@ -45,6 +46,42 @@ def test_a_column_of_what_is_missing_for_each_machine():
         (table,) = BeautifulSoup(pages.missing_table(WANTED, results).text, "html.parser").find_all("table")
         headings = [heading.text for heading in table.thead.find_all("th")]
         assert headings[3:] == [f"hours on {machine}" for machine in machines]
+
+
+def test_a_page_opens_with_its_paper_judged(tmp_path):
+    run = WANTED[0]
+    store.write(tmp_path, result_of(run))
+    page = pages.opening("tseng2020", str(tmp_path), "smoke", train=False)
+    assert (page.paper, page.wanted, page.budgets) == (TSENG, tuple(WANTED), (Budget.SMOKE,))
+    assert [result.key for result in page.results.runs] == [run.key]
+    assert [j.claim for j in page.judgements] == list(TSENG.claims)
+    assert page._repr_markdown_().startswith(f"**{len(TSENG.claims)} claims: ")
+    assert repr(page) == "Page of tseng2020"  # no address and no long text: executed pages are compared
+
+
+def test_a_page_trains_what_is_missing_before_it_reads(tmp_path, monkeypatch, capsys):
+    def run_queue(queue, folders):
+        assert list(queue) == WANTED
+        store.write(folders.results, result_of(WANTED[0]))
+        return ["one failed"]
+
+    monkeypatch.setattr(pages.campaign, "run_queue", run_queue)
+    page = pages.opening("tseng2020", str(tmp_path), "smoke", train=True)
+    assert len(page.results.runs) == 1
+    assert capsys.readouterr().out == "one failed\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "folder", "budget", "message"),
+    [
+        ("tseng", "", "smoke", "unknown paper"),
+        ("tseng2020", "none", "smoke", "expected a folder of results"),
+        ("tseng2020", "", "papr", "unknown budget"),
+    ],
+)
+def test_a_page_of_nothing_is_one_line(key, folder, budget, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        pages.opening(key, str(tmp_path / folder), budget, train=False)
 
 
 def test_nothing_is_trained_where_nothing_is_missing(tmp_path):

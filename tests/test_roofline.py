@@ -15,7 +15,7 @@ NORM = CONV.model_copy(update={"name": "norm", "type": "BatchNormalization", "mu
 
 
 def cost(*layers):
-    counts = ("num_params", "trainable_params", "mult_adds", "islam_flops", "weighted_layers", "weight_bytes",
+    counts = ("num_params", "trainable_params", "mult_adds", "weighted_layers", "weight_bytes",
               "activation_bytes", "training_step_bytes")  # fmt: skip
     return CostResult(paper="a", experiment="b", network={}, batch_size=1, layers=layers, **dict.fromkeys(counts, 1))
 

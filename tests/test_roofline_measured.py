@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from keras import ops
 
 from factories import ENVIRONMENT, roofline_of
 from sepconv import environment
@@ -28,7 +29,7 @@ def test_a_repeat_is_a_chain_of_calls_and_the_first_is_not_counted(monkeypatch):
     monkeypatch.setattr(roofline, "REPEATS", 2)
     monkeypatch.setattr(roofline.time, "perf_counter", lambda: next(clock))
     seen = []
-    assert roofline._repeated(lambda value: seen.append(value[0]) or value + 1, roofline.ops.zeros(3)) == (2.0, 3.0)
+    assert roofline._repeated(lambda value: seen.append(value[0]) or value + 1, ops.zeros(3)) == (2.0, 3.0)
     assert [int(value) for value in seen] == list(range(3 * roofline.CALLS))
 
 
@@ -42,7 +43,7 @@ def test_products_neither_grow_nor_vanish():
     ((call, value),) = chained
     for _ in range(roofline.CALLS * (1 + roofline.REPEATS)):
         value = call(value)
-    assert 1e-3 < float(roofline.ops.std(value)) < 1e3
+    assert 1e-3 < float(ops.std(value)) < 1e3
 
 
 @pytest.mark.parametrize(
@@ -75,8 +76,8 @@ def test_the_line_for_the_terminal_says_medians():
 
 
 _ON_JAX = """
-from sepconv import machine
-measured = machine.measure(machine.Sizes(1000, {"float32": 16, "bfloat16": 8}))
+from sepconv.measuring import roofline
+measured = roofline.measure(roofline.Sizes(1000, {"float32": 16, "bfloat16": 8}))
 print(measured.environment.backend, *measured.products)
 """
 

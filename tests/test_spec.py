@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from sepconv.metrics import Metric
 from sepconv.papers import paper
 from sepconv.spec import (
     Agreement,
@@ -14,6 +15,7 @@ from sepconv.spec import (
     Claim,
     Consistent,
     Constant,
+    Departure,
     DifferenceWithin,
     EpochDecay,
     Equal,
@@ -129,6 +131,31 @@ def test_number_that_is_not_finite():
 def test_unknown_metric_lists_the_known():
     with pytest.raises(SpecError, match=r"unknown metric: expected .*num_params.*; got accuracy"):
         Quantity("accuracy", "a")
+
+
+@pytest.mark.parametrize("name", ["latency_0", "latency_", "latency_4.5", "latency"])
+def test_a_latency_at_no_batch_size_is_unknown(name):
+    with pytest.raises(SpecError, match=rf"unknown metric: expected .*latency_N for a batch size N, .*; got {name}$"):
+        Quantity(name, "a")
+
+
+OWN = Metric("own_count", "layers", "cost", lambda cost: len(cost.layers))
+
+
+def test_a_metric_that_the_paper_does_not_state_is_refused():
+    owning = claim(Equal(Quantity(OWN, "a"), 3))
+    with pytest.raises(SpecError, match=r"p.x: unknown metric: expected .*num_params.*; got own_count$"):
+        make_paper(claims=[owning])
+    stated = to_json(replace(make_paper(), claims=(owning,), metrics=(OWN,)))
+    assert stated["metrics"] == [{"name": "own_count", "unit": "layers", "words": "own count"}]
+    assert stated["claims"][0]["check"]["quantity"]["metric"] == "own_count"
+
+
+def test_a_departure_affects_known_metrics_and_those_of_the_papers_own():
+    departure = Departure("padding", "none", "same", "so", affects=("num_params", "latency_8", "own_count"))
+    assert replace(make_paper(), metrics=(OWN,), departures=(departure,)).departures == (departure,)
+    with pytest.raises(SpecError, match=r"departure 'padding': unknown metric: expected .*; got own_count$"):
+        replace(make_paper(), departures=(departure,))
 
 
 def test_unknown_experiment_in_a_claim_lists_the_known():

@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 from factories import memory_of, result_of, roofline_of, sweep_of, throughput_of
 from sepconv import papers
 from sepconv.measuring import roofline
-from sepconv.report import figures, speed, tables, terminal
+from sepconv.report import figures, frames, tables, terminal
 from sepconv.results import store
 from sepconv.results.records import BatchTime
 from sepconv.results.store import Results
@@ -26,14 +26,14 @@ def grid(html):
 
 
 def limits(devices, **found):
-    return speed.limits([TSENG], Results(costs=COSTS, **found), devices).set_index("experiment")
+    return frames.limits([TSENG], Results(costs=COSTS, **found), devices).set_index("experiment")
 
 
 # --- training loops --------------------------------------------------------------------------------------------------
 
 
 def test_throughput_is_of_the_median_epoch_and_held_against_fit():
-    frame = speed.throughputs(Results(throughputs=(throughput_of((2.0, 1.0, 4.0)),)))
+    frame = frames.throughputs(Results(throughputs=(throughput_of((2.0, 1.0, 4.0)),)))
     engine, fit = frame.to_dict("records")
     assert (engine["loop"], engine["images_per_second"], engine["slowest"], engine["fastest"]) == (
         "engine",
@@ -54,7 +54,7 @@ def test_throughput_is_of_the_median_epoch_and_held_against_fit():
 
 def test_latency_is_of_batches_and_of_passes_where_those_only_were_timed():
     timed = sweep_of("dsc").model_copy(update={"batch_times": {1: BatchTime(p50=6.25, p95=7.5, batches=48)}})
-    frame = speed.latencies(Results(latencies=(sweep_of("conv"), timed)))
+    frame = frames.latencies(Results(latencies=(sweep_of("conv"), timed)))
     conv, _, dsc, _ = frame.to_dict("records")
     assert (conv["p50"], conv["batches"]) == (pytest.approx(1000 * 0.2 / 16), 0)
     assert isnan(conv["p95"])
@@ -64,7 +64,7 @@ def test_latency_is_of_batches_and_of_passes_where_those_only_were_timed():
 def test_a_panel_for_each_mode_and_bars_up_to_p95():
     timed = sweep_of("conv").model_copy(update={"batch_times": {1: BatchTime(p50=6.0, p95=7.5, batches=48)}})
     other = sweep_of("dsc").model_copy(update={"batch_norm": "inference"})
-    picture = figures.latencies(speed.latencies(Results(latencies=(timed, other))))
+    picture = figures.latencies(frames.latencies(Results(latencies=(timed, other))))
     training, inference = picture.axes
     assert training.get_title() == "tseng2020, batch norm in training,\nimages from the host"
     assert inference.get_title() == "tseng2020, batch norm in inference,\nimages from the host"
@@ -80,12 +80,12 @@ def test_a_panel_for_each_mode_and_bars_up_to_p95():
 
 def test_memory_stands_beside_the_count_of_the_same_step():
     other_batch, uncounted = memory_of("dsc", batch_size=32), memory_of("conv")
-    frame = speed.memories(
+    frame = frames.memories(
         Results(costs=COSTS, memories=(memory_of("conv", 2 * CONV.training_step_bytes), other_batch))
     )
     (row,) = frame.to_dict("records")
     assert (row["experiment"], row["counted"], row["ratio"]) == ("conv", CONV.training_step_bytes, 2)
-    assert speed.memories(Results(memories=(uncounted,))).empty
+    assert frames.memories(Results(memories=(uncounted,))).empty
     _, title, cells = grid(tables.memories_table(frame))
     assert title == ["resident: tensorflow on cpu"]
     assert cells[0] == "tseng2020 conv"
@@ -130,7 +130,7 @@ def test_a_device_without_products_in_the_recipes_precision_has_no_limit():
 
 
 def test_limits_as_table_figure_and_lines():
-    frame = speed.limits([TSENG], Results(costs=COSTS, throughputs=(throughput_of(),)), [roofline_of()])
+    frame = frames.limits([TSENG], Results(costs=COSTS, throughputs=(throughput_of(),)), [roofline_of()])
     _, title, *rows = grid(tables.limits_table(frame))
     assert title == ["cpu, tensorflow"]
     by_name = {row[0]: row[1:] for row in rows}
@@ -157,17 +157,17 @@ def test_what_each_device_can_do():
 def test_without_results_everything_says_so():
     nothing = Results()
     tabled = (
-        tables.throughputs_table(speed.throughputs(nothing)),
-        tables.memories_table(speed.memories(nothing)),
+        tables.throughputs_table(frames.throughputs(nothing)),
+        tables.memories_table(frames.memories(nothing)),
         tables.rooflines_table(nothing),
         tables.limits_table(limits([]).reset_index()),
     )
     assert all("has been measured yet" in html._repr_html_() for html in tabled)
-    ratios = speed.memories(nothing).assign(what="", source="")
+    ratios = frames.memories(nothing).assign(what="", source="")
     pictures = (
         figures.ratios(ratios, "", {}),
-        figures.depthwise(speed.depthwise(nothing)),
-        figures.latencies(speed.latencies(nothing)),
+        figures.depthwise(frames.depthwise(nothing)),
+        figures.latencies(frames.latencies(nothing)),
         figures.limits(limits([]).reset_index()),
     )
     for picture in pictures:

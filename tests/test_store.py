@@ -95,7 +95,7 @@ def run_result(seed=0, accuracy=60.0, **changes):
 
 
 def cost_result():
-    counts = dict.fromkeys(("num_params", "trainable_params", "mult_adds", "islam_flops", "weighted_layers"), 1)
+    counts = dict.fromkeys(("num_params", "trainable_params", "mult_adds", "weighted_layers"), 1)
     sizes = dict.fromkeys(("weight_bytes", "activation_bytes", "training_step_bytes"), 4)
     return CostResult(
         paper="tseng2020", experiment="conv", network={"builder": "x.y"}, batch_size=8, layers=(), **counts, **sizes
@@ -302,6 +302,38 @@ def test_a_missing_file_and_a_missing_folder(tmp_path):
         store.read(tmp_path / "none.json")
     with pytest.raises(ResultError, match="expected a folder of results, found none"):
         store.read_all(tmp_path / "none")
+
+
+def test_a_run_from_before_ways_were_recorded_is_still_the_same_result(tmp_path):
+    content = as_json(run_result())
+    del content["depthwise_ways"]
+    path = write_raw(tmp_path, content)
+    assert store.read(path) == run_result()
+    assert store.write(tmp_path, run_result()) == path  # and not another one
+
+
+def test_ways_of_depthwise_layers_are_part_of_a_result(tmp_path):
+    ways = {"block1_conv": {"forward": "shifted", "input gradient": "grouped", "weight gradient": "pallas"}}
+    path = store.write(tmp_path, run_result(depthwise_ways=ways))
+    assert store.read(path).depthwise_ways == ways
+    assert store.read(path) != run_result()
+    with pytest.raises(ValueError, match="depthwise_ways"):
+        run_result(depthwise_ways={"block1_conv": {"forward": "fast"}})
+
+
+def test_what_is_there_is_not_measured_again(tmp_path):
+    measured = []
+    for _ in range(2):
+        found = store.ensure(tmp_path, run_result().key, RunResult, lambda: measured.append(1) or run_result())
+        assert found == run_result()
+    assert measured == [1]
+
+
+def test_a_result_of_another_kind_is_refused_in_one_line(tmp_path):
+    store.write(tmp_path, run_result())
+    for ask in (store.read_as, lambda *asked: store.ensure(*asked, run_result)):
+        with pytest.raises(ResultError, match=r"paper-seed-0.json: expected a CostResult, got a RunResult; move"):
+            ask(tmp_path, run_result().key, CostResult)
 
 
 def test_one_damaged_file_does_not_hide_the_others(tmp_path):

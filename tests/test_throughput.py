@@ -129,7 +129,7 @@ def test_an_epoch_of_fit_ends_before_its_pipeline_is_put_away(cifar10, monkeypat
     assert clock.seconds == 1.0
     monkeypatch.undo()
     run = Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, 0)
-    epoch, _ = throughput._fit(run, throughput._first(load_splits(run).train, 64))
+    epoch, _ = throughput._fit(run, load_splits(run).train.first(64))
     (_, seconds), whole = timed(epoch)
     assert 0 < seconds < whole
 

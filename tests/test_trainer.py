@@ -183,6 +183,7 @@ def test_a_run_leaves_a_whole_result():
     assert result.seconds.train > 0
     assert result.peak_bytes > 0
     assert result.environment.backend == "tensorflow"
+    assert result.depthwise_ways == {}  # a network of standard convolutions
 
 
 def test_validation_is_held_out_where_the_paper_does_and_the_test_split_where_not():

@@ -18,7 +18,7 @@ from sepconv.papers import paper
 from sepconv.spec import Budget, Run
 from sepconv.training import data
 from sepconv.training.step import build_optimizer, evaluation_batch
-from sepconv.training.trainer import Engine, build_model, recipe_of
+from sepconv.training.trainer import Engine, build_model
 
 STEPS = 2
 LEARNING_RATE = 1e-3
@@ -43,7 +43,7 @@ NETWORKS = [
 def trained(cifar10, key, name):
     """The experiment's model after some steps without augmentation, and the batch that follows."""
     run = Run(key, paper(key).experiment(name), Budget.SMOKE, seed=0)
-    recipe = replace(recipe_of(run), augment=())
+    recipe = replace(run.recipe, augment=())
     count = STEPS * recipe.batch_size
     model = build_model(run)
     images = data.Images(cifar10.train.pixels[:count], cifar10.train.labels[:count])

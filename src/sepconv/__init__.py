@@ -1,1 +1,1 @@
-"""Depthwise Separable Convolution, Reproduced: three papers run again, claim by claim."""
+"""Depthwise Separable Convolution, Reproduced: papers run again, claim by claim."""

@@ -1,4 +1,4 @@
-"""``sepconv list | run | cost | bench | judge | compare | merge | export | report``, thin over the modules."""
+"""``sepconv list | run | cost | bench | judge | compare | merge | export | new | report``, thin over the modules."""
 
 import json
 import logging
@@ -161,7 +161,7 @@ def memory(
 def roofline(results: ResultsFolder = RESULTS, as_json: AsJson = False) -> None:
     """Quantity what this device can do at most, and say how near to it each network has been trained."""
     from sepconv.measuring.roofline import ensure_roofline, roofline_lines
-    from sepconv.report.speed import limits
+    from sepconv.report.frames import limits
     from sepconv.report.terminal import limit_lines
     from sepconv.results.store import read_all
 
@@ -242,6 +242,15 @@ def export(results: ResultsFolder = RESULTS) -> None:
     from sepconv.report import exports
 
     print("\n".join(map(str, exports.write(results))))
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(help="Key of the new paper, such as nova2030.")]) -> None:
+    """Write the module, page, excerpts, reference and line of contents of another paper. Run it in the repository."""
+    from sepconv.report import new_paper
+
+    print("\n".join(str(path.relative_to(Path.cwd())) for path in new_paper.write(Path.cwd(), name)))
+    print(f"Next: fill them in, then sepconv cost --paper {name}, make reproduce PAPER={name}, make test")
 
 
 @app.command()

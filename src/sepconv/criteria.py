@@ -5,8 +5,6 @@ from dataclasses import replace
 from typing import assert_never
 
 from sepconv.spec import (
-    COST_METRICS,
-    LEARNING_METRICS,
     Check,
     Consistent,
     DifferenceWithin,
@@ -97,7 +95,7 @@ def _ordered(check: Ordered, more: str, less: str, labels: Mapping[str, str]) ->
     names = [(labels[pair.first.of], labels[pair.second.of]) for pair in pairs]
     if all(first == second for first, second in names):
         return f"{more} is above {less} for {_listed([first for first, _ in names])}"
-    if more == less and pairs[0].first.metric in COST_METRICS:
+    if more == less and pairs[0].first.definition.source == "cost":
         return " and ".join(f"{first} has more {more} than {second}" for first, second in names)
     other = "" if more == less else f"{less} "
     return f"{more} is " + " and ".join(f"higher for {first} than {other}for {second}" for first, second in names)
@@ -109,7 +107,7 @@ def _side(term: Quantity | Number, labels: Mapping[str, str]) -> str:
 
 def _phrase(quantity: Quantity) -> str:
     """The metric in words, with the epoch where one matters."""
-    words = _PHRASES.get(quantity.metric, quantity.metric.replace("_", " "))
+    words = _PHRASES.get(quantity.name, quantity.definition.description)
     if words.endswith((" in", " after")):
         return f"{words} {f'epoch {quantity.epoch}' if quantity.epoch else 'the last epoch'}"
     return f"{words} at epoch {quantity.epoch}" if quantity.epoch else words
@@ -131,4 +129,5 @@ def _listed(names: Sequence[str]) -> str:
 def _is_paired(check: Check) -> bool:
     """Whether values of equal seeds are compared."""
     pairs = check.pairs if isinstance(check, Ordered) else (check.pair,) if isinstance(check, DifferenceWithin) else ()
-    return any(pair.first.metric in LEARNING_METRICS for pair in pairs)
+    asked = [pair.first.definition for pair in pairs]
+    return any(metric.source == "run" and metric.unit != "s" for metric in asked)

@@ -13,8 +13,10 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import chain, pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, InstanceOf, PlainSerializer, TypeAdapter
 from pydantic.dataclasses import dataclass
+
+from sepconv.metrics import METRICS, Metric, named
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -26,6 +28,8 @@ Augmentation = Literal[
 Normalisation = Literal["unit", "imagenet", "cifar10"]
 Precision = Literal["float32", "bfloat16"]
 REFERENCE_PRECISION: Precision = "float32"  # in which results decide claims
+FLOAT32_BYTES = 4
+BYTES_PER_VALUE: dict[Precision, int] = {"float32": FLOAT32_BYTES, "bfloat16": 2}
 Stage = Literal["main", "long", "ablation"]  # long: a main experiment that takes more time than all others together
 Option = int | str | bool | None
 
@@ -290,55 +294,42 @@ class Run:
 
 # --- claims ----------------------------------------------------------------------------------------------------------
 
-# Each metric's unit; the group says which kind of result holds it.
-COST_METRICS = {
-    "num_params": "parameters",
-    "trainable_params": "parameters",
-    "mult_adds": "mult-adds",
-    "islam_flops": "FLOPs as islam2022 counts them",
-    "weighted_layers": "layers",
-    "weight_bytes": "bytes",  # weights and optimizer slots
-    "training_step_bytes": "bytes",  # weights, gradients, slots and stored activations of one training step
-}
-LEARNING_METRICS = {
-    "train_accuracy": "%",
-    "val_accuracy": "%",
-    "test_accuracy": "%",
-    "batch_stats_accuracy": "%",  # test accuracy with batch norm on each batch's own statistics
-    "generalisation_gap": "points",  # train accuracy minus validation accuracy
-    "log_distance": "points",  # mean absolute distance of test accuracy to the authors' log after the fifth epoch
-    "settling_epoch": "epochs",  # first epoch at 99 % of the final test accuracy
-}
-RUN_METRICS = LEARNING_METRICS | {
-    "epoch_seconds": "s",
-    "total_seconds": "s",
-}
-LATENCY_METRICS = {
-    "latency_4": "s",  # one pass over the 10,000 test images at batch size 4
-    "latency_256": "s",
-}
-METRICS = COST_METRICS | RUN_METRICS | LATENCY_METRICS
+_KNOWN_METRICS = (*METRICS, "latency_N for a batch size N")
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class Quantity:
     """A metric of an experiment: one number for a cost metric, one a seed for a run, one a repeat for a latency.
 
+    ``metric`` is the name of one of :mod:`sepconv.metrics`, or one of the paper's own ``metrics``.
     ``epoch`` (first is 1) reads a run's history there rather than at its end.
     """
 
-    metric: str
+    metric: Annotated[str | InstanceOf[Metric], PlainSerializer(str, return_type=str)]
     of: str
     epoch: Annotated[int, Field(ge=1)] | None = None
 
     def __post_init__(self) -> None:
-        """The metric is one that results hold."""
-        _require(self.metric in METRICS, "unknown metric", METRICS, [self.metric])
+        """The metric is a known one."""
+        known = isinstance(self.metric, Metric) or named(self.metric) is not None
+        _require(known, "unknown metric", _KNOWN_METRICS, [self.name])
+
+    @property
+    def name(self) -> str:
+        """Name of the metric."""
+        return str(self.metric)
+
+    @property
+    def definition(self) -> Metric:
+        """The metric itself."""
+        found = self.metric if isinstance(self.metric, Metric) else named(self.metric)
+        assert found is not None  # refused on construction
+        return found
 
     @property
     def unit(self) -> str:
         """Unit of the metric."""
-        return METRICS[self.metric]
+        return self.definition.unit
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -392,7 +383,7 @@ class Ordered:
         try:
             TopologicalSorter(below).prepare()
         except CycleError as error:
-            circle = " > ".join(f"{quantity.metric} of {quantity.of}" for quantity in reversed(error.args[1]))
+            circle = " > ".join(f"{quantity.name} of {quantity.of}" for quantity in reversed(error.args[1]))
             raise SpecError(f"expected an order that can hold, got {circle}") from None
 
 
@@ -433,37 +424,37 @@ class Consistent:
     type: Literal["consistent"] = "consistent"
 
 
-def equal(metric: str, *, of: str, expected: float, resolution: float = 1.0) -> Equal:
+def equal(metric: str | Metric, *, of: str, expected: float, resolution: float = 1.0) -> Equal:
     """``metric`` of the experiment ``of`` is the ``expected`` count, to less than ``resolution``."""
     return Equal(Quantity(metric, of), expected, resolution)
 
 
-def within(metric: str, low: float, high: float, *, of: Iterable[str], epoch: int | None = None) -> Within:
+def within(metric: str | Metric, low: float, high: float, *, of: Iterable[str], epoch: int | None = None) -> Within:
     """``metric`` lies in ``[low, high]`` for each of the experiments ``of``."""
     return Within(tuple(Quantity(metric, name, epoch) for name in of), low, high)
 
 
-def pair(metric: str, *, of: str, than: str) -> Pair:
+def pair(metric: str | Metric, *, of: str, than: str) -> Pair:
     """``metric`` of the experiment ``of`` beside that of ``than``."""
     return Pair(Quantity(metric, of), Quantity(metric, than))
 
 
-def higher(metric: str, *, of: str, than: str) -> Ordered:
+def higher(metric: str | Metric, *, of: str, than: str) -> Ordered:
     """``metric`` is higher for the experiment ``of`` than for ``than``."""
     return Ordered((pair(metric, of=of, than=than),))
 
 
-def highest(metric: str, *, of: str, than: Iterable[str]) -> Ordered:
+def highest(metric: str | Metric, *, of: str, than: Iterable[str]) -> Ordered:
     """``metric`` is higher for the experiment ``of`` than for each of ``than``."""
     return Ordered(tuple(pair(metric, of=of, than=other) for other in than))
 
 
-def increasing(metric: str, *experiments: str) -> Ordered:
+def increasing(metric: str | Metric, *experiments: str) -> Ordered:
     """``metric`` rises from each experiment to the next."""
     return Ordered(tuple(pair(metric, of=more, than=less) for less, more in pairwise(experiments)))
 
 
-def above(metric: str, other: str, *, of: Iterable[str]) -> Ordered:
+def above(metric: str | Metric, other: str | Metric, *, of: Iterable[str]) -> Ordered:
     """``metric`` is above the ``other`` metric for each of the experiments ``of``."""
     return Ordered(tuple(Pair(Quantity(metric, name), Quantity(other, name)) for name in of))
 
@@ -473,17 +464,17 @@ def every(*orders: Ordered) -> Ordered:
     return Ordered(tuple(chain.from_iterable(order.pairs for order in orders)))
 
 
-def difference_within(metric: str, low: float, high: float, *, of: str, than: str) -> DifferenceWithin:
+def difference_within(metric: str | Metric, low: float, high: float, *, of: str, than: str) -> DifferenceWithin:
     """``metric`` of ``of`` minus that of ``than`` lies in ``[low, high]``."""
     return DifferenceWithin(pair(metric, of=of, than=than), low, high)
 
 
-def ratio_within(metric: str, low: float, high: float, *, of: str, than: str) -> RatioWithin:
+def ratio_within(metric: str | Metric, low: float, high: float, *, of: str, than: str) -> RatioWithin:
     """``metric`` of ``of`` over that of ``than`` lies in ``[low, high]``."""
     return RatioWithin(pair(metric, of=of, than=than), low, high)
 
 
-def agreement(metric: str, *, of: str, stated: Number, tolerance: float = 1.0) -> Agreement:
+def agreement(metric: str | Metric, *, of: str, stated: Number, tolerance: float = 1.0) -> Agreement:
     """``metric`` of the experiment ``of`` is the number that the paper states."""
     return Agreement(Quantity(metric, of), stated, tolerance)
 
@@ -558,10 +549,9 @@ class Departure:
     experiments: tuple[Slug, ...] = ()
     counterpart: dict[str, str] = Field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """It affects metrics that results hold."""
-        unknown = set(self.affects) - METRICS.keys()
-        _require(not unknown, f"departure {self.what!r}: unknown metric", METRICS, unknown)
+
+def _in_words(metric: Metric) -> dict[str, str]:
+    return {"name": metric.name, "unit": metric.unit, "words": metric.description}
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -578,6 +568,7 @@ class Paper:
     experiments: tuple[Experiment, ...]
     claims: tuple[Claim, ...]
     departures: tuple[Departure, ...] = ()
+    metrics: tuple[Annotated[InstanceOf[Metric], PlainSerializer(_in_words)], ...] = ()  # that only this paper needs
     log: str | None = None  # CSV beside the module: experiment, epoch, test_accuracy, … as the authors printed them
     priority: int = 0
 
@@ -593,9 +584,18 @@ class Paper:
             _require(claim.id.startswith(self.key + "."), "claim ids begin with the paper", [self.key], [claim.id])
             wanted = {m.of for m in claim.quantities}
             _require(wanted <= set(names), f"{claim.id}: unknown experiment", names, wanted - set(names))
+            self._require_metrics(claim.id, [m.name for m in claim.quantities])
         for departure in self.departures:
-            named = {*departure.experiments, *chain(*departure.counterpart.items())} - METRICS.keys()
-            _require(named <= set(names), f"{departure.what!r}: unknown experiment", names, named - set(names))
+            self._require_metrics(f"departure {departure.what!r}", departure.affects)
+            others = {*departure.experiments, *chain(*departure.counterpart.items())}
+            others -= {*METRICS, *map(str, self.metrics)}
+            _require(others <= set(names), f"{departure.what!r}: unknown experiment", names, others - set(names))
+
+    def _require_metrics(self, what: str, names: Iterable[str]) -> None:
+        """These are metrics of any paper, or this one's own."""
+        own = {metric.name for metric in self.metrics}
+        unknown = {name for name in names if name not in own and named(name) is None}
+        _require(not unknown, f"{what}: unknown metric", {*_KNOWN_METRICS, *own}, unknown)
 
     @property
     def labels(self) -> dict[str, str]:

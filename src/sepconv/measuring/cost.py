@@ -4,8 +4,6 @@ Conventions:
 
 - ``mult_adds``: one multiplication with its addition is one. Convolutions and dense layers only, biases left out,
   products with padded zeros included, as is usual.
-- ``islam_flops``: what islam2022's Table 1 calls FLOPs. It prints no convention; the one that gives all its numbers is
-  ``mult_adds`` + 2 for each value that a norm layer takes + 1 for each value that global average pooling takes.
 - ``activation_bytes``: the tensors that the backward pass of one training step reads, each once even where several
   layers read it: inputs of convolutions, dense layers, norms and max pooling; the input of a GELU, whose derivative
   needs it; the output of a ReLU and of dropout, whose zeros are all that matters; the logits. A norm's own statistics
@@ -20,14 +18,12 @@ from keras import KerasTensor, layers
 
 from sepconv.networks import build
 from sepconv.results import store
-from sepconv.results.records import CostResult, Layer
-from sepconv.spec import Experiment, Paper, Recipe, to_json
+from sepconv.results.records import CONVOLUTIONS, NORMS, CostResult, Layer, ResultError
+from sepconv.spec import BYTES_PER_VALUE, FLOAT32_BYTES, Experiment, Paper, Recipe, to_json
 
-FLOAT32_BYTES = 4
-_ACTIVATION_BYTES = {"float32": 4, "bfloat16": 2}  # weights, gradients and slots are float32 under both
-_CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D)
-_WEIGHTED = (*_CONVOLUTIONS, layers.Conv2DTranspose, layers.Dense)
-_NORMS = (layers.BatchNormalization, layers.LayerNormalization)
+_CONVOLUTIONS = tuple(getattr(layers, name) for name in CONVOLUTIONS)
+_WEIGHTED = (*_CONVOLUTIONS, layers.Dense)
+_NORMS = tuple(getattr(layers, name) for name in NORMS)
 _CONSTANT_DERIVATIVE = (
     layers.InputLayer,
     layers.Add,
@@ -55,7 +51,6 @@ def count(paper_key: str, experiment: Experiment) -> CostResult:
     model = build(experiment.network, experiment.image_shape, experiment.classes)
     recipe = experiment.recipe
     trainable = sum(_values(variable.shape) for variable in model.trainable_variables)
-    mult_adds = sum(_mult_adds(layer) for layer in model.layers)
     weight_bytes = FLOAT32_BYTES * (model.count_params() + _slots(recipe) * trainable)
     activation_bytes = _activation_bytes(model, recipe)
     return CostResult(
@@ -65,8 +60,7 @@ def count(paper_key: str, experiment: Experiment) -> CostResult:
         batch_size=recipe.batch_size if recipe else None,
         num_params=model.count_params(),
         trainable_params=trainable,
-        mult_adds=mult_adds,
-        islam_flops=mult_adds + sum(_other_islam_flops(layer) for layer in model.layers),
+        mult_adds=sum(_mult_adds(layer) for layer in model.layers),
         weighted_layers=sum(isinstance(layer, _WEIGHTED) for layer in model.layers),
         weight_bytes=weight_bytes,
         activation_bytes=activation_bytes,
@@ -76,18 +70,27 @@ def count(paper_key: str, experiment: Experiment) -> CostResult:
 
 
 def ensure_costs(folder: Path, papers: tuple[Paper, ...]) -> None:
-    """Write the counts of every experiment of ``papers`` below ``folder``; a file with other counts is replaced.
+    """Write the counts of every experiment of ``papers`` below ``folder``.
+
+    What is there and says anything else, or cannot be read, is replaced: counts follow from the code alone.
 
     Raises:
-        ResultError: a file there is damaged, or the folder cannot be written.
+        ResultError: the folder cannot be written.
     """
     for paper in papers:
         for experiment in paper.experiments:
             result = count(paper.key, experiment)
             path = store.path_of(folder, result.key)
-            if path.exists() and store.read(path) != result:
-                path.unlink()
+            if not _holds(path, result):
+                path.unlink(missing_ok=True)
             store.write(folder, result)
+
+
+def _holds(path: Path, result: CostResult) -> bool:
+    try:
+        return store.read(path) == result
+    except ResultError:
+        return False
 
 
 def _mult_adds(layer: layers.Layer) -> int:
@@ -103,19 +106,14 @@ def _mult_adds(layer: layers.Layer) -> int:
     return 0
 
 
-def _other_islam_flops(layer: layers.Layer) -> int:
-    if isinstance(layer, _NORMS):
-        return 2 * _values(layer.input.shape[1:])
-    return _values(layer.input.shape[1:]) if isinstance(layer, layers.GlobalAveragePooling2D) else 0
-
-
 def _activation_bytes(model: keras.Model, recipe: Recipe | None) -> int:
     kept = {id(tensor): tensor for layer in model.layers for tensor in _kept(layer)}
     kept[id(model.output)] = model.output
     values = sum(_values(tensor.shape[1:]) for tensor in kept.values())
     if recipe is None:
         return FLOAT32_BYTES * values
-    return _ACTIVATION_BYTES[recipe.precision] * recipe.batch_size * values
+    # Weights, gradients and slots are float32 in either precision.
+    return BYTES_PER_VALUE[recipe.precision] * recipe.batch_size * values
 
 
 def _kept(layer: layers.Layer) -> list[KerasTensor]:

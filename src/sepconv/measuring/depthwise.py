@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sepconv import environment
+from sepconv.measuring.timing import in_turns
 from sepconv.networks.depthwise_algorithms import WAYS
 from sepconv.results import records, store
 from sepconv.results.records import CostResult, DepthwiseResult, DepthwiseShape, DepthwiseTiming, Layer, Part, Way
@@ -33,14 +34,13 @@ def ensure_depthwise(folder: Path, papers: Iterable[Paper], batch: int | None = 
     described = environment.describe()
     if described.backend != "jax":
         raise DepthwiseError(f"expected KERAS_BACKEND=jax, got {described.backend}, which has one way only")
-    path = store.path_of(folder, records.depthwise_key(described))
-    if not path.exists():
-        costs = store.read_all(folder).costs
-        timings = tuple(measure(shape, precision) for shape, precision in shapes(papers, costs, batch))
-        store.write(folder, DepthwiseResult(timings=timings, environment=described))
-    found = store.read(path)
-    assert isinstance(found, DepthwiseResult)  # the store holds a result to its place
-    return found
+
+    def measure_all() -> DepthwiseResult:
+        found = shapes(papers, store.read_all(folder).costs, batch)
+        timings = tuple(measure(shape, precision) for shape, precision in found)
+        return DepthwiseResult(timings=timings, environment=described)
+
+    return store.ensure(folder, records.depthwise_key(described), DepthwiseResult, measure_all)
 
 
 def shapes(
@@ -99,11 +99,10 @@ def _in_turns(part: Part, shape: DepthwiseShape, precision: Precision) -> tuple[
     calls = {way: jax.jit(partial(compute, shape)) for way, compute in WAYS[part].items() if way in _compiled()}
     outputs = [np.asarray(call(*arguments), np.float32) for call in calls.values()]  # compiles
     seconds: dict[Way, list[float]] = {name: [] for name in calls}
-    for number in range(REPEATS):
-        for name in list(calls) if number % 2 == 0 else reversed(calls):
-            start = time.perf_counter()
-            jax.block_until_ready(calls[name](*arguments))
-            seconds[name].append(time.perf_counter() - start)
+    for name in in_turns(calls, REPEATS):
+        start = time.perf_counter()
+        jax.block_until_ready(calls[name](*arguments))
+        seconds[name].append(time.perf_counter() - start)
     difference = max(float(np.abs(output - outputs[0]).max()) for output in outputs)
     return {name: tuple(times) for name, times in seconds.items()}, difference / float(np.abs(outputs[0]).max())
 

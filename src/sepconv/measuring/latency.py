@@ -6,7 +6,7 @@ values the time does not depend.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,8 @@ from keras import ops
 from numpy.typing import NDArray
 
 from sepconv import environment
+from sepconv.measuring.timing import compiled, in_turns
+from sepconv.metrics import batch_size_of
 from sepconv.results import records, store
 from sepconv.results.records import BatchNorm, BatchTime, LatencyResult, ResultError, Transfer
 from sepconv.spec import TEST_IMAGES, Budget, Experiment, Paper, Run
@@ -60,20 +62,30 @@ def ensure_latencies(
     experiments = [paper.experiment(name) for name in names]
     here = environment.describe()
     keys = [records.latency_key(paper.key, name, budget, batch_norm, transfer, here) for name in names]
-    paths = [store.path_of(folder, key) for key in keys]
-    there = [path for path in paths if path.exists()]
-    if there and len(there) < len(paths):
+    there = [path for key in keys if (path := store.path_of(folder, key)).exists()]
+    if there and len(there) < len(keys):
         raise ResultError(f"{there[0]}: expected all of these networks or none; move it away to measure them together")
     if not there:
-        for result in measure(paper.key, experiments, budget, batch_norm, transfer):
+        for result in measure(paper.key, experiments, budget, batch_norm, transfer, claimed_batch_sizes(paper)):
             store.write(folder, result)
-    return tuple(found for path in paths if isinstance(found := store.read(path), LatencyResult))
+    return tuple(store.read_as(folder, key, LatencyResult) for key in keys)
+
+
+def claimed_batch_sizes(paper: Paper) -> set[int]:
+    """The batch sizes at which a paper's claims ask for a latency."""
+    names = (quantity.name for claim in paper.claims for quantity in claim.quantities)
+    return {size for name in names if (size := batch_size_of(name)) is not None}
 
 
 def measure(
-    paper_key: str, experiments: Sequence[Experiment], budget: Budget, batch_norm: BatchNorm, transfer: Transfer
+    paper_key: str,
+    experiments: Sequence[Experiment],
+    budget: Budget,
+    batch_norm: BatchNorm,
+    transfer: Transfer,
+    claimed: Collection[int] = (),
 ) -> tuple[LatencyResult, ...]:
-    """Time passes over test images at each batch size, the networks in turns so that drift hits all alike.
+    """Time passes over test images at each batch size, the networks in turns.
 
     Args:
         paper_key: whose experiments.
@@ -81,6 +93,7 @@ def measure(
         budget: how many images, passes and batch sizes; see ``SWEEPS``.
         batch_norm: "training" calls the network as training does, on each batch's own statistics, dropout included.
         transfer: "device" has the images lie on the device before; "host" copies each batch in the timed part.
+        claimed: batch sizes to measure beside those of the budget; those larger than its images are left out.
 
     Raises:
         SpecError: an experiment has no recipe.
@@ -88,7 +101,8 @@ def measure(
     """
     sweep = SWEEPS[budget]
     networks = [_Network.of(Run(paper_key, e, budget, seed=0), sweep.images, batch_norm, transfer) for e in experiments]
-    passes = {size: _in_turns(networks, size, sweep.passes) for size in sweep.batch_sizes}
+    sizes = sorted({*sweep.batch_sizes, *(size for size in claimed if size <= sweep.images)})
+    passes = {size: _in_turns(networks, size, sweep.passes) for size in sizes}
     described = environment.describe()
     return tuple(
         LatencyResult(
@@ -131,8 +145,7 @@ class _Network:
     @classmethod
     def of(cls, run: Run, images: int, batch_norm: BatchNorm, transfer: Transfer) -> "_Network":
         model = build_model(run)
-        compiled = _COMPILE[keras.backend.backend()](model, batch_norm == "training")
-        return cls(compiled, _test_images(run.experiment, images), transfer)
+        return cls(forward(model, batch_norm == "training"), _test_images(run.experiment, images), transfer)
 
     def batches(self, size: int) -> list[Tensor]:
         """The images in batches, on the device where they are to lie there; the last may be smaller."""
@@ -150,15 +163,13 @@ class _Network:
 
 
 def _in_turns(networks: Sequence[_Network], size: int, passes: int) -> list[list[Pass]]:
-    """The passes of each network, taken in turns; each round goes the other way round than the one before."""
+    """The passes of each network, taken in turns."""
     batches = [network.batches(size) for network in networks]
     seconds: list[list[Pass]] = [[] for _ in networks]
     for network, those in zip(networks, batches, strict=True):
         network.time([those[0], those[-1]])  # compiles for both sizes, and warms up
-    for number in range(passes):
-        order = range(len(networks)) if number % 2 == 0 else reversed(range(len(networks)))
-        for i in order:
-            seconds[i].append(networks[i].time(batches[i]))
+    for i in in_turns(range(len(networks)), passes):
+        seconds[i].append(networks[i].time(batches[i]))
     return seconds
 
 
@@ -179,33 +190,20 @@ def _test_images(experiment: Experiment, count: int) -> NDArray[np.float32]:
     return normalised
 
 
-def _compile_tensorflow(model: keras.Model, training: bool) -> Forward:
-    import tensorflow as tf
-
-    images = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)  # one trace for all batch sizes
-    forward: Forward = tf.function(lambda batch: model(batch, training=training), input_signature=[images])
-    return forward
-
-
-def _compile_jax(model: keras.Model, training: bool) -> Forward:
-    import jax
-
-    call = jax.jit(lambda *arguments: model.stateless_call(*arguments, training=training))
+def forward(model: keras.Model, training: bool) -> Forward:
+    """The compiled forward call of a network: batch to logits, for any batch size."""
+    if keras.backend.backend() != "jax":
+        return compiled(lambda batch: model(batch, training=training), shape=model.input_shape)
+    call = compiled(lambda *arguments: model.stateless_call(*arguments, training=training))
     trainable = [variable.value for variable in model.trainable_variables]
     state = [variable.value for variable in model.non_trainable_variables]
 
-    def forward(batch: Tensor) -> Tensor:
+    def stateful(batch: Tensor) -> Tensor:
         nonlocal state  # the running statistics of batch norm move, as they do in training
         logits, state = call(trainable, state, batch)
         return logits
 
-    return forward
-
-
-_COMPILE: dict[str, Callable[[keras.Model, bool], Forward]] = {
-    "tensorflow": _compile_tensorflow,
-    "jax": _compile_jax,
-}
+    return stateful
 
 
 def _spread(seconds: Sequence[float]) -> str:

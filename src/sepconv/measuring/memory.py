@@ -12,8 +12,9 @@ How it is read depends on what the machine offers; the result names the way, its
 
 What is run is run in three fresh processes, and the median of them counts; a plan is the same each time.
 
-All are the whole of what a step holds at once, so each may stand beside the count. They are no equals: the count is of
-the tensors that the backward pass needs, while a measurement has what kernels need to work in and what was freed late.
+Each is all that a step holds at once, so each may stand beside the count. But they measure different things: the count
+is of the tensors that the backward pass needs, while a measurement has what kernels need to work in and what was freed
+late.
 Two networks compare under one method, one backend and one device; numbers of different methods do not.
 """
 
@@ -21,6 +22,7 @@ import ctypes
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
@@ -39,7 +41,7 @@ from sepconv.training.trainer import Engine, build_model
 STEPS = 3
 REPEATS = 3  # fresh processes
 Method = Literal["compiled", "resident", "allocator"]
-Measured = tuple[int, dict[str, int]]  # bytes of the step, and what they were made from
+Reading = tuple[int, dict[str, int]]  # bytes of the step, and what they were made from
 
 
 class MemoryReadError(InputError):
@@ -55,13 +57,15 @@ def ensure_memories(folder: Path, paper: Paper, names: Sequence[str]) -> tuple[M
         MemoryReadError: the system does not tell.
     """
     here = environment.describe()
-    found = []
-    for experiment in [paper.experiment(name) for name in names]:
-        path = store.path_of(folder, records.memory_key(paper.key, experiment.name, here))
-        if not path.exists():
-            store.write(folder, measure_anew(paper.key, experiment))
-        found.append(store.read(path))
-    return tuple(memory for memory in found if isinstance(memory, MemoryResult))
+    return tuple(
+        store.ensure(
+            folder,
+            records.memory_key(paper.key, experiment.name, here),
+            MemoryResult,
+            partial(measure_anew, paper.key, experiment),
+        )
+        for experiment in map(paper.experiment, names)
+    )
 
 
 def measure_anew(paper_key: str, experiment: Experiment) -> MemoryResult:
@@ -130,7 +134,7 @@ def memory_lines(measured: Sequence[MemoryResult], counts: Sequence[CostResult |
     return lines
 
 
-def _compiled(engine: Any, size: int) -> Measured:  # noqa: ANN401 - the engine of JAX, which may not be installed
+def _compiled(engine: Any, size: int) -> Reading:  # noqa: ANN401 - the engine of JAX, which may not be installed
     plan = engine.step_memory()
     parts = {
         "arguments": int(plan.argument_size_in_bytes),
@@ -141,7 +145,7 @@ def _compiled(engine: Any, size: int) -> Measured:  # noqa: ANN401 - the engine 
     return sum(parts.values()) - 2 * parts["outputs_in_arguments"], parts
 
 
-def _resident(engine: Any, size: int) -> Measured:  # noqa: ANN401
+def _resident(engine: Any, size: int) -> Reading:  # noqa: ANN401
     _train(engine, images=1)
     _release_freed_memory()
     before = _of_process("VmRSS")
@@ -153,7 +157,7 @@ def _resident(engine: Any, size: int) -> Measured:  # noqa: ANN401
     return sum(parts.values()), parts
 
 
-def _allocator(engine: Any, size: int) -> Measured:  # noqa: ANN401
+def _allocator(engine: Any, size: int) -> Reading:  # noqa: ANN401
     _train(engine, images=size)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -166,7 +170,7 @@ def _allocator(engine: Any, size: int) -> Measured:  # noqa: ANN401
     return peak, {"peak": peak} | planned
 
 
-_METHODS: dict[Method, Callable[[Any, int], Measured]] = {
+_METHODS: dict[Method, Callable[[Any, int], Reading]] = {
     "compiled": _compiled,
     "resident": _resident,
     "allocator": _allocator,

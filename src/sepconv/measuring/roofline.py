@@ -35,12 +35,11 @@ from typing import Any
 import numpy as np
 
 from sepconv import environment
+from sepconv.measuring.timing import compiled
 from sepconv.results import records, store
 from sepconv.results.records import CostResult, Layer, Product, RooflineResult
-from sepconv.spec import Precision
+from sepconv.spec import BYTES_PER_VALUE, FLOAT32_BYTES, Precision
 
-FLOAT32_BYTES = 4
-BYTES_PER_VALUE: dict[Precision, int] = {"float32": FLOAT32_BYTES, "bfloat16": 2}
 REPEATS = 5
 CALLS = 4  # of one repeat
 Tensor = Any  # a tensor of the backend
@@ -141,22 +140,18 @@ def ensure_roofline(folder: Path) -> RooflineResult:
     Raises:
         ResultError: the file there is damaged, or the folder cannot be written.
     """
-    path = store.path_of(folder, records.roofline_key(described := environment.describe()))
-    if not path.exists():
-        store.write(folder, measure(ON_ACCELERATOR if described.accelerator else ON_CPU))
-    found = store.read(path)
-    assert isinstance(found, RooflineResult)  # the store holds a result to its place
-    return found
+    here = environment.describe()
+    sizes = ON_ACCELERATOR if here.accelerator else ON_CPU
+    return store.ensure(folder, records.roofline_key(here), RooflineResult, lambda: measure(sizes))
 
 
 def measure(sizes: Sizes) -> RooflineResult:
     """Time copies and matrix products of these sizes."""
-    import keras
     from keras import ops
 
-    copy = _COMPILE[keras.backend.backend()](lambda values: values + 1)
+    copy = compiled(lambda values: values + 1, donate=True)
     return RooflineResult(
-        copy_bytes=2 * 4 * sizes.values,
+        copy_bytes=2 * FLOAT32_BYTES * sizes.values,
         copy_seconds=_repeated(copy, ops.zeros((sizes.values,), "float32")),
         products={precision: _product(rows, precision) for precision, rows in sizes.rows.items()},
         environment=environment.describe(),
@@ -175,13 +170,12 @@ def roofline_lines(roofline: RooflineResult) -> list[str]:
 
 def _product(rows: int, precision: Precision) -> Product:
     """The factor's deviation keeps that of the products at one, however many follow each other."""
-    import keras
     from keras import ops
 
     factor = np.random.default_rng(0).normal(0, rows**-0.5, (rows, rows))
     matrix = ops.convert_to_tensor(factor.astype(np.float32))
     matrix = ops.cast(matrix, precision)
-    multiply = _COMPILE[keras.backend.backend()](lambda product: ops.matmul(product, matrix))
+    multiply = compiled(lambda product: ops.matmul(product, matrix), donate=True)
     return Product(size=rows, seconds=_repeated(multiply, matrix + 0))
 
 
@@ -197,24 +191,3 @@ def _repeated(call: Callable[[Tensor], Tensor], value: Tensor) -> tuple[float, .
         ops.convert_to_numpy(value[:1])  # waits for the device
         seconds.append((time.perf_counter() - start) / CALLS)
     return tuple(seconds[1:])
-
-
-def _compile_tensorflow(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    import tensorflow as tf
-
-    compiled: Callable[[Tensor], Tensor] = tf.function(function)
-    return compiled
-
-
-def _compile_jax(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    import jax
-
-    # Donated, or each call would have the system find new memory for its result, which is ten times as slow.
-    compiled: Callable[[Tensor], Tensor] = jax.jit(function, donate_argnums=0)
-    return compiled
-
-
-_COMPILE: dict[str, Callable[[Callable[[Tensor], Tensor]], Callable[[Tensor], Tensor]]] = {
-    "tensorflow": _compile_tensorflow,
-    "jax": _compile_jax,
-}

@@ -21,6 +21,7 @@ import numpy as np
 from keras import ops
 
 from sepconv import environment
+from sepconv.measuring.timing import in_turns
 from sepconv.networks import fast_layers
 from sepconv.results import records, store
 from sepconv.results.records import LoopTiming, ResultError, ThroughputResult, TrainingLoop
@@ -43,20 +44,15 @@ def ensure_throughput(folder: Path, run: Run, images: int | None = None) -> Thro
         ResultError: the file there is damaged or of other epochs, or the folder cannot be written.
     """
     key = records.throughput_key(run.paper, run.experiment.name, run.budget, environment.describe())
-    path = store.path_of(folder, key)
-    if not path.exists():
-        store.write(folder, measure(run, images))
-    found = store.read(path)
-    assert isinstance(found, ThroughputResult)  # the store holds a result to its place
+    found = store.ensure(folder, key, ThroughputResult, lambda: measure(run, images))
     if images not in (None, found.images):
+        path = store.path_of(folder, key)
         raise ResultError(f"{path}: expected epochs of {images} images, got {found.images}; move it away to measure")
     return found
 
 
 def measure(run: Run, count: int | None = None) -> ThroughputResult:
-    """Time ``EPOCHS`` epochs of every training loop over training images of ``run``.
-
-    Each round of epochs goes the other way round than the one before, so that drift hits all loops alike.
+    """Time ``EPOCHS`` epochs of every training loop over training images of ``run``, the loops in turns.
 
     Args:
         run: whose network, recipe and images.
@@ -66,12 +62,13 @@ def measure(run: Run, count: int | None = None) -> ThroughputResult:
         SpecError: the experiment is not trained, or not at this budget, or has not so many images.
         DataError: the images are not there or are damaged.
     """
-    images = _first(load_splits(run).train, count)
+    images = load_splits(run).train
+    if count is not None and not 1 <= count <= len(images):
+        raise SpecError(f"expected 1 to {len(images)} images, which is what this budget trains on, got {count}")
+    images = images.first(count)
     loops = {name: _Loop.compiled(build, run, images) for name, build in _LOOPS.items()}
-    for number in range(EPOCHS):
-        names = list(loops) if number % 2 == 0 else list(reversed(loops))
-        for name in names:
-            loops[name].time()
+    for loop in in_turns(loops.values(), EPOCHS):
+        loop.time()
     return ThroughputResult(
         paper=run.paper,
         experiment=run.experiment.name,
@@ -273,12 +270,6 @@ _LOOPS: dict[TrainingLoop, _Build] = {
     "fit_steps_per_execution": _fit_steps_per_execution,
     "train_on_batch": _train_on_batch,  # one compiled call a step, its loss fetched each time
 }
-
-
-def _first(images: Images, count: int | None) -> Images:
-    if count is not None and not 1 <= count <= len(images):
-        raise SpecError(f"expected 1 to {len(images)} images, which is what this budget trains on, got {count}")
-    return Images(images.pixels[:count], images.labels[:count])
 
 
 def _first_rate(run: Run) -> float:

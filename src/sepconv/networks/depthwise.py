@@ -27,11 +27,7 @@ WAYS_FILE = Path(__file__).with_name("depthwise_ways.csv")
 
 def convolve(images: jax.Array, kernel: jax.Array, stride: int, padding: Padding) -> jax.Array:
     """Convolve square images with a kernel of values for each channel, each part in its fastest way."""
-    batch, size, _, channels = images.shape
-    shape = DepthwiseShape(
-        batch=batch, size=size, channels=channels, kernel=kernel.shape[0], stride=stride, padding=padding
-    )
-    outputs: jax.Array = _convolve(shape, images, kernel)
+    outputs: jax.Array = _convolve(shape_of(images.shape, kernel.shape[0], stride, padding), images, kernel)
     return outputs
 
 
@@ -60,10 +56,25 @@ _convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
 def _fastest(part: Part, shape: DepthwiseShape, first: jax.Array, second: jax.Array) -> jax.Array:
-    values = shape.model_dump() | {"precision": first.dtype}
-    convolution = (environment.machine("jax"), *(str(values[name]) for name in CONVOLUTION))
-    way = _listed().get(convolution, {}).get(part, "grouped")
+    way = ways(shape, str(first.dtype))[part]
     return WAYS[part][way](shape, first, second)
+
+
+def ways(shape: DepthwiseShape, precision: str) -> dict[Part, Way]:
+    """How each part of a convolution is computed on this machine: in the fastest way listed for it, else grouped."""
+    values = shape.model_dump() | {"precision": precision}
+    convolution = (environment.machine("jax"), *(str(values[name]) for name in CONVOLUTION))
+    grouped: dict[Part, Way] = dict.fromkeys(WAYS, "grouped")
+    return grouped | _listed().get(convolution, {})
+
+
+def shape_of(images: tuple[int, ...], kernel: int, stride: int, padding: Padding) -> DepthwiseShape:
+    """What a layer works on, from the shape of its images ``(batch, size, size, channels)``.
+
+    The batch of a symbolic input is None and counts as one image; the way does not depend on it.
+    """
+    batch, size, _, channels = images
+    return DepthwiseShape(batch=batch or 1, size=size, channels=channels, kernel=kernel, stride=stride, padding=padding)
 
 
 @cache

@@ -18,10 +18,12 @@ On JAX it leaves depthwise convolutions to XLA, which knows one way to compute t
 
 import math
 from functools import cache
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 from keras import layers, ops, optimizers
+
+from sepconv.results.records import Part, Way
 
 Tensor = Any  # a tensor of the backend
 
@@ -51,9 +53,23 @@ class Conv2D(layers.Conv2D):  # type: ignore[misc]
 class DepthwiseConv2D(layers.DepthwiseConv2D):  # type: ignore[misc]
     """Keras's depthwise convolution of square images; on JAX each part of it in the fastest way known."""
 
+    @property
+    def ways(self) -> dict[Part, Way | Literal["keras"]]:
+        """How each part of a training step is computed on this machine, for the images that the layer was built for."""
+        if self._left_to_keras(self.input):
+            return dict.fromkeys(get_args(Part), "keras")
+        from sepconv.networks import depthwise
+
+        shape = depthwise.shape_of(self.input.shape, self.kernel_size[0], self.strides[0], self.padding)
+        return {**depthwise.ways(shape, self.compute_dtype)}
+
+    @staticmethod
+    def _left_to_keras(inputs: Tensor) -> bool:
+        return bool(keras.backend.backend() != "jax" or inputs.shape[1] != inputs.shape[2])
+
     def call(self, inputs: Tensor) -> Tensor:
         """Convolve ``(batch, size, size, channels)``, each channel with its own kernel."""
-        if keras.backend.backend() != "jax" or inputs.shape[1] != inputs.shape[2]:
+        if self._left_to_keras(inputs):
             return super().call(inputs)
         from sepconv.networks import depthwise
 

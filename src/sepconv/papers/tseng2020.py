@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from sepconv import spec
+from sepconv.metrics import LEARNING_METRICS, METRICS, RUN_METRICS
 from sepconv.spec import Claim, Constant, Departure, Experiment, Network, Number, Optimizer, Paper, Recipe
 
 # --- experiments -----------------------------------------------------------------------------------------------------
@@ -304,7 +305,7 @@ DEPARTURES = (
         paper="five in Table 2 and Sec. 3.1; a parameter count (Sec. 4.2) that only one block gives",
         ours="one block (dsc) decides the claims; five (dsc-5) are trained beside it",
         because="the count comes from the program that was run, the table was typed",
-        affects=(*spec.METRICS,),
+        affects=(*METRICS,),
         experiments=("dsc", "da-dsc"),
         counterpart={"dsc": "dsc-5", "da-dsc": "da-dsc-5"},
     ),
@@ -320,14 +321,14 @@ DEPARTURES = (
         paper="not stated",
         ours="Adam at 0.001 throughout",
         because="Keras's defaults; the paper used Keras and mentions no tuning",
-        affects=(*spec.LEARNING_METRICS, "weight_bytes", "training_step_bytes"),
+        affects=(*LEARNING_METRICS, "weight_bytes", "training_step_bytes"),
     ),
     Departure(
         what="loss",
         paper="not stated",
         ours="categorical cross-entropy on the softmax output",
         because="the usual loss for ten exclusive classes",
-        affects=(*spec.LEARNING_METRICS,),
+        affects=(*LEARNING_METRICS,),
     ),
     Departure(
         what="augmentation",
@@ -335,7 +336,7 @@ DEPARTURES = (
         ours="random shift, rotation, zoom, brightness and horizontal flip, drawn anew for each image and epoch",
         because="those are the operations named, and shifts, which Keras's own CIFAR-10 example has; 'resizing' and "
         "'scaling' are both zoom; 'brightness color temperature' is read as brightness",
-        affects=(*spec.RUN_METRICS,),
+        affects=(*RUN_METRICS,),
         experiments=("da-conv", "da-dsc", "da-dsc-5"),
     ),
     Departure(
@@ -343,21 +344,21 @@ DEPARTURES = (
         paper="not stated",
         ours="pixel/255; Glorot uniform weights, zero biases",
         because="the defaults of Keras; pixel/255 as in TensorFlow's tutorial",
-        affects=(*spec.LEARNING_METRICS,),
+        affects=(*LEARNING_METRICS,),
     ),
     Departure(
         what="split",
         paper="40,000 / 10,000 / 10,000; how the 10,000 for validation were chosen is not stated",
         ours="a random permutation that follows from the seed",
         because="seeds then vary the split too, as repeating the paper's experiment would",
-        affects=(*spec.LEARNING_METRICS,),
+        affects=(*LEARNING_METRICS,),
     ),
     Departure(
         what="epoch reported",
         paper="not stated; Figs. 1 and 2 show curves",
         ours="the last of 100",
         because="choosing the best epoch by validation accuracy would bias the validation accuracy",
-        affects=(*spec.LEARNING_METRICS,),
+        affects=(*LEARNING_METRICS,),
     ),
     Departure(
         what="framework and hardware",

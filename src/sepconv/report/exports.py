@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from sepconv.files import write_atomically
 from sepconv.papers import all_papers
-from sepconv.report import prose, speed
+from sepconv.report import frames, prose
 from sepconv.results.store import read_all
 from sepconv.verdicts.judge import SCHEMA, export
 from sepconv.verdicts.rules import Judgement
@@ -47,7 +47,7 @@ def files(results: Path) -> dict[Path, str]:
     if not (root / "notebooks").is_dir():
         return made
     ways = root / "src" / "sepconv" / "networks" / "depthwise_ways.csv"
-    return made | {root / "codecheck.yml": codecheck(root), ways: speed.fastest_ways(found).to_csv(index=False)}
+    return made | {root / "codecheck.yml": codecheck(root), ways: frames.fastest_ways(found).to_csv(index=False)}
 
 
 def schema() -> dict[str, Any]:

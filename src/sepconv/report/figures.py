@@ -22,7 +22,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from sepconv.results.records import CostResult, Layer
+from sepconv.results.records import CONVOLUTIONS, NORMS, CostResult, Layer
 from sepconv.verdicts.stats import mean_interval
 
 WIDTH = 5.0  # inches
@@ -262,7 +262,7 @@ def depthwise(frame: pd.DataFrame) -> Picture:
     """Time of grouped depthwise convolutions over that of other ways, a row a layer; a panel a device.
 
     Args:
-        frame: as :func:`sepconv.report.speed.depthwise` makes it.
+        frame: as :func:`sepconv.report.frames.depthwise` makes it.
     """
     others = frame[frame["way"] != "grouped"]
     panels = [(device, part, list(dict.fromkeys(part["layer"]))[::-1]) for device, part in others.groupby("device")]
@@ -319,7 +319,6 @@ def _cost_legend(groups: Iterable[str]) -> list[Line2D]:
 # --- networks --------------------------------------------------------------------------------------------------------
 
 _ROW = 0.62  # inches
-_CONVOLUTIONS = {"Conv2D": "conv", "DepthwiseConv2D": "depthwise conv", "Conv2DTranspose": "transposed conv"}
 
 
 @dataclass(frozen=True)
@@ -338,7 +337,7 @@ class Box:
 
 def layer_boxes(layers: Iterable[Layer], after: Sequence[str]) -> list[Box]:
     """Convolutions one below the other, each with what comes ``after`` it in boxes of their own."""
-    convolutions = [layer for layer in layers if layer.type in _CONVOLUTIONS]
+    convolutions = [layer for layer in layers if layer.type in CONVOLUTIONS]
     return [box for layer in convolutions for box in (Box(_in_words(layer, "\n"), layer.type), *map(Box, after))]
 
 
@@ -350,29 +349,29 @@ def network_boxes(cost: CostResult, after: str, skips: Mapping[str, int]) -> lis
         after: what follows each convolution.
         skips: round how many boxes the residual connection leads whose sum follows a layer, by the end of its name.
     """
-    blocks = [list(block) for _, block in groupby(cost.layers, key=lambda layer: layer.name.partition("_")[0])]
     boxes = []
-    for _, equal in groupby(blocks, key=lambda block: [(x.type, x.filter_shape, x.output_shape) for x in block]):
+    for _, equal in groupby(cost.blocks, key=lambda block: [(x.type, x.filter_shape, x.output_shape) for x in block]):
         repeated = list(equal)
         times = f"× {len(repeated)}" if len(repeated) > 1 else ""
-        boxes += [_network_box(layer, after, skips, times) for layer in repeated[0] if "Norm" not in layer.type]
+        boxes += [_network_box(layer, after, skips, times) for layer in repeated[0] if layer.type not in NORMS]
     return boxes
 
 
 def _network_box(layer: Layer, after: str, skips: Mapping[str, int], times: str) -> Box:
     skip = next((boxes for end, boxes in skips.items() if layer.name.endswith(end)), 0)
-    text = f"{_in_words(layer)}\n{after}" if layer.type in _CONVOLUTIONS else _in_words(layer)
-    return Box(text, layer.type if layer.type in _CONVOLUTIONS else "", skip, times)
+    text = f"{_in_words(layer)}\n{after}" if layer.type in CONVOLUTIONS else _in_words(layer)
+    return Box(text, layer.type if layer.type in CONVOLUTIONS else "", skip, times)
 
 
 def _in_words(layer: Layer, gap: str = " ") -> str:
     """Kind, kernel, stride and channels that come out; ``gap`` stands after the kind."""
-    if layer.type not in _CONVOLUTIONS:
+    if layer.type not in CONVOLUTIONS:
         name = {"Dense": "dense", "GlobalAveragePooling2D": "global average pooling"}.get(layer.type, layer.type)
         return f"{name} → {layer.output_shape[-1]}"
     size = " × ".join(map(str, layer.filter_shape[:2]))
     stride = f", stride {layer.stride}" if (layer.stride or 1) > 1 else ""
-    return f"{_CONVOLUTIONS[layer.type]}{gap}{size}{stride} → {layer.output_shape[-1]}"
+    kind = f"{CONVOLUTIONS[layer.type]} conv".removeprefix("standard ")
+    return f"{kind}{gap}{size}{stride} → {layer.output_shape[-1]}"
 
 
 @rc_context(_STYLE)
@@ -562,7 +561,7 @@ def latencies(frame: pd.DataFrame) -> Picture:
     """Milliseconds of a batch over batch size: p50, with a bar up to p95; a panel a mode, a line a network and machine.
 
     Args:
-        frame: as :func:`sepconv.report.speed.latencies` makes it.
+        frame: as :func:`sepconv.report.frames.latencies` makes it.
     """
     labelled = frame.assign(line=frame["experiment"] + ", " + frame["device"] + ", budget " + frame["budget"])
     panels = list(labelled.groupby(["paper", "batch_norm", "transfer"], sort=False))
@@ -588,7 +587,7 @@ def limits(frame: pd.DataFrame) -> Picture:
     """Images per second, a row a network: as trained, and what the roofline allows; a panel a device and backend.
 
     Args:
-        frame: as :func:`sepconv.report.speed.limits` makes it; networks that were not trained there are left out.
+        frame: as :func:`sepconv.report.frames.limits` makes it; networks that were not trained there are left out.
     """
     panels = list(frame[frame["measured"].notna()].groupby(["device", "backend"], sort=False))
     picture = Picture(sum(0.32 * len(part) + 1.0 for _, part in panels) + 0.8)

@@ -19,7 +19,6 @@ _FETCHED = {
 }  # fmt: skip
 _FETCHING_RELS = {"stylesheet", "icon", "manifest", "preload", "modulepreload", "prefetch", "preconnect"}
 _FOREIGN_CSS = re.compile(r"""(?:url\(\s*["']?|@import\s+["'])((?:https?:)?//[^"')\s]+)""")
-_GLUE = re.compile(r"\{glue(?::\w+)?\}(?:`([^`:]+)[^`]*`|[ \t]+(\S+))")  # the role, or the directive
 
 
 def check(root: Path) -> None:
@@ -33,7 +32,7 @@ def check(root: Path) -> None:
 
 
 def notebook_faults(root: Path) -> Iterator[str]:
-    """One line for each exception, error output, unfilled glue, and missing, stale or orphaned notebook."""
+    """One line for each exception, error output, and missing, stale or orphaned notebook."""
     executed = {path.stem: path for path in sorted(executed_folder(root).glob("*.ipynb"))}
     written = {path.stem: path for path in sources(root)}
     for name in written.keys() - executed.keys():
@@ -45,7 +44,7 @@ def notebook_faults(root: Path) -> Iterator[str]:
         except ValueError:
             yield f"{place}: expected a notebook, got something that is no JSON; run make report"
             continue
-        faults = chain(_failures(notebook), _unfilled(notebook), _staleness(root, written.get(name), notebook))
+        faults = chain(_failures(notebook), _staleness(root, written.get(name), notebook))
         yield from (f"{place}: {fault}" for fault in faults)
 
 
@@ -58,16 +57,6 @@ def _failures(notebook: dict[str, Any]) -> Iterator[str]:
         for output in cell.get("outputs", ()):
             if output["output_type"] == "error":
                 yield f"cell {number} ends in {output['ename']}: {output['evalue']}"
-
-
-def _unfilled(notebook: dict[str, Any]) -> Iterator[str]:
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
-    glued = {output.get("metadata", {}).get("scrapbook", {}).get("name") for output in outputs}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            for role, directive in _GLUE.findall("".join(cell["source"])):
-                if (key := role or directive) not in glued:
-                    yield f"glue {key!r} is shown and never filled"
 
 
 def _staleness(root: Path, source: Path | None, notebook: dict[str, Any]) -> Iterator[str]:

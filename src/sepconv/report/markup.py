@@ -1,18 +1,23 @@
 """HTML of tables and claim cards: two templates, and the escaping of all that goes into them.
 
-Text is escaped unless it is :class:`markupsafe.Markup`, which only the functions below make. Nothing in the HTML
-differs from one rendering to the next, and all colours are the theme's, so that pages compare and dark mode works.
+Text is escaped unless it is :class:`markupsafe.Markup` or :class:`Html`, which only the functions below make. Nothing
+in the HTML differs from one rendering to the next, and all colours are the theme's, so that pages compare and dark mode
+works.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from operator import itemgetter
+from typing import Any, Generic, Literal, TypeVar
 
+import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from sepconv.verdicts.rules import Judgement, Verdict
 
+T = TypeVar("T")
+NOTHING = "–"  # a cell where there is nothing to say
 RUNS_PAGE = "runs.html"  # all executed pages lie in one folder
 
 _TONES = {
@@ -34,23 +39,24 @@ _TABLE = _TEMPLATES.from_string("""\
 {% if groups %}
 <thead><tr>
 {% for column in columns %}
-<th scope="col"{% if column in numeric %} class="sc-number"{% endif %}>{{ column }}</th>
+<th scope="col"{% if column.numeric %} class="sc-number"{% endif %}>{{ column.header }}</th>
 {% endfor %}
 </tr></thead>
 {% endif %}
-{% for group in groups %}
+{% for title, rows in groups.items() %}
 <tbody>
-{% if group.title %}
-<tr class="sc-group"><th scope="rowgroup" colspan="{{ columns | length }}"><span>{{ group.title }}</span></th></tr>
+{% if title %}
+<tr class="sc-group"><th scope="rowgroup" colspan="{{ columns | length }}"><span>{{ title }}</span></th></tr>
 {% endif %}
-{% for row in group.rows %}
+{% for row in rows %}
 <tr{% if row.anchor %} id="{{ row.anchor }}"{% endif %}{% if row.mark %} class="sc-{{ row.mark }}"{% endif %}>
 {% for cell in row.cells %}
-{% set number = ' class="sc-number"' | safe if columns[loop.index0] in numeric else "" %}
+{% set column = columns[loop.index0] %}
+{% set number = ' class="sc-number"' | safe if column.numeric else "" %}
 {% if loop.first %}
 <th scope="row"{{ number }}>{{ cell }}</th>
 {% else %}
-<td{{ number }}{% if layout == "stack" %} data-label="{{ columns[loop.index0] }}"{% endif %}>{{ cell }}</td>
+<td{{ number }}{% if layout == "stack" %} data-label="{{ column.header }}"{% endif %}>{{ cell }}</td>
 {% endif %}
 {% endfor %}
 </tr>
@@ -90,42 +96,63 @@ class Html:
     def _repr_html_(self) -> str:
         return self.text
 
+    def __html__(self) -> Markup:
+        """What :mod:`markupsafe` asks for before it escapes."""
+        return Markup(self.text)
+
     def __repr__(self) -> str:
         return f"Html({len(self.text)} characters)"
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row of a table; the first cell is its heading. ``anchor`` makes it a link's target, ``mark`` a CSS class."""
+class Column(Generic[T]):
+    """A column of a table: its heading, what its cell says of a record, and whether it is right-aligned."""
 
-    cells: tuple[str, ...]
-    anchor: str = ""
-    mark: str = ""
-
-
-@dataclass(frozen=True)
-class Group:
-    """Rows under a heading of their own; no heading where ``title`` is empty."""
-
-    title: str
-    rows: tuple[Row, ...]
+    header: str
+    cell: Callable[[T], str]
+    numeric: bool = False
 
 
 def table(
+    records: Iterable[T],
+    columns: Sequence[Column[T]],
     caption: str,
-    columns: Sequence[str],
-    groups: Iterable[Group],
-    numeric: Iterable[str] = (),
+    *,
+    empty: str = "",
+    group: Callable[[T], str] = lambda _: "",
+    anchor: Callable[[T], str] = lambda _: "",
+    mark: Callable[[T], str] = lambda _: "",
     layout: Layout = "scroll",
-) -> Markup:
-    """A table in a box that scrolls by itself; columns named in ``numeric`` are right-aligned.
+) -> Html:
+    """A table with one row per record, in a box that scrolls by itself.
 
-    Layout ``one-line`` breaks no cell, for tables that are looked up rather than read; ``stack`` puts a row's cells
-    below each other where the page is narrow, for tables of sentences. Without rows there is only the caption, which
-    says so.
+    Args:
+        records: in the order of their rows.
+        columns: from left to right; the first one's cell is the heading of its row.
+        caption: what the table shows.
+        empty: the caption where there are no records; the table is then nothing else.
+        group: the title under which a record stands; no title where it is empty.
+        anchor: makes the record's row the target of links.
+        mark: a CSS class of the record's row, such as ``differs`` or ``total``.
+        layout: ``one-line`` breaks no cell, for tables that are looked up rather than read; ``stack`` puts a row's
+            cells below each other on a narrow page, for tables of sentences.
     """
-    shown = [group for group in groups if group.rows]
-    return Markup(_TABLE.render(caption=caption, columns=columns, groups=shown, numeric=set(numeric), layout=layout))
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        row = {"cells": [column.cell(record) for column in columns], "anchor": anchor(record), "mark": mark(record)}
+        groups.setdefault(group(record), []).append(row)
+    shown = caption if groups else empty or caption
+    return Html(_TABLE.render(caption=shown, columns=columns, groups=groups, layout=layout))
+
+
+def columns_of_cells(*headers: str) -> list[Column[Sequence[str]]]:
+    """Columns for records that are their own cells."""
+    return [Column(header, itemgetter(place)) for place, header in enumerate(headers)]
+
+
+def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame by column name, as a column's ``"{name:.1f}".format_map`` takes them."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def card(judgement: Judgement, entries: Iterable[tuple[str, str]]) -> Markup:
@@ -204,6 +231,6 @@ def listing(texts: Iterable[str]) -> Markup:
     return items and Markup("<ul>{}</ul>").format(items)
 
 
-def folded(summary: str, content: str) -> Markup:
+def folded(summary: str, content: str | Html) -> Markup:
     """Content that opens on demand."""
     return Markup("<details><summary>{}</summary>{}</details>").format(summary, content)

@@ -1,14 +1,60 @@
-"""What the pages of the book share: the runs that verdicts need, training those, and what is missing of them."""
+"""What the pages of the book share: a paper's page and how it opens, the runs that verdicts need, what is missing."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from sepconv.report import tables
+from sepconv import papers
+from sepconv.report import frames, tables
 from sepconv.report.markup import Html
+from sepconv.results import store
 from sepconv.results.store import Results
 from sepconv.spec import Budget, Paper, Run
 from sepconv.training import campaign
+from sepconv.verdicts import sentences
+from sepconv.verdicts.judge import judge
+from sepconv.verdicts.rules import Judgement
 from sepconv.verdicts.samples import MIN_SEEDS
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the page of one paper is made from. Shown, it says how many claims have which verdict."""
+
+    paper: Paper
+    results: Results
+    judgements: tuple[Judgement, ...]
+    wanted: tuple[Run, ...]  # what the verdicts need at the page's budget
+    budgets: tuple[Budget, ...]  # what the page shows
+
+    def _repr_markdown_(self) -> str:
+        return f"**{len(self.judgements)} claims: {sentences.counts(self.judgements)}.**"
+
+    def __repr__(self) -> str:
+        return f"Page of {self.paper.key}"
+
+
+def opening(key: str, results_dir: str, budget: str, train: bool) -> Page:
+    """Read and judge a paper's results for its page; with ``train``, train first what is missing at the budget.
+
+    A line is printed for each run that failed.
+
+    Args:
+        key: the paper's.
+        results_dir: folder of results; checkpoints lie beside it.
+        budget: what is trained and shown, for the paper's own also what is shown below it.
+        train: whether to train what is missing.
+
+    Raises:
+        SpecError: no such paper or budget.
+        ResultError: no such folder.
+    """
+    paper, budgets, folder = papers.paper(key), frames.shown(budget), Path(results_dir)
+    wanted = needed([paper], budget)
+    if train:
+        print(*train_missing(wanted, folder), sep="\n")
+    found = store.read_all(folder)
+    return Page(paper, found, tuple(judge(paper, found)), tuple(wanted), budgets)
 
 
 def needed(papers: Sequence[Paper], budget: str) -> list[Run]:

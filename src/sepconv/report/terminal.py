@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from sepconv.verdicts.compare import Comparison, Row, by_number
+from sepconv.verdicts.compare import ComparedNumber, Comparison, by_number
 from sepconv.verdicts.rules import Judgement
 from sepconv.verdicts.sentences import counts, describe_part, listed, number
 
@@ -41,7 +41,7 @@ def limit_lines(limits: pd.DataFrame) -> Iterator[str]:
     """A line a network: images per second at most and as trained, and the fraction, where it was trained there.
 
     Args:
-        limits: as :func:`sepconv.report.speed.limits` makes it.
+        limits: as :func:`sepconv.report.frames.limits` makes it.
     """
     yield f"{'network':36}{'least step ms':>15}{'limit images/s':>16}{'measured':>12}{'fraction':>10}"
     for row in limits.to_dict("records"):
@@ -50,7 +50,7 @@ def limit_lines(limits: pd.DataFrame) -> Iterator[str]:
         yield line if pd.isna(row["measured"]) else f"{line}{row['measured']:12.1f}{row['fraction']:10.1%}"
 
 
-def _row_line(row: Row, claims: Sequence[Comparison]) -> str:
+def _row_line(row: ComparedNumber, claims: Sequence[Comparison]) -> str:
     ours, theirs = (", ".join(number(value, row.unit) for value in values) for values in (row.ours, row.theirs))
     ids = listed([comparison.claim.id for comparison in claims])
     line = f"{ids} [{row.budget}] {row.label} in {row.unit or 'units'}: ours {ours}; theirs {theirs}"

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from itertools import groupby
 from statistics import median
 from typing import Annotated, Any, Literal
 
@@ -33,7 +34,7 @@ class Epoch(_Model):
     train_accuracy: Percent  # running over the epoch's (augmented) batches, as Keras reports it
     val_loss: float
     val_accuracy: Percent
-    train_seconds: NonNegative  # compile time apart
+    train_seconds: NonNegative  # without compiling
     evaluate_seconds: NonNegative
 
 
@@ -83,6 +84,10 @@ class Environment(_Model):
     git_commit: str  # of the code; "-dirty" appended where it was changed
 
 
+Part = Literal["forward", "input gradient", "weight gradient"]  # of a layer's training step
+Way = Literal["grouped", "shifted", "pallas"]  # to compute a part of a depthwise convolution on JAX
+
+
 def _check_budget(budget: str) -> str:
     """A result of a budget that is gone gets one line that says what to do."""
     if budget not in list(Budget):
@@ -116,6 +121,8 @@ class RunResult(_Model):
     peak_bytes: int | None  # of the device, or of the process on a CPU; None where it cannot be read
     data_sha256: str
     environment: Environment
+    # How each depthwise layer, by name, was computed: "keras" is the layer of Keras. None where it was not recorded.
+    depthwise_ways: dict[str, dict[Part, Way | Literal["keras"]]] | None = None
 
     @property
     def key(self) -> str:
@@ -136,6 +143,11 @@ class RunResult(_Model):
         if complete and len(self.history) != (epochs := self.spec["scale"].get("epochs")):
             raise ValueError(f"a complete run has {epochs} epochs, this one {len(self.history)}")
         return self
+
+
+# Families of layers, by the names of Keras's classes.
+CONVOLUTIONS = {"Conv2D": "standard", "DepthwiseConv2D": "depthwise", "Conv2DTranspose": "transposed"}
+NORMS = ("BatchNormalization", "LayerNormalization")
 
 
 class Layer(_Model):
@@ -163,12 +175,16 @@ class CostResult(_Model):
     num_params: int
     trainable_params: int
     mult_adds: int
-    islam_flops: int
     weighted_layers: int
     weight_bytes: int
     activation_bytes: int
     training_step_bytes: int
     layers: tuple[Layer, ...]
+
+    @property
+    def blocks(self) -> list[list[Layer]]:
+        """Layers next to each other whose names begin alike, such as ``block1_conv`` and ``block1_bn``."""
+        return [list(block) for _, block in groupby(self.layers, key=lambda layer: layer.name.partition("_")[0])]
 
     @property
     def key(self) -> str:
@@ -305,10 +321,8 @@ class RooflineResult(_Model):
         return self.copy_bytes / median(self.copy_seconds)
 
 
-Part = Literal["forward", "input gradient", "weight gradient"]
-Way = Literal["grouped", "shifted", "pallas"]
 Padding = Literal["same", "valid"]  # TensorFlow's names
-# What the fastest way of a depthwise convolution hangs on, beside the machine: fields of its timing.
+# What the fastest way of a depthwise convolution depends on, besides the machine: fields of its timing.
 CONVOLUTION = ("size", "channels", "kernel", "stride", "padding", "precision")
 
 

@@ -1,6 +1,6 @@
 """The store: one JSON file a result, validated on read and on write, written atomically, merged without loss.
 
-A result's place follows from what it is a result of (``Run.key`` and its like), so two writers never share a file.
+A result's place follows from what it is a result of (such as ``Run.key``), so two writers never share a file.
 Nothing is ever overwritten with other content.
 """
 
@@ -8,10 +8,11 @@ import hashlib
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from filelock import FileLock
 from pydantic import Field, TypeAdapter, ValidationError
@@ -31,6 +32,7 @@ from sepconv.results.records import (
 from sepconv.spec import Budget, Run, canonical_json
 
 Result = RunResult | CostResult | LatencyResult | ThroughputResult | MemoryResult | RooflineResult | DepthwiseResult
+R = TypeVar("R", bound=Result)
 _RESULT: TypeAdapter[Result] = TypeAdapter(Annotated[Result, Field(discriminator="kind")])
 
 
@@ -54,6 +56,12 @@ class Results:
             *self.runs, *self.costs, *self.latencies, *self.throughputs, *self.memories, *self.rooflines,
             *self.depthwises,
         )  # fmt: skip
+
+    @cached_property
+    def devices(self) -> dict[str, str]:
+        """The device that each run and each latency was measured on, by its key."""
+        measured: list[RunResult | LatencyResult] = [*self.runs, *self.latencies]
+        return {result.key: result.environment.device for result in measured}
 
     def runs_of(self, paper: str, experiment: str, budget: Budget) -> tuple[RunResult, ...]:
         """Complete runs of one experiment at one budget, by seed."""
@@ -165,6 +173,30 @@ def write(folder: Path, result: Result) -> Path:
     except OSError as error:
         raise ResultError(f"{path}: cannot be written: {error.strerror}") from None
     return path
+
+
+def ensure(folder: Path, key: str, kind: type[R], measure: Callable[[], Result]) -> R:
+    """The result with that key: the one below ``folder``, or what ``measure`` returns, once it is written there.
+
+    Raises:
+        ResultError: the file there is damaged or of another kind, or the folder cannot be written.
+    """
+    if not path_of(folder, key).exists():
+        write(folder, measure())
+    return read_as(folder, key, kind)
+
+
+def read_as(folder: Path, key: str, kind: type[R]) -> R:
+    """The result with that key, which has to be of this kind.
+
+    Raises:
+        ResultError: the file is missing, damaged, or of another kind.
+    """
+    path = path_of(folder, key)
+    result = read(path)
+    if not isinstance(result, kind):
+        raise ResultError(f"{path}: expected a {kind.__name__}, got a {type(result).__name__}; move that file away")
+    return result
 
 
 def merge(source: Path, target: Path) -> int:

@@ -64,9 +64,12 @@ def runs(papers: Sequence[Paper], budget: Budget, seeds: Iterable[int], names: S
         names: only these experiments; all where empty.
 
     Raises:
-        SpecError: a name that no paper has, or that of an experiment without that budget.
+        SpecError: a name that no paper has or that several have, or that of an experiment without that budget.
     """
     known = {e.name: e for paper in papers for e in paper.experiments}
+    for name in names:
+        if len(keys := [paper.key for paper in papers if name in {e.name for e in paper.experiments}]) > 1:
+            raise SpecError(f"expected an experiment of one paper, got {name} of {', '.join(keys)}; name the paper")
     if unknown := set(names) - known.keys():
         raise SpecError(f"unknown experiment {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
     if without := [name for name in names if not known[name].has(budget)]:

@@ -52,6 +52,10 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def first(self, count: int | None) -> "Images":
+        """The first ``count`` of them, or all for None."""
+        return Images(self.pixels[:count], self.labels[:count])
+
 
 @dataclass(frozen=True)
 class Cifar:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from sepconv import environment
-from sepconv.networks import build
+from sepconv.networks import build, fast_layers
 from sepconv.results.records import Epoch, Final, Reestimated, RunResult, Seconds
 from sepconv.spec import Run, SpecError
 from sepconv.training import checkpoint, data
@@ -106,9 +106,9 @@ def load_splits(run: Run) -> Splits:
     train, held_out = data.split(cifar.train, recipe.train_images, run.seed)
     validation = held_out if recipe.validation_images else cifar.test
     return Splits(
-        _first(train, scale.train_images),
-        _first(validation, scale.evaluate_images),
-        _first(cifar.test, scale.evaluate_images),
+        train.first(scale.train_images),
+        validation.first(scale.evaluate_images),
+        cifar.test.first(scale.evaluate_images),
         cifar.sha256,
     )
 
@@ -223,6 +223,9 @@ class Trainer:
             peak_bytes=environment.peak_bytes(),
             data_sha256=self.splits.sha256,
             environment=self.environment,
+            depthwise_ways={
+                layer.name: layer.ways for layer in self.model.layers if isinstance(layer, fast_layers.DepthwiseConv2D)
+            },
         )
 
     def _final(self) -> Final:
@@ -245,7 +248,7 @@ class Trainer:
         if not averages:
             return None
         before = [keras.ops.convert_to_numpy(average) for average in averages]
-        _assign(averages, self.engine.mean_batch_statistics(_first(self.splits.train, REESTIMATION_IMAGES)))
+        _assign(averages, self.engine.mean_batch_statistics(self.splits.train.first(REESTIMATION_IMAGES)))
         try:
             _, val_accuracy = self.engine.evaluate(self.splits.validation)
             _, test_accuracy = self.engine.evaluate(self.splits.test)
@@ -273,10 +276,6 @@ def _seed_generators(model: keras.Model) -> list[keras.random.SeedGenerator]:
 def _assign(variables: list[keras.Variable], values: Sequence[NDArray[Any]]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-
-
-def _first(images: data.Images, count: int) -> data.Images:
-    return data.Images(images.pixels[:count], images.labels[:count])
 
 
 def timed(function: Callable[..., T], *arguments: Any) -> tuple[T, float]:  # noqa: ANN401

@@ -59,7 +59,7 @@ def gaps(paper: Paper, judgements: Iterable[Judgement], results: Results) -> tup
 def touches(departure: Departure, claim: Claim) -> bool:
     """Whether one of the quantities that the claim rests on could come out otherwise without the departure."""
     return any(
-        quantity.metric in departure.affects and (not departure.experiments or quantity.of in departure.experiments)
+        quantity.name in departure.affects and (not departure.experiments or quantity.of in departure.experiments)
         for quantity in claim.quantities
     )
 
@@ -77,8 +77,8 @@ def suspects(paper: Paper, claim: Claim, results: Results) -> Suspects:
 def undo(departure: Departure, spec: T) -> T:
     """A claim, check or quantity with what the departure stands for replaced by what lacks it."""
     if isinstance(spec, Quantity):
-        of, metric = (departure.counterpart.get(name, name) for name in (spec.of, spec.metric))
-        return replace(spec, of=of, metric=metric)
+        of = departure.counterpart.get(spec.of, spec.of)
+        return replace(spec, of=of, metric=departure.counterpart.get(spec.name, spec.metric))
     if isinstance(spec, tuple):
         return type(spec)(undo(departure, part) for part in spec)
     if is_dataclass(spec) and not isinstance(spec, type):

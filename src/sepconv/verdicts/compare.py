@@ -14,7 +14,7 @@ from sepconv.verdicts.stats import Interval
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedNumber:
     """One number at one budget, on both sides; ``theirs`` is empty where they have not run it.
 
     ``expected`` is where one more run of ours would lie with 95 % confidence (the prediction interval); None where we
@@ -38,7 +38,7 @@ class Comparison:
     claim: Claim
     ours: Judgement
     theirs: Judgement
-    rows: tuple[Row, ...]
+    rows: tuple[ComparedNumber, ...]
 
     @property
     def changed(self) -> bool:
@@ -47,12 +47,12 @@ class Comparison:
         return Verdict.NOT_TESTED not in verdicts and len(verdicts) == 2
 
     @property
-    def shared(self) -> tuple[Row, ...]:
+    def shared(self) -> tuple[ComparedNumber, ...]:
         """The numbers that both have."""
         return tuple(row for row in self.rows if row.theirs)
 
     @property
-    def predicted(self) -> tuple[Row, ...]:
+    def predicted(self) -> tuple[ComparedNumber, ...]:
         """The numbers that one more run of ours is predicted for."""
         return tuple(row for row in self.rows if row.expected)
 
@@ -70,9 +70,9 @@ def compare(paper: Paper, ours: Results, theirs: Results) -> tuple[Comparison, .
     return tuple(sorted(compared, key=lambda c: (not c.changed, not c.shared)))
 
 
-def by_number(comparisons: Iterable[Comparison]) -> dict[Row, list[Comparison]]:
+def by_number(comparisons: Iterable[Comparison]) -> dict[ComparedNumber, list[Comparison]]:
     """Each number of one paper once, with the claims that rest on it."""
-    found: dict[Row, list[Comparison]] = {}
+    found: dict[ComparedNumber, list[Comparison]] = {}
     for comparison in comparisons:
         for row in dict.fromkeys(comparison.rows):
             found.setdefault(row, []).append(comparison)
@@ -97,13 +97,13 @@ def _of_our_data(ours: Results, theirs: Results) -> Results:
     return replace(theirs, runs=tuple(kept))
 
 
-def _rows(claim: Claim, ours: Selection, theirs: Selection) -> Iterator[Row]:
+def _rows(claim: Claim, ours: Selection, theirs: Selection) -> Iterator[ComparedNumber]:
     for budget in reversed(Budget):
         for question in questions(claim.check):
             yield from _rows_of(question, *(Selection(s.paper, s.results, budget) for s in (ours, theirs)))
 
 
-def _rows_of(question: Question, ours: Selection, theirs: Selection) -> Iterator[Row]:
+def _rows_of(question: Question, ours: Selection, theirs: Selection) -> Iterator[ComparedNumber]:
     """The number that is asked for; where they have run only one of the two that it compares, that one.
 
     Not of seconds: alone, they say more about the machine than about the network.
@@ -122,14 +122,14 @@ def _rows_of(question: Question, ours: Selection, theirs: Selection) -> Iterator
         yield from (row for row in found if row.theirs)
 
 
-def _row(budget: Budget, our: Answer, their: Answer) -> Row:
+def _row(budget: Budget, our: Answer, their: Answer) -> ComparedNumber:
     expected = None if our.exact else _one_more(our.values, our.question)
     as_expected = None
     if our.exact and our.values:
         as_expected = sum(value == our.values[0] for value in their.values)
     elif expected:
         as_expected = sum(expected.low <= value <= expected.high for value in their.on_its_scale)
-    return Row(
+    return ComparedNumber(
         budget=budget,
         label=our.question.label,
         unit=our.question.unit,

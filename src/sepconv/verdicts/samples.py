@@ -5,17 +5,15 @@ has another recipe, precision or data, or diverged, is set aside with a reason a
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from statistics import fmean, median
 from typing import Any
 
-from sepconv import papers
+from sepconv.metrics import METRICS
 from sepconv.results.records import (
     CostResult,
     DepthwiseResult,
-    Epoch,
     LatencyResult,
     RooflineResult,
     RunResult,
@@ -23,8 +21,6 @@ from sepconv.results.records import (
 )
 from sepconv.results.store import Results
 from sepconv.spec import (
-    COST_METRICS,
-    LATENCY_METRICS,
     TRAIN_IMAGES,
     Budget,
     Experiment,
@@ -37,24 +33,8 @@ from sepconv.spec import (
 )
 
 MIN_SEEDS = 3  # fewer give no interval that a verdict may rest on
-TIMES = {"epoch_seconds", "total_seconds"}
-LOG_FROM_EPOCH = 6  # the first epochs swing too much from run to run to be held against the authors' log
-SETTLED = 0.99  # of the final accuracy
-# The protocol of yu2021's timings: its notebooks leave the network in training mode and copy each batch from the host.
+# How a latency that a claim reads is timed: in training mode, each batch copied from the host (yu2021's notebooks).
 LATENCY_PROTOCOL = ("training", "host")
-
-_METRIC_NAMES = {
-    "num_params": "parameters",
-    "trainable_params": "trainable parameters",
-    "mult_adds": "mult-adds",
-    "islam_flops": "FLOPs",
-    "epoch_seconds": "time per epoch",
-    "total_seconds": "training time",
-    "batch_stats_accuracy": "test accuracy with batch statistics",
-    "log_distance": "distance to the authors' log",
-    "latency_4": "time for the test images at batch size 4",
-    "latency_256": "time for the test images at batch size 256",
-}
 
 Key = tuple[int, str]  # what two quantities share where they are paired: the seed (or pass) and, for times, the machine
 
@@ -89,12 +69,13 @@ class Selection:
         """
         if isinstance(term, Number):
             return Sample({(0, ""): term.value}, exact=True)
-        if term.metric in COST_METRICS:
+        metric = term.definition
+        if metric.source == "cost":
             return self._count(term)
-        if term.metric in LATENCY_METRICS:
+        if metric.source == "latency":
             return self._passes(term)
         counted = [run for run, reason in self._candidates(term) if not reason]
-        keys = {run.key: (run.seed, measured_on(run.environment) if term.metric in TIMES else "") for run in counted}
+        keys = {run.key: (run.seed, measured_on(run.environment) if metric.unit == "s" else "") for run in counted}
         values = {keys[run.key]: value for run in counted if (value := read(run, term)) is not None}
         return Sample(values, {keys[run.key]: run.key for run in counted})
 
@@ -102,10 +83,10 @@ class Selection:
         """One text for each result that lies where one would count but does not, with the reason."""
         found: dict[str, None] = {}
         for quantity in quantities:
-            if quantity.metric in COST_METRICS:
+            if quantity.definition.source == "cost":
                 cost = self.results.cost_of(self.paper.key, quantity.of)
                 found |= {f"{cost.key} ({reason})": None for reason in [self._against_cost(cost)] if cost and reason}
-            elif quantity.metric in LATENCY_METRICS:
+            elif quantity.definition.source == "latency":
                 found |= {f"{r.key} (timed on a CPU)": None for r in self._latencies(quantity) if not self._admits(r)}
             else:
                 found |= {f"{run.key} ({reason})": None for run, reason in self._candidates(quantity) if reason}
@@ -116,11 +97,12 @@ class Selection:
         wanted = list(quantities)
         absent = []
         for quantity in wanted:
-            if quantity.metric in COST_METRICS and not self.sample(quantity).values:
+            source = quantity.definition.source
+            if source == "cost" and not self.sample(quantity).values:
                 absent.append(f"{self.paper.key}/{quantity.of}/cost")
-            elif quantity.metric in LATENCY_METRICS and not self.sample(quantity).values:
+            elif source == "latency" and not self.sample(quantity).values:
                 absent.append(f"{self.paper.key}/{quantity.of}/latency-{self.budget}-{'-'.join(LATENCY_PROTOCOL)}")
-        trained = [m for m in wanted if m.metric not in COST_METRICS | LATENCY_METRICS]
+        trained = [quantity for quantity in wanted if quantity.definition.source == "run"]
         return tuple(dict.fromkeys(absent + self._missing_runs(trained)))
 
     def _missing_runs(self, quantities: list[Quantity]) -> list[str]:
@@ -149,7 +131,7 @@ class Selection:
             return f"other {', '.join(_differences(run.spec, expected.spec))}"
         if run.data_sha256 != self._checksums[run.spec["dataset"]]:
             return "other data"
-        if quantity.metric in TIMES and not self._admits(run):
+        if quantity.unit == "s" and not self._admits(run):
             return "timed on a CPU"
         return "" if read(run, quantity) is not None else f"holds no {describe(quantity)}"
 
@@ -159,12 +141,10 @@ class Selection:
     def _count(self, quantity: Quantity) -> Sample:
         cost = self.results.cost_of(self.paper.key, quantity.of)
         if quantity.epoch is not None:
-            raise QuantityError(
-                f"expected no epoch for {quantity.metric}, which is counted, got epoch {quantity.epoch}"
-            )
+            raise QuantityError(f"expected no epoch for {quantity.name}, which is counted, got epoch {quantity.epoch}")
         if cost is None or self._against_cost(cost):
             return Sample(exact=True)
-        return Sample({(0, ""): float(getattr(cost, quantity.metric))}, {(0, ""): cost.key}, exact=True)
+        return Sample({(0, ""): float(quantity.definition.read(cost))}, {(0, ""): cost.key}, exact=True)
 
     def _against_cost(self, cost: CostResult | None) -> str:
         if cost is None:
@@ -176,10 +156,9 @@ class Selection:
 
     def _passes(self, quantity: Quantity) -> Sample:
         """One value a repeated pass. The passes of two networks are paired in their order, on one machine."""
-        batch_size = int(quantity.metric.removeprefix("latency_"))
         sample = Sample()
         for result in filter(self._admits, self._latencies(quantity)):
-            for number, seconds in enumerate(result.seconds.get(batch_size, ())):
+            for number, seconds in enumerate(quantity.definition.read(result)):
                 key = (number, measured_on(result.environment))
                 sample.values[key] = seconds
                 sample.sources[key] = result.key
@@ -230,57 +209,24 @@ def read(run: RunResult, quantity: Quantity) -> float | None:
     Raises:
         QuantityError: no run of that recipe could hold it.
     """
+    metric = quantity.definition
     if quantity.epoch is None:
-        return _AT_END[quantity.metric](run)
-    if quantity.metric not in _AT_EPOCH:
-        raise QuantityError(f"expected one of {', '.join(_AT_EPOCH)} at an epoch, got {quantity.metric}")
-    if quantity.metric == "test_accuracy" and run.spec["recipe"]["train_images"] != TRAIN_IMAGES:
+        value: float | None = metric.read(run)
+        return value
+    if metric.at_epoch is None:
+        known = ", ".join(name for name, other in METRICS.items() if other.at_epoch)
+        raise QuantityError(f"expected one of {known} at an epoch, got {metric}")
+    if metric is METRICS["test_accuracy"] and run.spec["recipe"]["train_images"] != TRAIN_IMAGES:
         raise QuantityError("expected val_accuracy at an epoch, got test_accuracy, which is measured at the end only")
     if run.budget is Budget.PAPER and not 1 <= quantity.epoch <= len(run.history):
         raise QuantityError(f"expected an epoch from 1 to {len(run.history)}, got {quantity.epoch}")
-    return _AT_EPOCH[quantity.metric](run.history[quantity.epoch - 1]) if quantity.epoch <= len(run.history) else None
+    return metric.at_epoch(run.history[quantity.epoch - 1]) if quantity.epoch <= len(run.history) else None
 
 
 def describe(quantity: Quantity) -> str:
     """The quantity's metric in words, with the epoch."""
-    words = _METRIC_NAMES.get(quantity.metric) or quantity.metric.replace("_", " ")
+    words = quantity.definition.description
     return words if quantity.epoch is None else f"{words} at epoch {quantity.epoch}"
-
-
-def _settling_epoch(run: RunResult) -> float:
-    """First epoch whose validation accuracy (the test split's, where none is held out) is ``SETTLED`` of the last's."""
-    return next(e.epoch for e in run.history if e.val_accuracy >= SETTLED * run.history[-1].val_accuracy)
-
-
-def _log_distance(run: RunResult) -> float | None:
-    """Mean absolute distance of our test accuracy to the authors' log, in points, over the epochs that both have."""
-    log = papers.training_log(papers.paper(run.paper))
-    if log is None:
-        raise QuantityError(f"expected a paper with a training log, got {run.paper}")
-    ours = log[log["experiment"] == run.experiment]
-    theirs = dict(zip(ours["epoch"].astype(int), ours["test_accuracy"].astype(float), strict=True))
-    later = [e for e in run.history if e.epoch >= LOG_FROM_EPOCH and e.epoch in theirs]
-    return fmean(abs(e.val_accuracy - theirs[e.epoch]) for e in later) if later else None
-
-
-_AT_END: dict[str, Callable[[Any], float | None]] = {
-    "train_accuracy": lambda run: run.final.train_accuracy,
-    "val_accuracy": lambda run: run.final.val_accuracy,
-    "test_accuracy": lambda run: run.final.test_accuracy,
-    "batch_stats_accuracy": lambda run: run.final.batch_stats_accuracy,
-    "generalisation_gap": lambda run: run.final.train_accuracy - run.final.val_accuracy,
-    "log_distance": _log_distance,
-    "epoch_seconds": lambda run: median(e.train_seconds for e in run.history),
-    "total_seconds": lambda run: run.seconds.train,
-    "settling_epoch": _settling_epoch,
-}
-_AT_EPOCH: dict[str, Callable[[Epoch], float]] = {
-    "train_accuracy": lambda epoch: epoch.train_accuracy,
-    "val_accuracy": lambda epoch: epoch.val_accuracy,
-    "test_accuracy": lambda epoch: epoch.val_accuracy,  # where no validation split is held out
-    "generalisation_gap": lambda epoch: epoch.train_accuracy - epoch.val_accuracy,
-    "epoch_seconds": lambda epoch: epoch.train_seconds,
-}
 
 
 def _batch_size(experiment: Experiment) -> int | None:

@@ -1,16 +1,13 @@
-"""Speed and memory as measured on machines, beside what is counted, as tidy data frames: one observation a row.
-
-Rows of different machines stand side by side and are never pooled.
-"""
+"""Speed and memory as measured on machines, beside what is counted and what papers print."""
 
 from collections.abc import Iterable, Sequence
-from math import nan
+from math import inf, nan
 from statistics import median
 
 import pandas as pd
 
 from sepconv.measuring import roofline
-from sepconv.report import frames
+from sepconv.report.frames.runs import WHOLE_BUDGETS, current_runs
 from sepconv.results.records import (
     CONVOLUTION,
     CostResult,
@@ -26,7 +23,9 @@ from sepconv.results.records import (
     measured_on,
 )
 from sepconv.results.store import Results
-from sepconv.spec import Experiment, Paper, Recipe
+from sepconv.spec import BYTES_PER_VALUE, Budget, Experiment, Paper, Quantity, Recipe
+from sepconv.verdicts.judge import Question, answer
+from sepconv.verdicts.samples import Selection
 
 THROUGHPUT = ("paper", "experiment", "budget", "device", "backend", "images", "batch_size", "loop", "images_per_second",
               "slowest", "fastest", "epochs", "ratio", "compile_seconds", "loss", "loss_of_fit")  # fmt: skip
@@ -37,7 +36,7 @@ MEMORY = ("paper", "experiment", "device", "backend", "method", "batch_size", "c
 LIMITS = ("paper", "experiment", "device", "backend", "precision", "batch_size", "least_step_ms", "limit", "measured",
           "fraction", "source")  # fmt: skip
 DEPTHWISE = ("device", "layer", "part", "precision", "way", "ms", "ratio", "least_ms", "fraction", "difference")
-Measured = tuple[str, int, float]  # where it was measured, images of an epoch, seconds of an epoch
+EpochTime = tuple[str, int, float]  # where it was measured, images of an epoch, seconds of an epoch
 
 
 def throughputs(results: Results) -> pd.DataFrame:
@@ -131,6 +130,26 @@ def limits(papers: Iterable[Paper], results: Results, devices: Sequence[Roofline
     return pd.DataFrame([row for row in rows if row], columns=list(LIMITS))
 
 
+def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Iterable[Budget]) -> pd.DataFrame:
+    """Ratios of two networks' seconds, as printed and as we measured them on whatever machine: one row each.
+
+    ``printed`` has one line per measurement: ``what``, ``metric`` (empty where we measure none), ``dataset`` and, last,
+    the seconds of the two networks, in columns named as their experiments end.
+
+    Returns:
+        ``what``, ``source`` (``reported``, or our budget and device) and ``ratio``, of the first network to the second.
+    """
+    first, second = printed.columns[-2:]
+    rows = []
+    for line in printed.to_dict("records"):
+        rows.append((line["what"], "reported", float(line[first]) / float(line[second])))
+        if line["metric"]:
+            terms = tuple(Quantity(line["metric"], f"{line['dataset']}-{name}") for name in (first, second))
+            comparable = [b for b in budgets if b is Budget.PAPER or line["metric"] != "total_seconds"]  # equal epochs
+            rows += [(line["what"], *row) for b in comparable for row in _our_ratios(paper, results, terms, b)]
+    return pd.DataFrame(rows, columns=["what", "source", "ratio"])
+
+
 def _loop_row(result: ThroughputResult, name: str, loop: LoopTiming) -> tuple[object, ...]:
     rates = [result.images / seconds for seconds in loop.seconds]
     fit = result.loops.get("fit")
@@ -154,7 +173,7 @@ def _depthwise_row(
 ) -> tuple[object, ...]:
     layer = f"{timing.kernel}×{timing.kernel} stride {timing.stride}, {timing.size}×{timing.size}×{timing.channels}"
     grouped, taken = (1000 * median(timing.seconds[part][each]) for each in ("grouped", way))
-    least = 1000 * timing.values * roofline.BYTES_PER_VALUE[timing.precision] / bytes_per_second
+    least = 1000 * timing.values * BYTES_PER_VALUE[timing.precision] / bytes_per_second
     place = (device, f"{layer}, batch {timing.batch}", part, timing.precision, way)
     return (*place, taken, grouped / taken, least, least / taken, timing.differences[part])
 
@@ -169,14 +188,14 @@ def _limit_row(
     size, images = recipe.batch_size, recipe.train_images
     limit = images / roofline.epoch_seconds(cost, images, size, device)
     reached: tuple[object, ...] = (nan, nan, "")
-    if found := _measured(paper, experiment, on.environment, results):
+    if found := _epoch_time(paper, experiment, on.environment, results):
         source, images, seconds = found
         reached = (images / seconds, roofline.epoch_seconds(cost, images, size, device) / seconds, source)
     place = (paper.key, experiment.name, on.environment.device, on.environment.backend, recipe.precision, size)
     return (*place, 1000 * roofline.step_seconds(cost, size, device), limit, *reached)
 
 
-def _measured(paper: Paper, experiment: Experiment, there: Environment, results: Results) -> Measured | None:
+def _epoch_time(paper: Paper, experiment: Experiment, there: Environment, results: Results) -> EpochTime | None:
     timed = [
         (result.key, result.images, median(result.loops["engine"].seconds))
         for result in results.throughputs
@@ -187,11 +206,20 @@ def _measured(paper: Paper, experiment: Experiment, there: Environment, results:
     return max(timed, key=lambda found: found[1]) if timed else _trained(paper, experiment, there, results)
 
 
-def _trained(paper: Paper, experiment: Experiment, there: Environment, results: Results) -> Measured | None:
-    for budget in (b for b in frames.WHOLE_BUDGETS if experiment.has(b)):
-        runs = frames.runs(paper, results, experiment.name, budget)
-        runs = [run for run in runs if measured_on(run.environment) == measured_on(there)]
+def _trained(paper: Paper, experiment: Experiment, there: Environment, results: Results) -> EpochTime | None:
+    for budget in (b for b in WHOLE_BUDGETS if experiment.has(b)):
+        found = current_runs(paper, results, experiment.name, budget)
+        runs = [run for run in found if measured_on(run.environment) == measured_on(there)]
         if runs:
             seconds = median(median(epoch.train_seconds for epoch in run.history) for run in runs)
             return f"{len(runs)} runs, budget {budget}", experiment.scale(budget).train_images, seconds
     return None
+
+
+def _our_ratios(
+    paper: Paper, results: Results, terms: tuple[Quantity, ...], budget: Budget
+) -> Iterable[tuple[str, float]]:
+    """Our ratios at one budget, on any machine, seed by seed or pass by pass, with budget and device."""
+    given = answer(Question(terms, 0, inf, ratio=True), Selection(paper, results, budget, any_machine=True))
+    source = f"ours, budget {budget}, {', '.join(sorted({results.devices[key] for key in given.runs}))}"
+    return [(source, ratio) for ratio in given.on_its_scale]

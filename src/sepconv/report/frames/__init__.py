@@ -1,0 +1,67 @@
+"""Results as tidy data frames, one observation per row: what figures are drawn from and readers download.
+
+One module per subject; pages take all of them from here. Rows of different machines stand side by side and are never
+pooled.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from sepconv.report.frames.calibration import power, seed_noise
+from sepconv.report.frames.measurements import (
+    depthwise,
+    fastest_ways,
+    latencies,
+    limits,
+    memories,
+    ratios,
+    throughputs,
+)
+from sepconv.report.frames.networks import costs, intensity, layers, learning_rates, time_ratios
+from sepconv.report.frames.runs import (
+    HISTORY,
+    accuracies,
+    accuracy_text,
+    history,
+    log,
+    precisions,
+    repeats,
+    shown,
+    systems,
+)
+
+__all__ = [
+    "HISTORY",
+    "accuracies",
+    "accuracy_text",
+    "costs",
+    "depthwise",
+    "fastest_ways",
+    "history",
+    "intensity",
+    "latencies",
+    "layers",
+    "learning_rates",
+    "limits",
+    "log",
+    "memories",
+    "power",
+    "precisions",
+    "ratios",
+    "repeats",
+    "save",
+    "seed_noise",
+    "shown",
+    "systems",
+    "throughputs",
+    "time_ratios",
+]
+
+
+def save(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Write the frame to ``data/NAME.csv`` beside the page that offers it for download, and return it."""
+    path = Path("data") / f"{name}.csv"
+    path.parent.mkdir(exist_ok=True)
+    frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    return frame

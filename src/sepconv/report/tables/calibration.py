@@ -1,0 +1,65 @@
+"""How often verdicts err in simulated reproductions."""
+
+from collections.abc import Mapping
+from functools import partial
+from operator import itemgetter
+from typing import Any
+
+import pandas as pd
+
+from sepconv.report.markup import Column, Html, folded, records_of, table
+from sepconv.verdicts.sentences import number
+
+_RATES = ("reproduced", "inconclusive", "not_reproduced", "wrong")
+Rates = Mapping[str, Any]
+
+
+def calibration_table(cells: pd.DataFrame) -> Html:
+    """How often each verdict is given, by check, margin and number of seeds. Folded, for it is long.
+
+    Args:
+        cells: as :func:`sepconv.verdicts.calibration.calibrate` makes it, of one shape and size of noise.
+    """
+    caption = f"Verdicts in {cells['simulations'].iloc[0]:,} simulated reproductions of each row"
+    return Html(folded(caption, _verdict_rates(cells, Column("seeds", "{seeds}".format_map, numeric=True), caption)))
+
+
+def policy_table(cells: pd.DataFrame) -> Html:
+    """How often each verdict is given where seeds are added until a claim is decided, and how many seeds that takes.
+
+    Args:
+        cells: as :func:`sepconv.verdicts.calibration.calibrate_policy` makes it, of one shape and size of noise.
+    """
+    caption = f"Verdicts in {cells['simulations'].iloc[0]:,} simulated reproductions per row, seeds added until decided"
+    return _verdict_rates(cells, Column("mean seeds", "{mean_seeds:.1f}".format_map, numeric=True), caption)
+
+
+def wrong_rates_table(worst: pd.DataFrame) -> Html:
+    """How often a verdict is wrong, by check, shape of the noise and number of seeds.
+
+    Args:
+        worst: as :func:`sepconv.verdicts.calibration.worst` makes it.
+    """
+    columns: list[Column[Rates]] = [
+        Column("noise", itemgetter("shape")),
+        *(Column(f"{count} seeds", partial(_percent, count), numeric=True) for count in sorted(set(worst["seeds"]))),
+    ]
+    rates: dict[tuple[str, str], dict[Any, Any]] = {}
+    for cell in records_of(worst):
+        row = rates.setdefault((cell["check"], cell["shape"]), {"check": cell["check"], "shape": cell["shape"]})
+        row[cell["seeds"]] = cell["wrong"]
+    return table(rates.values(), columns, "Highest rate of wrong verdicts, in %", group=itemgetter("check"))
+
+
+def _verdict_rates(cells: pd.DataFrame, seeds: Column[Rates], caption: str) -> Html:
+    """The rate of each verdict by check and margin, beside a column that says from how many seeds."""
+    columns: list[Column[Rates]] = [
+        Column("truth within the limit by (points)", lambda cell: number(cell["margin"], ""), numeric=True),
+        seeds,
+        *(Column(f"{rate.replace('_', ' ')} %", partial(_percent, rate), numeric=True) for rate in _RATES),
+    ]
+    return table(records_of(cells), columns, caption, group=itemgetter("check"))
+
+
+def _percent(name: Any, record: Mapping[Any, Any]) -> str:  # noqa: ANN401 - a column of a frame
+    return f"{100 * record[name]:.1f}"

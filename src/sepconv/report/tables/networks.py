@@ -1,0 +1,149 @@
+"""Networks: their layers in the papers' notations, a paper's tables with ours beside them, and costs."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
+from itertools import zip_longest
+
+from sepconv.report.markup import NOTHING, Column, Html, columns_of_cells, lines, note, table
+from sepconv.results.records import NORMS, CostResult, Layer
+from sepconv.results.store import Results
+from sepconv.spec import Experiment, Paper
+
+LayerRow = tuple[str, ...]
+Counted = tuple[Experiment, CostResult | None]
+
+_LAYER_NAMES = {  # of tseng2020
+    "Conv2D": "Conv",
+    "DepthwiseConv2D": "Conv dw",
+    "Conv2DTranspose": "Transposed Conv",
+    "MaxPooling2D": "Max Pool",
+    "GlobalAveragePooling2D": "Avg Pool",
+    "Dense": "FC",
+}
+_FIGURE_NAMES = {  # of yu2021
+    "Conv2D": "Normal Conv",
+    "Conv2DTranspose": "Transposed Conv",
+    "GlobalAveragePooling2D": "Adaptive Average Pool",
+    "Dense": "Linear Layer",
+}
+
+
+def layer_rows(cost: CostResult) -> tuple[LayerRow, ...]:
+    """(type/stride, filter shape, input size) of each layer but norms, as tseng2020 prints them: ``Conv/s1``."""
+    return tuple(
+        (f"{_LAYER_NAMES[layer.type]}/s{layer.stride or 1}", _filter(layer), _size(layer.input_shape))
+        for layer in cost.layers
+        if layer.type not in NORMS
+    )
+
+
+def channel_rows(cost: CostResult) -> tuple[LayerRow, ...]:
+    """(type, input channels, output channels) as yu2021's Figs. 2 and 3 print them.
+
+    A depthwise convolution and the pointwise one after it are one row; the last layer's outputs are called Classes.
+    """
+    layers = [layer for layer in cost.layers if layer.type not in NORMS]
+    rows = []
+    for before, layer in zip([None, *layers], layers, strict=False):
+        separable = before is not None and before.type == "DepthwiseConv2D"
+        name = "Depth-wise Separable Conv" if separable else _FIGURE_NAMES.get(layer.type, layer.type)
+        outputs = "Classes" if layer is layers[-1] else str(layer.output_shape[-1])
+        if layer.type != "DepthwiseConv2D":
+            rows.append((name, str(layer.input_shape[-1]), outputs))
+    return tuple(rows)
+
+
+def side_by_side(
+    caption: str, columns: Sequence[str], printed: Iterable[Sequence[str]], built: Iterable[Sequence[str]]
+) -> Html:
+    """The rows that a paper prints, aligned with those of the built network; where they differ, the built is said.
+
+    Args:
+        caption: of the table.
+        columns: what the cells of a row are, in print and built alike.
+        printed: the paper's rows, top to bottom.
+        built: ours, in the same notation, as :func:`layer_rows` gives them.
+    """
+    theirs, ours = [tuple(row) for row in printed], [tuple(row) for row in built]
+    rows: list[LayerRow] = []
+    for tag, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
+        if tag == "equal":
+            rows += [("same", *row, NOTHING) for row in theirs[a:b]]
+        else:
+            rows += _differing(columns, theirs[a:b], ours[c:d])
+    return table(
+        [tuple(cell.replace(" × ", "\u00a0×\u00a0") for cell in row) for row in rows],
+        columns_of_cells("", *columns, "built instead"),
+        caption,
+        mark=lambda row: "" if row[0] == "same" else "differs",
+        layout="one-line",
+    )
+
+
+def columns_beside(caption: str, printed: Sequence[Mapping[str, str]], ours: Sequence[Mapping[str, str]]) -> Html:
+    """A table as the paper prints it, with our value beside each of its cells but the first, the row's heading.
+
+    Args:
+        caption: of the table.
+        printed: the paper's rows, cells by column.
+        ours: a row for each of theirs; a column that is not there is shown as nothing.
+    """
+    heading, *columns = printed[0]
+    headers = (heading, *(text for column in columns for text in (f"{column}, paper", f"{column}, ours")))
+    rows = [
+        (row[heading], *(cell for column in columns for cell in (row[column], mine.get(column, NOTHING))))
+        for row, mine in zip(printed, ours, strict=True)
+    ]
+    return table(rows, columns_of_cells(*headers), caption)
+
+
+def costs_table(paper: Paper, results: Results) -> Html:
+    """What each network of a paper costs; mult-adds are for one image, bytes for one training step."""
+
+    def name(counted: Counted) -> str:
+        experiment, _ = counted
+        return lines([experiment.name, note(experiment.note)]) if experiment.note else experiment.name
+
+    def column(header: str, say: Callable[[CostResult], str], otherwise: str = NOTHING) -> Column[Counted]:
+        return Column(header, lambda counted: say(counted[1]) if counted[1] else otherwise, numeric=True)
+
+    columns = [
+        Column("experiment", name),
+        column("parameters", lambda cost: f"{cost.num_params:,}", note("not counted yet")),
+        column("trainable", lambda cost: f"{cost.trainable_params:,}"),
+        column("mult-adds (M)", lambda cost: f"{cost.mult_adds / 1e6:,.1f}"),
+        column("layers", lambda cost: str(cost.weighted_layers)),
+        column("weights (MB)", lambda cost: f"{cost.weight_bytes / 1e6:,.1f}"),
+        column("step (MB)", lambda cost: f"{cost.training_step_bytes / 1e6:,.1f}"),
+    ]
+    caption = (
+        f"Costs of {paper.key}. Weights with the optimizer’s state; step: all that one training step holds, at the "
+        "recipe’s batch size (one image where a network is not trained)"
+    )
+    counted = [(experiment, results.cost_of(paper.key, experiment.name)) for experiment in paper.experiments]
+    return table(counted, columns, caption, anchor=lambda counted: f"{paper.key}/{counted[0].name}/cost")
+
+
+def _differing(columns: Sequence[str], theirs: Sequence[LayerRow], ours: Sequence[LayerRow]) -> Iterable[LayerRow]:
+    """Rows of which one side has other cells than the other, or none."""
+    for printed, built in zip_longest(theirs, ours):
+        if built is None:
+            yield ("only in print", *printed, NOTHING)
+        elif printed is None:
+            yield ("only built", *built, NOTHING)
+        else:
+            both = zip(columns, built, printed, strict=True)
+            other = (f"{column} {cell}" for column, cell, in_print in both if cell != in_print)
+            yield ("differs", *printed, ", ".join(other))
+
+
+def _filter(layer: Layer) -> str:
+    if layer.type == "DepthwiseConv2D":  # the last number is the filters of each channel: one
+        return f"{_size(layer.filter_shape[:3])} dw"
+    pool = "Pool " if "Pooling" in layer.type else ""
+    return pool + _size(layer.filter_shape)
+
+
+def _size(shape: Sequence[int]) -> str:
+    """A dense layer's features are written as a 1 × 1 image."""
+    return " × ".join(map(str, shape if len(shape) > 1 else (1, 1, *shape)))

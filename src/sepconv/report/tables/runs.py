@@ -1,0 +1,189 @@
+"""Every run and latency, runs made twice or in two precisions, and what is missing or unreadable."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from operator import attrgetter, itemgetter
+from typing import Any
+
+import pandas as pd
+
+from sepconv.report.markup import NOTHING, Column, Html, columns_of_cells, records_of, table
+from sepconv.results.records import Environment, Final, LatencyResult, RunResult, measured_on
+from sepconv.results.store import Results
+from sepconv.spec import Run
+from sepconv.verdicts.samples import MIN_SEEDS
+from sepconv.verdicts.sentences import number
+
+Sweep = tuple[LatencyResult, int]  # at one batch size
+Record = Mapping[str, Any]
+
+
+def runs_table(results: Results) -> Html:
+    """Every run, grouped by paper; each row is the target of the links to that run."""
+
+    def accuracy(of: Callable[[Final], float]) -> Callable[[RunResult], str]:
+        return lambda run: number(of(run.final), "%") if run.final else NOTHING
+
+    def minutes(run: RunResult) -> str:
+        return f"{(run.seconds.compile + run.seconds.train + run.seconds.evaluate) / 60:.1f}"
+
+    def precision(run: RunResult) -> str:
+        recorded = str(run.spec["recipe"].get("precision", NOTHING))
+        return recorded if run.environment.exact_products else f"{recorded}, rounded"
+
+    columns = [
+        Column[RunResult]("run", lambda run: run.key.removeprefix(f"{run.paper}/")),
+        Column("status", attrgetter("status")),
+        Column[RunResult]("epochs", lambda run: str(len(run.history)), numeric=True),
+        Column("train %", accuracy(lambda final: final.train_accuracy), numeric=True),
+        Column("val %", accuracy(lambda final: final.val_accuracy), numeric=True),
+        Column("test %", accuracy(lambda final: final.test_accuracy), numeric=True),
+        Column("minutes", minutes, numeric=True),
+        Column("device", attrgetter("environment.device")),
+        Column("backend", "{0.environment.backend} {0.environment.backend_version}".format),
+        Column("precision", precision),
+        Column[RunResult]("commit", lambda run: _commit(run.environment)),
+        Column("run id", attrgetter("run_id")),
+    ]
+    return table(
+        sorted(results.runs, key=lambda run: (run.paper, run.experiment, run.budget, run.seed)),
+        columns,
+        f"All {len(results.runs)} runs",
+        empty="No run has been made yet",
+        group=lambda run: run.paper,
+        anchor=lambda run: run.key,
+        layout="one-line",
+    )
+
+
+def latencies_table(results: Results) -> Html:
+    """Every latency measurement: seconds of one pass, the fastest and the slowest of its repeats."""
+
+    def name(sweep: Sweep) -> str:
+        return sweep[0].key.removesuffix(f"-{measured_on(sweep[0].environment)}")  # the last columns say where
+
+    def seconds(of: Callable[[Sequence[float]], float], sweep: Sweep) -> str:
+        passes = sweep[0].seconds[sweep[1]]
+        return number(of(passes), "s") if passes else NOTHING
+
+    columns = [
+        Column("measurement", name),
+        Column[Sweep]("batch size", lambda sweep: str(sweep[1]), numeric=True),
+        Column[Sweep]("images", lambda sweep: f"{sweep[0].images:,}", numeric=True),
+        Column("fastest (s)", partial(seconds, min), numeric=True),
+        Column("slowest (s)", partial(seconds, max), numeric=True),
+        Column[Sweep]("passes", lambda sweep: str(len(sweep[0].seconds[sweep[1]])), numeric=True),
+        Column[Sweep]("device", lambda sweep: sweep[0].environment.device),
+        Column[Sweep]("backend", lambda sweep: sweep[0].environment.backend),
+        Column[Sweep]("commit", lambda sweep: _commit(sweep[0].environment)),
+    ]
+    in_order = sorted(results.latencies, key=lambda latency: latency.key)
+    return table(
+        [(latency, size) for latency in in_order for size in sorted(latency.seconds)],
+        columns,
+        "Latencies",
+        empty="No latency has been measured yet",
+        anchor=lambda sweep: sweep[0].key if sweep[1] == min(sweep[0].seconds) else "",
+        layout="one-line",
+    )
+
+
+def missing_table(wanted: Sequence[Run], absent: Sequence[Run], seconds: Mapping[str, Mapping[str, float]]) -> Html:
+    """How many of the wanted runs are missing, by experiment, and what they would cost.
+
+    Args:
+        wanted: all runs that there should be.
+        absent: those that are missing.
+        seconds: for each machine, the estimated seconds of missing runs by their keys; a run that is not there is
+            unknown.
+    """
+    missing = {run.key for run in absent}
+    runs_of: dict[tuple[str, str], list[Run]] = {}
+    for run in wanted:
+        runs_of.setdefault((run.paper, run.experiment.name), []).append(run)
+    rows = [(*place, len(runs), [run.key for run in runs if run.key in missing]) for place, runs in runs_of.items()]
+
+    def hours(known: Mapping[str, float], row: tuple[str, str, int, list[str]]) -> str:
+        estimates = [known[key] for key in row[3] if key in known]
+        if len(estimates) < len(row[3]):
+            return "unknown"
+        return f"{sum(estimates) / 3600:,.1f}" if estimates else NOTHING
+
+    columns: list[Column[tuple[str, str, int, list[str]]]] = [
+        Column("experiment", itemgetter(1)),
+        Column("runs there", lambda row: str(row[2] - len(row[3])), numeric=True),
+        Column("runs missing", lambda row: str(len(row[3])), numeric=True),
+        *(Column(f"hours on {machine}", partial(hours, known), numeric=True) for machine, known in seconds.items()),
+    ]
+    return table(rows, columns, f"{len(wanted) - len(absent)} of {len(wanted)} runs are there", group=itemgetter(0))
+
+
+def problems_table(results: Results) -> Html:
+    """Files below the results folder that could not be read; they count for nothing."""
+    rows = [(problem,) for problem in results.problems]
+    empty = "Every file below the results folder could be read"
+    return table(rows, columns_of_cells("problem"), "Files that could not be read", empty=empty)
+
+
+def precision_table(pairs: pd.DataFrame) -> Html:
+    """Experiments in float32 and in bfloat16, with the difference of their accuracies.
+
+    Args:
+        pairs: as :func:`sepconv.report.frames.precisions` makes it.
+    """
+
+    def mean(name: str, pair: Record) -> str:
+        return number(pair[name], "%") if pair["seeds"] else NOTHING
+
+    columns: list[Column[Record]] = [
+        Column("experiment", itemgetter("experiment")),
+        Column("budget", itemgetter("budget")),
+        Column("float32 %", partial(mean, "reference"), numeric=True),
+        Column("bfloat16 %", partial(mean, "accuracy"), numeric=True),
+        Column("difference (points)", _difference, numeric=True),
+        Column("n", "{seeds}".format_map, numeric=True),
+        Column("verdict", itemgetter("verdict")),
+    ]
+    caption = "Test accuracy in both precisions, and the paired difference with its 95 % interval"
+    return table(records_of(pairs), columns, caption, group=itemgetter("paper"), layout="one-line")
+
+
+def repeats_table(repeats: pd.DataFrame) -> Html:
+    """Runs that were made twice, and how far apart their numbers are.
+
+    Args:
+        repeats: as :func:`sepconv.report.frames.repeats` makes it.
+    """
+    columns: list[Column[Record]] = [
+        Column("run", lambda repeat: repeat["run"].partition("/")[2]),
+        Column("machine", lambda repeat: "the same" if repeat["same_machine"] else "another"),
+        Column("code", lambda repeat: "the same" if repeat["same_code"] else "another"),
+        Column("numbers", lambda repeat: "equal" if repeat["equal"] else "not equal"),
+        Column("accuracy off by", "{accuracy:.2f}".format_map, numeric=True),
+        Column("loss off by", "{loss:.2g}".format_map, numeric=True),
+    ]
+    return table(
+        records_of(repeats),
+        columns,
+        "Runs made twice from the same seed",
+        empty="No run has been made twice yet",
+        group=lambda repeat: repeat["run"].partition("/")[0],
+        layout="one-line",
+    )
+
+
+def _difference(pair: Record) -> str:
+    if not pair["seeds"]:
+        return NOTHING
+    text = _signed(pair["difference"])
+    if pair["seeds"] < MIN_SEEDS:
+        return f"{text}, no interval"
+    return f"{text} ({_signed(pair['low'])} to {_signed(pair['high'])})"
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.2f}".replace("-", "−")
+
+
+def _commit(environment: Environment) -> str:
+    return environment.git_commit[:8] + ("-dirty" if environment.git_commit.endswith("-dirty") else "")

@@ -226,8 +226,8 @@ def test_scoreboard_row():
     ]
     _, *rows = cells(tables.scoreboard([(paper_of(), judged)]), "p: A (2020)")
     assert [row[4] for row in rows] == ["93.00 ± 0.50 %", "2 results missing", "1 of 2 reproduced", "100 parameters"]
-    assert [row[4] for row in rows] == ["3", "0", "0", "–"]
-    assert rows[0][:3] == ["x", "✓ reproduced", "93 %"]
+    assert [row[5] for row in rows] == ["3", "0", "0", "–"]
+    assert rows[0][:4] == ["x", "✓ reproduced", "direct", "93 %"]
 
 
 def test_every_claim_of_the_scoreboard_leads_to_its_card():

@@ -9,7 +9,7 @@ from sepconv.report import frames, tables
 from sepconv.report.markup import Html
 from sepconv.results import store
 from sepconv.results.store import Results
-from sepconv.spec import RUN_METRICS, Budget, Paper, Run
+from sepconv.spec import Budget, Paper, Run
 from sepconv.training import campaign
 from sepconv.verdicts import sentences
 from sepconv.verdicts.judge import judge
@@ -59,7 +59,7 @@ def opening(key: str, results_dir: str, budget: str, train: bool) -> Page:
 
 def needed(papers: Sequence[Paper], budget: str) -> list[Run]:
     """As many seeds as a verdict needs of every experiment whose runs a claim reads, in order of worth."""
-    used = {(p.key, q.of) for p in papers for c in p.claims for q in c.quantities if q.metric in RUN_METRICS}
+    used = {(p.key, q.of) for p in papers for c in p.claims for q in c.quantities if q.definition.source == "run"}
     every = campaign.runs(papers, Budget(budget), range(MIN_SEEDS))
     return [run for run in every if (run.paper, run.experiment.name) in used]
 

@@ -64,7 +64,7 @@ Markdown(
 
 # %% tags=["hide-input"]
 found = store.read_all(Path(results_dir))
-noise = pd.concat([frames.seed_noise(paper, found, frames.WHOLE_BUDGETS) for paper in papers.all_papers()])
+noise = pd.concat([frames.seed_noise(paper, found, frames.shown("paper")) for paper in papers.all_papers()])
 measured = [
     f"- {n.paper}, {n.experiment}, budget {n.budget}: {n.deviation:.2f} points from {n.seeds} seeds"
     for n in noise.itertuples()

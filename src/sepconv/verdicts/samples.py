@@ -214,7 +214,7 @@ def read(run: RunResult, quantity: Quantity) -> float | None:
     """
     metric = quantity.definition
     if quantity.epoch is None:
-        value: float | None = metric.read(_with_settled_averages(run))
+        value: float | None = metric.read(settled(run))
         return value
     if metric.at_epoch is None:
         known = ", ".join(name for name, other in METRICS.items() if other.at_epoch)
@@ -226,7 +226,7 @@ def read(run: RunResult, quantity: Quantity) -> float | None:
     return metric.at_epoch(run.history[quantity.epoch - 1]) if quantity.epoch <= len(run.history) else None
 
 
-def _with_settled_averages(run: RunResult) -> RunResult:
+def settled(run: RunResult) -> RunResult:
     """A run at a shortened budget with its re-estimated accuracies in place of the plain ones, where it has them."""
     if run.budget not in SHORTENED or run.final is None or run.final.reestimated is None:
         return run

@@ -33,6 +33,9 @@ from sepconv import papers
 from sepconv.report import figures, frames, tables
 from sepconv.results import store
 from sepconv.verdicts import calibration
+from sepconv.verdicts.concordance import Outcome
+from sepconv.verdicts.concordance import concordance as concordance_of
+from sepconv.verdicts.judge import judge
 from sepconv.verdicts.rules import ALPHA, LEVELS, MAX_SEEDS
 
 cells = frames.save(calibration.calibrate(simulations), "calibration-rates")
@@ -61,7 +64,7 @@ Markdown(
 
 # %% tags=["hide-input"]
 found = store.read_all(Path(results_dir))
-noise = pd.concat([frames.seed_noise(paper, found, frames.WHOLE_BUDGETS) for paper in papers.all_papers()])
+noise = pd.concat([frames.seed_noise(paper, found, frames.shown("paper")) for paper in papers.all_papers()])
 measured = [
     f"- {n.paper}, {n.experiment}, budget {n.budget}: {n.deviation:.2f} points from {n.seeds} seeds"
     for n in noise.itertuples()
@@ -169,6 +172,25 @@ Markdown(
     f"From {few['seeds'].iloc[0]} seeds, the least that any verdict rests on, true orders are found in:\n\n"
     + "\n".join(lines)
 )
+
+# %% [markdown]
+# ## Did indications come true?
+#
+# Complete runs under compressed schedules may *indicate* an order and never decide it ([](../methods) has the rules). Whether they can be
+# trusted is not simulated but counted: of the claims that the papers' own schedules decided, how often was the same indicated?
+# {download}`CSV <data/calibration-concordance.csv>`
+
+# %% tags=["hide-input"]
+judged = [judgement for paper in papers.all_papers() for judgement in judge(paper, found)]
+concordance = frames.save(concordance_of(judged), "calibration-concordance")
+outcomes = concordance["outcome"].value_counts()
+Markdown(
+    f"**{outcomes.get(Outcome.AGREES, 0)} of {outcomes.drop(Outcome.OPEN, errors='ignore').sum()} indications agreed with the verdict.** "
+    f"In {outcomes.get(Outcome.OPEN, 0)} further claims the compressed schedules left the order open."
+)
+
+# %% tags=["hide-input"]
+tables.concordance_table(concordance)
 
 # %% [markdown]
 # ## What this does not cover

@@ -39,8 +39,9 @@ found, budgets = store.read_all(Path(results_dir)), frames.shown(budget)
 #
 # A line joins networks that see the same images, with or without the same augmentation. **Filled** points are runs of a paper's
 # whole schedule, **hollow** ones of a shorter budget: complete schedules in fewer epochs. Compare filled with filled and
-# hollow with hollow, and only along a line. Across lines recipes, epochs and images differ. At the shorter budgets networks without
-# batch norm look better than they are beside the others, whose running averages have not settled. The controlled comparison, one recipe for all, is still to be run.
+# hollow with hollow, and only along a line. Across lines recipes, epochs and images differ. At the shorter
+# budgets batch norm is re-estimated, since its running averages have not settled. The controlled comparison, one recipe for all, is still
+# to be run.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-costs", "caption": "Test accuracy (mean over seeds) against parameters, mult-adds for one image, and bytes that one training step holds at the recipe's batch size. {download}`CSV <data/comparison-costs.csv>`"}, "image": {"alt": "Three scatter plots of test accuracy against parameters, mult-adds and bytes of a training step, on logarithmic axes"}}
 costs = frames.save(frames.costs(papers.all_papers(), found, budgets), "comparison-costs")
@@ -145,5 +146,4 @@ precisions = frames.save(frames.precisions(papers.all_papers(), found, budgets),
 tables.precision_table(precisions)
 
 # %% [markdown]
-# {download}`CSV <data/comparison-precision.csv>`. At the shorter budgets a network with batch norm is evaluated with running averages
-# that have not settled, so its accuracy varies from one run to the next by more than any precision can explain.
+# {download}`CSV <data/comparison-precision.csv>`. At the shorter budgets batch norm is re-estimated, as [](../methods) says.

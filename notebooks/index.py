@@ -57,8 +57,8 @@ tables.scoreboard(judged)
 #
 # A claim about trained networks is judged by the 95 % interval of the mean over seeds. Inside what the criterion allows it is
 # reproduced, outside it is not, and across the border it is **inconclusive**. Only runs of the paper's whole schedule count. As
-# long as they are missing, the claim is **not tested at this budget**; what shorter runs suggest stands on its card in grey and
-# counts for nothing. [](how-to-read-a-verdict) says it in full.
+# long as they are missing, the claim is **not tested at this budget**; what complete runs of a shortened schedule
+# **indicate** stands on its card and counts for nothing. [](how-to-read-a-verdict) says it in full.
 #
 # *Not reproduced* speaks of a sentence and not of its authors: what they left open, and we had to choose, may be what differs. Those
 # choices are all listed under [](departures).
@@ -72,7 +72,7 @@ wanted = pages.needed(papers.all_papers(), Budget.PAPER)
 missing = pages.missing(wanted, found)
 Markdown(
     f"**{len(untested)} of {sum(len(paper.claims) for paper in papers.all_papers())} claims are not tested.** They rest "
-    f"on training at the papers' own budget: {len(wanted)} runs, {MIN_SEEDS} seeds of each experiment, of which "
+    f"on training at the papers' own budget: {len(wanted)} runs, {MIN_SEEDS} seeds of each experiment that they read, of which "
     f"{len(missing)} are missing, and on times, which are only taken from accelerators."
 )
 

@@ -83,7 +83,7 @@ tables.side_by_side("Table 1: model specifications", list(table1), table1.itertu
 
 # %% [markdown]
 # **Table 2.** Training accuracy is that of the last epoch over its own augmented images, which is why it can be below the accuracy on
-# plain test images. A number from another budget than the paper's says little: it comes from a few epochs on a fraction of the images.
+# plain test images. A number from another budget than the paper's says little: it comes from a schedule of a few epochs.
 
 # %% tags=["hide-input"]
 metrics = {"Training Accuracy": "train_accuracy", "Testing Accuracy": "test_accuracy"}

@@ -47,8 +47,8 @@ rates = pd.concat([frames.learning_rates(paper) for paper in papers.all_papers()
 figures.learning_rates(frames.save(rates, "training-learning-rates"))
 
 # %% [markdown]
-# A budget below the paper's own keeps the shape of a warm-up schedule and squeezes it into its fewer epochs, while a factor for each epoch
-# stays what it is.
+# The budgets `short` and `double` compress these schedules so that they end at the same learning rate: a warm-up keeps its share of the epochs,
+# at least one, and a decay per epoch is raised to the power that keeps the last epoch's rate.
 
 # %% [markdown]
 # ## Augmentation

@@ -74,9 +74,8 @@ Markdown(
 # %% [markdown]
 # ## The curves
 #
-# The grey line is what the authors' notebooks printed, one run of each network. Ours lie over it, where there are any; runs of a smaller
-# budget train on a small part of the images for a few epochs, and stand at the left edge. They show that the program runs, not
-# whether the curves agree. The paper plots the training loss and the accuracy on the test split, which it calls validation accuracy.
+# The grey line is what the authors' notebooks printed, one run of each network. Ours lie over it, where there are any; runs of a shorter
+# budget go through a compressed schedule and end at the left edge, so their curves need not agree. The paper plots the training loss and the accuracy on the test split, which it calls validation accuracy.
 # The *test* loss that the notebooks print is not shown: it is a little too large throughout, since a sum over batches is divided by the
 # index of the last batch and not by their number.
 
@@ -117,7 +116,7 @@ ratios = frames.save(frames.ratios(paper, found, papers.printed(paper, "times"),
 figures.ratios(ratios, "ConvNet ÷ DepthwiseConvNet", {"mult-adds": conv.mult_adds / dw.mult_adds})
 
 # %% [markdown]
-# The table holds what decides. In seconds, what a CPU or a smaller budget took stands in grey on the cards of these claims.
+# The table holds what decides.
 
 # %% tags=["hide-input"]
 tables.times_table(page.judgements, found)

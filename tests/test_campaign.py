@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from factories import ENVIRONMENT, result_of, smoke
+from factories import ENVIRONMENT, result_of, smoke, throughput_of
 from sepconv.papers import all_papers, paper
 from sepconv.results import store
 from sepconv.results.records import CostResult, Environment, ResultError
@@ -137,6 +137,39 @@ def test_the_guess_is_at_the_speed_of_the_same_papers_networks():
         costs=(cost_of("conv", 100), cost_of("dsc", 250), cost_of("small", 50, "islam2022")),
     )
     assert campaign.estimate(smoke(experiment="dsc"), found, CPU) == Estimate(pytest.approx(20 * 4 / 3), guessed=True)
+
+
+@pytest.mark.parametrize(
+    ("measured", "wanted", "equal"),
+    [
+        ("yu2021/cifar10-dw", "yu2021/cifar100-dw", True),
+        ("islam2022/small", "islam2022/small-adam", True),
+        ("islam2022/small", "islam2022/small-batch-128", True),
+        ("islam2022/small", "islam2022/small-k3", False),
+        ("tseng2020/conv", "tseng2020/da-conv", False),  # augmentation takes time too
+        ("tseng2020/conv", "tseng2020/conv-bf16", False),
+    ],
+)
+def test_the_estimate_is_from_the_fastest_experiment_with_an_equal_network(measured, wanted, equal):
+    measured, wanted = (
+        Run(key, paper(key).experiment(name), Budget.SMOKE, 0) for key, name in (measured.split("/"), wanted.split("/"))
+    )
+    slow, fast = result_of(wanted, train_seconds=8), result_of(measured, train_seconds=4)
+    own = campaign.estimate_seconds(wanted, Results(runs=(slow,)), CPU)
+    assert campaign.estimate_seconds(wanted, Results(runs=(slow, fast)), CPU) == pytest.approx(
+        own / (2 if equal else 1)
+    )
+    lent = campaign.estimate_seconds(wanted, Results(runs=(fast,)), CPU)
+    assert lent == (pytest.approx(own / 2) if equal else None)
+
+
+def test_throughputs_count_for_equal_networks_too():
+    timed = throughput_of(seconds=(2.0, 1.0, 4.0), experiment="cifar10-dw").model_copy(update={"paper": "yu2021"})
+    wanted = Run("yu2021", paper("yu2021").experiment("cifar100-dw"), Budget.SMOKE, 0)
+    expected = 2 * 2 * 4 / 3  # two epochs of 256 images and their evaluation, at 256 images in the median of 2 s
+    assert campaign.estimate_seconds(wanted, Results(throughputs=(timed,)), CPU) == pytest.approx(expected)
+    foreign = timed.model_copy(update={"paper": "unknown"})
+    assert campaign.estimate_seconds(wanted, Results(throughputs=(foreign,)), CPU) is None
 
 
 def on_cores(result, cores):

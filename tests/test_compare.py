@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup
 from factories import A, B, claim, cost_of, paper_of, result_of, run_of, runs_of, timed
 from sepconv import cli, papers
 from sepconv.report import build, gates, markup, tables, terminal
+from sepconv.report.terminal import comparison_lines
 from sepconv.results import store
 from sepconv.results.store import Results
 from sepconv.spec import Agreement, Budget, Consistent, Equal, Number, Pair, Quantity, RatioWithin, Run, Within, higher
@@ -123,6 +124,24 @@ def test_seconds_of_one_network_alone_are_not_compared():
     ours = Results(runs=timed(A, (1, 2, 3)) + timed(B, (1, 1, 2)))
     (comparison,) = compare.compare(paper_of(claim(TIMES, "ratio")), ours, Results(runs=timed(A, (1, 2, 3))))
     assert comparison.shared == ()
+
+
+def test_another_grade_of_evidence_is_named_where_they_have_some():
+    order = paper_of(claim(higher("test_accuracy", of="a", than="b"), "order"))
+    direct = Results(runs=runs_of(A, (70, 71, 72)) + runs_of(B, (60, 61, 62.5)))
+    shortened = [
+        run
+        for budget in (Budget.SHORT, Budget.DOUBLE)
+        for run in runs_of(A, (60, 61, 62), budget=budget) + runs_of(B, (70, 71, 72.5), budget=budget)
+    ]
+    for theirs, lines in (
+        (Results(runs=tuple(shortened)), ["p.claim-0: evidence direct here, indicated not as claimed there"]),
+        (direct, []),
+        (Results(), []),
+    ):
+        compared = compare.compare(order, direct, theirs)
+        assert [line for line in comparison_lines(compared, ()) if "evidence" in line] == lines
+        assert not any(c.changed for c in compared)
 
 
 # --- what is left out ------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 from factories import ENVIRONMENT, result_of
 from sepconv import papers
 from sepconv.report import frames
-from sepconv.results.records import CostResult, Final, LatencyResult, Layer
+from sepconv.results.records import CostResult, Final, LatencyResult, Layer, Reestimated
 from sepconv.results.store import Results
 from sepconv.spec import Budget, Run, SpecError
 
@@ -96,6 +96,16 @@ def test_costs_take_the_largest_budget():
     assert (first["experiment"], first["budget"], first["accuracy"], first["num_params"]) == ("conv", "paper", 80, 7)
     assert (first["group"], first["convolution"]) == ("tseng2020, CIFAR-10", "standard")
     assert (second["group"], second["convolution"]) == ("tseng2020, CIFAR-10, augmented", "depthwise separable")
+
+
+def test_accuracies_of_shortened_runs_are_those_with_re_estimated_batch_norm():
+    counted = (cost("tseng2020", "dsc"),)
+    for budget, expected in ((Budget.SHORT, 80), (Budget.PAPER, 50)):
+        ran = run("dsc", budget=budget)
+        final = ran.final.model_copy(update={"reestimated": Reestimated(val_accuracy=79, test_accuracy=80)})
+        results = Results(runs=(ran.model_copy(update={"final": final}),), costs=counted)
+        assert list(frames.costs([TSENG], results, [budget])["accuracy"]) == [expected]
+        assert list(frames.accuracies(TSENG, results, ["dsc"], [budget])["test_accuracy"]) == [expected]
 
 
 def test_costs_leave_out_what_is_no_network_of_its_own():

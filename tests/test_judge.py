@@ -27,6 +27,7 @@ from factories import (
 )
 from sepconv import papers
 from sepconv.metrics import METRICS, Metric, latency
+from sepconv.results.records import Reestimated
 from sepconv.results.store import Results
 from sepconv.spec import (
     Agreement,
@@ -45,8 +46,9 @@ from sepconv.spec import (
     higher,
 )
 from sepconv.verdicts import calibration, rules, samples, sentences, stats
+from sepconv.verdicts.concordance import concordance
 from sepconv.verdicts.judge import export, judge, questions
-from sepconv.verdicts.rules import Verdict
+from sepconv.verdicts.rules import Direction, Grade, Verdict
 
 INSIDE, OUTSIDE, ACROSS = (93.0, 93.1, 92.9), (90.0, 90.1, 89.9), (93.0, 94.5, 93.2)  # against 93 ± 1
 
@@ -319,21 +321,145 @@ def test_other_papers_and_budgets_do_not_count():
     assert (found.runs, found.set_aside) == ((), ())
 
 
-def test_a_smaller_budget_is_a_hint():
-    found = order(runs=runs_of(A, (50, 51, 52), budget=Budget.SHORT) + runs_of(B, (40, 41, 42), budget=Budget.SHORT))
-    assert found.verdict is Verdict.NOT_TESTED
-    assert found.hint.startswith("At the budget short (does not count): test accuracy, a − b: 10.00 points")
-    assert "as claimed" in found.hint
-    assert value().hint == ""
-
-
-def test_times_of_a_cpu_are_a_hint_only():
+def test_times_of_a_cpu_decide_nothing_and_indicate_nothing():
     check = higher("epoch_seconds", of="a", than="b")
     on_cpu = {"environment": environment("Xeon", accelerator=False)}
     found = judge_one(check, "order", runs=timed(A, (20, 21, 22), **on_cpu) + timed(B, (10, 10.1, 10.2), **on_cpu))
     assert found.verdict is Verdict.NOT_TESTED
     assert found.set_aside[0] == "p/a/paper-seed-0 (timed on a CPU)"
-    assert found.hint.startswith("At the paper's budget on a CPU (does not count)")
+    assert (found.grade, found.indication) == (Grade.NONE, None)
+
+
+# --- grades of evidence ----------------------------------------------------------------------------------------------
+
+AHEAD, BEHIND, NEAR = (70.0, 71.0, 72.0), (60.0, 61.5, 62.0), (70.5, 70.5, 72.5)
+
+
+def shortened(short, double, budgets=(Budget.SHORT, Budget.DOUBLE)):
+    """Runs of A and B at both budgets: the accuracies of each at ``short`` and at ``double``."""
+    return tuple(
+        run
+        for budget, sides in zip(budgets, (short, double), strict=True)
+        for experiment, accuracies in zip((A, B), sides, strict=True)
+        for run in runs_of(experiment, accuracies, budget=budget)
+    )
+
+
+@pytest.mark.parametrize(
+    ("short", "double", "direction", "reason"),
+    [
+        ((AHEAD, BEHIND), (AHEAD, BEHIND), "as claimed", "at the budget short, test accuracy, a − b: 9.83 points"),
+        ((BEHIND, AHEAD), (BEHIND, AHEAD), "not as claimed", "at the budget double, test accuracy, a − b: −9.83"),
+        ((AHEAD, BEHIND), (BEHIND, AHEAD), "open", "the directions differ: at the budget short"),
+        ((AHEAD, NEAR), (AHEAD, BEHIND), "open", "an interval at the budget short is not clear of zero"),
+        ((AHEAD, BEHIND), (AHEAD, NEAR), "open", "an interval at the budget double is not clear of zero"),
+        ((AHEAD, BEHIND), (AHEAD[:2], BEHIND), "open", "2 of 3 seeds at the budget double"),
+        ((AHEAD, BEHIND), ((), ()), "open", "0 of 3 seeds at the budget double"),
+        (((), ()), (AHEAD, BEHIND), "open", "0 of 3 seeds at the budget short"),
+    ],
+)
+def test_an_order_is_indicated_by_both_shortened_budgets_or_open(short, double, direction, reason):
+    found = order(runs=shortened(short, double))
+    assert found.verdict is found.holm_verdict is Verdict.NOT_TESTED
+    assert found.p_value is None
+    assert found.indication.direction == direction
+    assert found.indication.reason.startswith(reason) or f"; {reason}" in found.indication.reason
+    assert found.grade is (Grade.NONE if direction == "open" else Grade.INDICATED)
+    assert found.runs == ()
+    assert len(found.indication.runs) == sum(min(len(a), len(b)) for a, b in (short, double)) * 2
+
+
+def test_smoke_runs_indicate_nothing():
+    found = order(runs=shortened((AHEAD, BEHIND), (AHEAD, BEHIND), budgets=(Budget.SMOKE, Budget.SHORT)))
+    assert found.indication.direction is Direction.OPEN
+    assert sentences.indication(found).startswith("Compressed schedules leave the order open: 0 of 3 seeds at the")
+
+
+def test_an_indication_stands_beside_a_verdict_and_changes_none():
+    direct = runs_of(A, BEHIND) + runs_of(B, AHEAD)
+    alone, both = order(runs=direct), order(runs=direct + shortened((AHEAD, BEHIND), (AHEAD, BEHIND)))
+    assert alone.verdict is Verdict.NOT_REPRODUCED
+    assert both.indication.direction is Direction.AS_CLAIMED
+    assert replace(both, indication=None) == replace(alone, indication=None)
+    assert alone.grade is both.grade is Grade.DIRECT
+
+
+@pytest.mark.parametrize(
+    ("check", "kind"),
+    [
+        (ACCURACY, "value"),
+        (DifferenceWithin(Pair(Quantity("test_accuracy", "a"), Quantity("test_accuracy", "b")), 2, 5), "value"),
+        (higher("settling_epoch", of="a", than="b"), "order"),
+        (higher("total_seconds", of="a", than="b"), "order"),
+        (Ordered((Pair(Quantity("val_accuracy", "a", epoch=2), Quantity("val_accuracy", "b", epoch=2)),)), "order"),
+        (higher("num_params", of="a", than="b"), "order"),
+    ],
+)
+def test_only_orders_of_accuracies_are_indicated(check, kind):
+    found = judge_one(check, kind, runs=shortened((AHEAD, BEHIND), (AHEAD, BEHIND)))
+    assert (found.grade, found.indication) == (Grade.NONE, None)
+
+
+def test_counts_are_direct_evidence():
+    costs = (cost_of(A, num_params=2), cost_of(B, num_params=1))
+    assert judge_one(higher("num_params", of="a", than="b"), "order", costs=costs).grade is Grade.DIRECT
+
+
+def test_one_order_of_several_that_is_reversed_reverses_the_claim():
+    check = Ordered(
+        (*higher("test_accuracy", of="a", than="b").pairs, *higher("test_accuracy", of="a", than="c").pairs)
+    )
+    third = [run for budget in (Budget.SHORT, Budget.DOUBLE) for run in runs_of(C, (80.0, 81.5, 82), budget=budget)]
+    found = judge_one(check, "order", runs=(*shortened((AHEAD, BEHIND), (AHEAD, BEHIND)), *third))
+    assert found.indication.direction is Direction.REVERSED
+
+
+def test_an_experiment_without_short_epochs_is_judged_all_the_same():
+    paper = paper_of(claim(higher("test_accuracy", of="a", than="b"), "order"))
+    unstated = replace(paper, experiments=tuple(replace(e, short_epochs=None) for e in paper.experiments))
+    (found,) = judge(unstated, Results(runs=shortened((AHEAD, BEHIND), (AHEAD, BEHIND))))
+    assert (found.verdict, found.indication) == (Verdict.NOT_TESTED, None)
+    assert not found.sentence.startswith("Cannot be judged")
+
+
+def settled(run, accuracy):
+    """A run whose accuracies with re-estimated batch norm are these."""
+    final = run.final.model_copy(update={"reestimated": Reestimated(val_accuracy=accuracy, test_accuracy=accuracy)})
+    return run.model_copy(update={"final": final})
+
+
+def test_shortened_runs_are_judged_with_re_estimated_batch_norm_and_runs_at_the_papers_budget_never():
+    unsettled = shortened((BEHIND, AHEAD), (BEHIND, AHEAD))  # plain accuracies point the other way
+    runs = [settled(r, r.final.test_accuracy + (20 if r.experiment == "a" else 0)) for r in unsettled]
+    assert order(runs=unsettled).indication.direction is Direction.REVERSED
+    assert order(runs=tuple(runs)).indication.direction is Direction.AS_CLAIMED
+    at_paper = [settled(run, 10.0) for run in runs_of(A, INSIDE)]
+    assert value(runs=tuple(at_paper)).verdict is Verdict.REPRODUCED
+
+
+def test_the_gap_of_a_shortened_run_is_to_its_re_estimated_accuracy():
+    run = settled(run_of(A, 0, 60.0, budget=Budget.SHORT), 50.0)
+    assert samples.read(run, Quantity("generalisation_gap", "a")) == 10
+    assert samples.read(run, Quantity("train_accuracy", "a")) == 60
+
+
+def test_concordance_holds_indications_against_verdicts():
+    claims = [
+        claim(higher("test_accuracy", of=of, than=than), "order") for of, than in (("a", "b"), ("b", "a"), ("a", "c"))
+    ]
+    direct = runs_of(A, AHEAD) + runs_of(B, BEHIND) + runs_of(C, NEAR)
+
+    def outcomes(runs):
+        frame = concordance(judge(paper_of(*claims), Results(runs=direct + runs)))
+        return dict(frame[["claim", "outcome"]].itertuples(index=False, name=None))
+
+    assert outcomes(()) == {}
+    assert outcomes(shortened((AHEAD, BEHIND), (AHEAD, BEHIND))) == {"p.claim-0": "agrees", "p.claim-1": "agrees"}
+    assert outcomes(shortened((BEHIND, AHEAD), (BEHIND, AHEAD))) == {"p.claim-0": "differs", "p.claim-1": "differs"}
+    assert outcomes(shortened((BEHIND, AHEAD), (AHEAD, BEHIND))) == {"p.claim-0": "left open", "p.claim-1": "left open"}
+
+
+# --- times -----------------------------------------------------------------------------------------------------------
 
 
 def test_times_are_paired_on_one_machine():
@@ -459,7 +585,7 @@ def test_what_never_counts_spoils_no_verdict():
     check = RatioWithin(Pair(Quantity("epoch_seconds", "a"), Quantity("epoch_seconds", "b")), 0, 1)
     zero = [e.model_dump() | {"train_seconds": 0.0} for e in run_of(A, 0, budget=Budget.SMOKE).history]
     found = judge_one(check, "ratio", runs=[run_of(e, 0, budget=Budget.SMOKE, history=zero) for e in (A, B)])
-    assert (found.verdict, found.hint) == (Verdict.NOT_TESTED, "")
+    assert (found.verdict, found.grade) == (Verdict.NOT_TESTED, Grade.NONE)
     assert found.sentence.startswith("Not tested at this budget")
 
 
@@ -654,7 +780,7 @@ def test_export_is_plain_json_and_complete():
     found = Results(runs=runs_of(A, INSIDE), problems=("x.json: damaged",))
     exported = export([paper], found)
     assert json.loads(json.dumps(exported, allow_nan=False)) == exported
-    assert exported["schema_version"] == 2
+    assert exported["schema_version"] == 3
     assert exported["problems"] == ["x.json: damaged"]
     first, second = exported["papers"][0]["claims"]
     assert (first["id"], first["verdict"], first["reported"]) == ("p.claim-0", "reproduced", "93 %")

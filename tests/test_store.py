@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from factories import throughput_of
 from sepconv import files
 from sepconv.results import store
 from sepconv.results.records import CostResult, ResultError, RunResult
@@ -310,6 +311,32 @@ def test_a_run_from_before_ways_were_recorded_is_still_the_same_result(tmp_path)
     path = write_raw(tmp_path, content)
     assert store.read(path) == run_result()
     assert store.write(tmp_path, run_result()) == path  # and not another one
+
+
+def test_a_run_of_a_budget_that_is_gone_is_one_line_and_the_rest_is_read(tmp_path):
+    store.write(tmp_path, run_result(1))
+    write_raw(tmp_path, as_json(run_result(0)) | {"budget": "reduced"}, key="tseng2020/conv/reduced-seed-0")
+    found = store.read_all(tmp_path)
+    assert found.runs == (run_result(1),)
+    (problem,) = found.problems
+    assert problem.startswith("tseng2020/conv/reduced-seed-0.json: run.budget: ")
+    assert "expected smoke, short, double, paper; this budget is gone or never was, delete the file" in problem
+    assert "\n" not in problem
+
+
+def test_times_measured_at_a_budget_that_is_gone_are_still_read(tmp_path):
+    timed = throughput_of().model_copy(update={"budget": "reduced"})
+    path = store.write(tmp_path, timed)
+    assert path.name.startswith("throughput-reduced-")
+    assert store.read_all(tmp_path).throughputs == (timed,)
+
+
+def test_a_run_from_before_batch_norm_was_re_estimated_is_still_the_same_result(tmp_path):
+    content = as_json(run_result())
+    del content["final"]["reestimated"]
+    path = write_raw(tmp_path, content)
+    assert store.read(path) == run_result()
+    assert store.write(tmp_path, run_result()) == path
 
 
 def test_ways_of_depthwise_layers_are_part_of_a_result(tmp_path):

@@ -17,8 +17,9 @@ from sepconv.results.store import Results
 from sepconv.spec import Budget, Equal, Experiment, Optimizer, Pair, Quantity, RatioWithin, Run, Within, higher
 from sepconv.verdicts import attribution
 from sepconv.verdicts.attribution import Cause, Gap
+from sepconv.verdicts.concordance import COLUMNS
 from sepconv.verdicts.judge import judge
-from sepconv.verdicts.rules import Judgement, Part, Verdict
+from sepconv.verdicts.rules import Direction, Grade, Indication, Judgement, Part, Verdict
 from sepconv.verdicts.stats import Interval
 
 COMMITTED = store.read_all(Path(__file__).parents[1] / "results")
@@ -58,7 +59,8 @@ def judgement_of(*parts, **changes):
         missing=(),
         set_aside=(),
         sentence="Reproduced.",
-        hint="",
+        grade=Grade.DIRECT,
+        indication=None,
         more_seeds=None,
         chance=None,
         look=1,
@@ -132,7 +134,14 @@ def test_nothing_in_results_or_specs_becomes_html():
     )  # fmt: skip
     part = part_of(None, label=EVIL, verdict=Verdict.NOT_REPRODUCED)
     judgement = judgement_of(
-        part, part, claim=evil, sentence=EVIL, hint=EVIL, runs=(EVIL,) * 3, missing=(EVIL,) * 3, set_aside=(EVIL,)
+        part,
+        part,
+        claim=evil,
+        sentence=EVIL,
+        indication=Indication(Direction.AS_CLAIMED, EVIL, (EVIL,)),
+        runs=(EVIL,) * 3,
+        missing=(EVIL,) * 3,
+        set_aside=(EVIL,),
     )
     paper = replace(paper_of(evil), title=EVIL)
     run = run_of(A, 0, environment=environment(device=EVIL) | {"backend_version": EVIL, "git_commit": EVIL})
@@ -216,9 +225,9 @@ def test_scoreboard_row():
         judgement_of(part_of(100, exact=True, unit="parameters", sides=(100,))),
     ]
     _, *rows = cells(tables.scoreboard([(paper_of(), judged)]), "p: A (2020)")
-    assert [row[3] for row in rows] == ["93.00 ± 0.50 %", "2 results missing", "1 of 2 reproduced", "100 parameters"]
-    assert [row[4] for row in rows] == ["3", "0", "0", "–"]
-    assert rows[0][:3] == ["x", "✓ reproduced", "93 %"]
+    assert [row[4] for row in rows] == ["93.00 ± 0.50 %", "2 results missing", "1 of 2 reproduced", "100 parameters"]
+    assert [row[5] for row in rows] == ["3", "0", "0", "–"]
+    assert rows[0][:4] == ["x", "✓ reproduced", "direct", "93 %"]
 
 
 def test_every_claim_of_the_scoreboard_leads_to_its_card():
@@ -256,13 +265,39 @@ def test_card_says_where_the_level_is_stricter_than_the_interval_shown():
     assert "look" not in text_of(soup(tables.claim_cards([counted])))
 
 
+def test_scoreboard_shows_the_grade_and_counts_verdicts_only():
+    indicated = judgement_of(
+        verdict=Verdict.NOT_TESTED,
+        holm_verdict=Verdict.NOT_TESTED,
+        grade=Grade.INDICATED,
+        indication=Indication(Direction.REVERSED, "at the budget short, 60 %", ("p/a/short-seed-0",)),
+    )
+    html = tables.scoreboard([(paper_of(), (judgement_of(), indicated))])
+    heading, *rows = cells(html, "T")
+    assert [row[heading.index("evidence")] for row in rows] == ["direct", "indicated not as claimed"]
+    counts = dict(cells(html, "Verdicts on each paper")[1:])
+    assert {verdict.strip("✓✗?– "): count for verdict, count in counts.items() if count != "–"} == {
+        "reproduced": "1",
+        "not tested at this budget": "1",
+        "claims": "2",
+    }
+
+
+def test_concordance_says_what_came_true():
+    frame = pd.DataFrame([("p", "p.x", "as claimed", "not reproduced", "differs")], columns=COLUMNS)
+    _, group, row = cells(tables.concordance_table(frame))
+    assert (group, row) == (["p"], ["p.x", "as claimed", "not reproduced", "differs"])
+    assert "is decided by the paper’s own yet" in tables.concordance_table(frame[:0]).text
+
+
 def test_card_says_it_all():
     judgement = judgement_of(
         part_of(93.0, 92.5, 93.5, bootstrap=Interval(93.0, 92.6, 93.4, 3)),
         claim=replace(judgement_of().claim, because="the reading"),
         runs=("p/a/paper-seed-0",),
         set_aside=("p/a/paper-seed-1 (other epochs)",),
-        hint="At the reduced budget (does not count): 60 %.",
+        grade=Grade.INDICATED,
+        indication=Indication(Direction.AS_CLAIMED, "at the budget short, 60 %", ("p/a/short-seed-0",)),
     )
     card = soup(tables.claim_cards([judgement])).article
     entries = dict(zip([t.text for t in card("dt")], [d.get_text(" ", strip=True) for d in card("dd")], strict=True))
@@ -274,13 +309,16 @@ def test_card_says_it_all():
         "Because": "the reading",
         "Reported": "93 %",
         "Reproduced": "accuracy of a: 93.00 ± 0.50 % (n = 3; bootstrap 92.60 to 93.40)",
+        "Evidence": "indicated as claimed",
         "Judged at": "look 1 of 8, two-sided level 0.05",
         "Runs": "p/a/paper-seed-0",
         "Recipe": "a",
         "Not counted": "p/a/paper-seed-1 (other epochs)",
     }
     assert card.select_one(".sc-sentence").text == "Reproduced."
-    assert "does not count" in card.select_one(".sc-hint").text
+    assert card.select_one(".sc-indication").text == (
+        "Compressed schedules indicate the order as claimed, which decides nothing: at the budget short, 60 %."
+    )
 
 
 def test_card_names_every_missing_run():

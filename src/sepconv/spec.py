@@ -63,6 +63,7 @@ IMAGE_SHAPES: dict[Dataset, tuple[int, int, int]] = {
 CLASSES: dict[Dataset, int] = {"cifar10": 10, "cifar100": 100, "imagenet": 1000}
 TEST_IMAGES = 10_000  # of CIFAR-10 and CIFAR-100 alike
 TRAIN_IMAGES = 50_000
+REESTIMATION_IMAGES = 8_192  # training images, unaugmented, from which batch norm's statistics are re-estimated
 
 
 # --- experiments -----------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from sepconv.verdicts import sentences
 from sepconv.verdicts.rules import Judgement, Verdict
 
 T = TypeVar("T")
@@ -80,8 +81,8 @@ _CARD = _TEMPLATES.from_string("""\
 {% endfor %}
 </dl>
 <p class="sc-sentence">{{ sentence }}</p>
-{% if hint %}
-<p class="sc-hint">{{ hint }}</p>
+{% if indication %}
+<p class="sc-indication">{{ indication }}</p>
 {% endif %}
 </article>
 """)
@@ -156,14 +157,14 @@ def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def card(judgement: Judgement, entries: Iterable[tuple[str, str]]) -> Markup:
-    """One claim: quote, what ``entries`` say of it (term and description), sentence, hint."""
+    """One claim: quote, what ``entries`` say of it (term and description), sentence, what is indicated."""
     return Markup(
         _CARD.render(
             claim=judgement.claim,
             verdicts=verdicts(judgement),
             entries=list(entries),
             sentence=judgement.sentence,
-            hint=judgement.hint,
+            indication=sentences.indication(judgement),
         )
     )
 

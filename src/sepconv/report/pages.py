@@ -58,8 +58,10 @@ def opening(key: str, results_dir: str, budget: str, train: bool) -> Page:
 
 
 def needed(papers: Sequence[Paper], budget: str) -> list[Run]:
-    """As many seeds of every experiment at ``budget`` as a verdict needs, in order of worth."""
-    return campaign.runs(papers, Budget(budget), range(MIN_SEEDS))
+    """As many seeds as a verdict needs of every experiment whose runs a claim reads, in order of worth."""
+    used = {(p.key, q.of) for p in papers for c in p.claims for q in c.quantities if q.definition.source == "run"}
+    every = campaign.runs(papers, Budget(budget), range(MIN_SEEDS))
+    return [run for run in every if (run.paper, run.experiment.name) in used]
 
 
 def train_missing(wanted: Iterable[Run], folder: Path) -> list[str]:

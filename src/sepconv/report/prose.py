@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sepconv.spec import Paper, to_json
-from sepconv.verdicts.rules import ALPHA
+from sepconv.spec import REESTIMATION_IMAGES, Paper, to_json
+from sepconv.verdicts.rules import ALPHA, LEVELS
 from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.stats import CONFIDENCE
 
@@ -36,7 +36,7 @@ _NAMES = re.compile(
 
 def known_numbers(papers: Iterable[Paper]) -> frozenset[float]:
     """Every number in the papers' specs, and those of the rules by which claims are judged."""
-    rules = {100 * CONFIDENCE, 100 * ALPHA, float(MIN_SEEDS)}
+    rules = {100 * CONFIDENCE, 100 * ALPHA, float(MIN_SEEDS), *LEVELS, float(REESTIMATION_IMAGES)}
     return frozenset(rules.union(*(_numbers(to_json(paper)) for paper in papers)))
 
 

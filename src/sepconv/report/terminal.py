@@ -6,20 +6,20 @@ import pandas as pd
 
 from sepconv.verdicts.compare import ComparedNumber, Comparison, by_number
 from sepconv.verdicts.rules import Judgement
-from sepconv.verdicts.sentences import counts, describe_part, listed, number
+from sepconv.verdicts.sentences import counts, describe_part, evidence, indication, listed, number
 
 
 def judgement_lines(judgements: Sequence[Judgement]) -> Iterator[str]:
-    """One line a claim, hints below it, and the paper's count of verdicts at the end."""
+    """One line per claim with its grade of evidence, below it what is indicated, and last the count of verdicts."""
     for judgement in judgements:
-        yield f"{judgement.claim.id:36} {judgement.sentence}"
-        if judgement.hint:
-            yield f"{'':36} {judgement.hint}"
+        yield f"{judgement.claim.id:36} [{evidence(judgement)}] {judgement.sentence}"
+        if indicated := indication(judgement):
+            yield f"{'':36} {indicated}"
     yield counts(judgements)
 
 
 def comparison_lines(comparisons: Sequence[Comparison], set_aside: Sequence[str]) -> Iterator[str]:
-    """Changed verdicts first; then every number that both have, and where one more run of ours was to be expected.
+    """Changed verdicts and grades first; then every number that both have, and where one more run of ours would lie.
 
     ``set_aside`` names what they have and ours cannot be compared with.
     """
@@ -29,6 +29,9 @@ def comparison_lines(comparisons: Sequence[Comparison], set_aside: Sequence[str]
             yield f"  the paper reports: {comparison.claim.reported}"
             yield from (f"  ours: {describe_part(part)}" for part in comparison.ours.parts)
             yield from (f"  theirs: {describe_part(part)}" for part in comparison.theirs.parts)
+    yield from (
+        f"{c.claim.id}: evidence {evidence(c.ours)} here, {evidence(c.theirs)} there" for c in comparisons if c.regraded
+    )
     for paper in dict.fromkeys(comparison.ours.paper for comparison in comparisons):
         numbers = by_number(c for c in comparisons if c.ours.paper == paper)
         yield from (_row_line(row, claims) for row, claims in numbers.items() if row.theirs)

@@ -192,7 +192,7 @@ class CostResult(_Model):
         return f"{self.paper}/{self.experiment}/cost"
 
 
-# Times say how many images they are of, and stay what they are when a budget goes: `reduced` was one until version 1.1.
+# Times say how many images they are of, and stay what they are when a budget goes: `reduced` was one in version 0.1.
 MeasuredBudget = Budget | Literal["reduced"]
 BatchNorm = Literal["inference", "training"]
 Transfer = Literal["device", "host"]

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,13 +20,15 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryFile
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from sepconv.environment import available_cores
+from sepconv.papers import all_papers
 from sepconv.results.records import Environment, ResultError, RunResult
 from sepconv.results.store import Results, find_run, read_all, write
-from sepconv.spec import Budget, Paper, Run, SpecError, Stage
+from sepconv.spec import IMAGE_SHAPES, Budget, Paper, Run, SpecError, Stage, canonical_json
 from sepconv.training.checkpoint import discard
 from sepconv.training.progress import Display, displays, into_pipe, show
 
@@ -212,8 +214,11 @@ def check_workers(workers: int, device: Device) -> None:
 
 
 def estimate_seconds(run: Run, results: Results, device: Device) -> float | None:
-    """Seconds that ``run`` would take on ``device``, from the fastest median epoch measured there; None if unknown."""
-    per_image = _seconds_per_image(results, device).get((run.paper, run.experiment.name))
+    """Seconds that ``run`` would take on ``device``, from the fastest median epoch measured there; None if unknown.
+
+    Any experiment's epoch counts that trains an equal network on images of the same size.
+    """
+    per_image = _seconds_per_image(results, device).get(_workload(run.spec))
     return None if per_image is None else per_image * _images(run)
 
 
@@ -234,8 +239,12 @@ def estimate(run: Run, results: Results, device: Device) -> Estimate | None:
     if (seconds := estimate_seconds(run, results, device)) is not None:
         return Estimate(seconds, guessed=False)
     costs = {(c.paper, c.experiment): c.mult_adds for c in results.costs}
-    measured = _seconds_per_image(results, device)
-    speeds = {experiment: measured[experiment] / costs[experiment] for experiment in measured.keys() & costs.keys()}
+    measured, workloads = _seconds_per_image(results, device), _workloads()
+    speeds = {
+        experiment: measured[workload] / costs[experiment]
+        for experiment, workload in workloads.items()
+        if experiment in costs and workload in measured
+    }
     alike = [speed for (paper, _), speed in speeds.items() if paper == run.paper] or list(speeds.values())
     own = costs.get((run.paper, run.experiment.name))
     return Estimate(median(alike) * own * _images(run), guessed=True) if alike and own else None
@@ -273,14 +282,14 @@ def _fastest_workers(queue: Sequence[Run], results: Results, device: Device) -> 
         return
     measured = {n: _seconds_per_image(results, device.share(n)) for n in numbers}
     unknown = []
-    for paper, experiment in dict.fromkeys((run.paper, run.experiment.name) for run in queue):
-        seconds = {n: measured[n][paper, experiment] / n for n in numbers if (paper, experiment) in measured[n]}
+    for name, workload in {f"{run.paper}/{run.experiment.name}": _workload(run.spec) for run in queue}.items():
+        seconds = {n: measured[n][workload] / n for n in numbers if workload in measured[n]}
         if len(seconds) < 2:
-            unknown.append(f"{paper}/{experiment}")
+            unknown.append(name)
             continue
         best, second = sorted(seconds, key=lambda n: seconds[n])[:2]
         gain = seconds[second] / seconds[best]
-        yield f"Fastest by measurement for {paper}/{experiment}: --workers {best}, {gain:.2f} times --workers {second}"
+        yield f"Fastest by measurement for {name}: --workers {best}, {gain:.2f} times --workers {second}"
     if unknown:
         yield f"Not measured at two numbers of workers: {', '.join(unknown)}"
 
@@ -303,17 +312,39 @@ def this_device() -> Device:
     return Device.of(Environment.model_validate_json(asked.stdout.splitlines()[-1]))
 
 
-def _seconds_per_image(results: Results, device: Device) -> dict[tuple[str, str], float]:
-    """Training seconds an image of every paper's experiment measured on ``device``: of its fastest measurement."""
-    rates: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+def _seconds_per_image(results: Results, device: Device) -> dict[bytes, float]:
+    """Training seconds per image of every workload measured on ``device``: of its fastest measurement."""
+    rates: defaultdict[bytes, list[float]] = defaultdict(list)
     for run in results.runs:
         if device.is_like(Device.of(run.environment)) and run.history:
             seconds = median(epoch.train_seconds for epoch in run.history)
-            rates[run.paper, run.experiment].append(seconds / run.spec["scale"]["train_images"])
+            rates[_workload(run.spec)].append(seconds / run.spec["scale"]["train_images"])
+    workloads = _workloads()
     for bench in results.throughputs:
-        if device.is_like(Device.of(bench.environment)) and "engine" in bench.loops:
-            rates[bench.paper, bench.experiment].append(median(bench.loops["engine"].seconds) / bench.images)
-    return {experiment: min(measured) for experiment, measured in rates.items()}
+        workload = workloads.get((bench.paper, bench.experiment))
+        if workload and device.is_like(Device.of(bench.environment)) and "engine" in bench.loops:
+            rates[workload].append(median(bench.loops["engine"].seconds) / bench.images)
+    return {workload: min(measured) for workload, measured in rates.items()}
+
+
+def _workload(spec: Mapping[str, Any]) -> bytes:
+    """What the time of training on one image depends on, of a run's spec: equal for experiments that take equally long.
+
+    The number of classes, the optimizer and the size of a batch matter too little to be told apart.
+    """
+    recipe = spec["recipe"]
+    image = IMAGE_SHAPES[spec["dataset"]]
+    return canonical_json([spec["network"], image, recipe["augment"], recipe["precision"]])
+
+
+def _workloads() -> dict[tuple[str, str], bytes]:
+    """The workload of every experiment that is trained."""
+    return {
+        (paper.key, experiment.name): _workload(Run(paper.key, experiment, Budget.PAPER, seed=0).spec)
+        for paper in all_papers()
+        for experiment in paper.experiments
+        if experiment.recipe
+    }
 
 
 def _images(run: Run) -> float:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from sepconv import environment
 from sepconv.networks import build, fast_layers
 from sepconv.results.records import Epoch, Final, Reestimated, RunResult, Seconds
-from sepconv.spec import Run, SpecError
+from sepconv.spec import REESTIMATION_IMAGES, Run, SpecError
 from sepconv.training import checkpoint, data
 from sepconv.training.checkpoint import Checkpoint, CheckpointError, Stopped
 from sepconv.training.progress import hidden
@@ -27,8 +27,6 @@ if keras.backend.backend() == "jax":
     from sepconv.training.engine_jax import Engine as Engine
 else:
     from sepconv.training.engine_tensorflow import Engine as Engine  # type: ignore[assignment]  # the same interface
-
-REESTIMATION_IMAGES = 8_192  # training images, unaugmented, from which batch norm's statistics are re-estimated
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

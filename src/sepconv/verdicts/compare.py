@@ -6,9 +6,9 @@ from math import inf
 
 from sepconv.results.store import Results
 from sepconv.spec import Budget, Claim, InputError, Paper, Quantity
-from sepconv.verdicts import stats
+from sepconv.verdicts import sentences, stats
 from sepconv.verdicts.judge import Answer, Question, answer, judge, questions
-from sepconv.verdicts.rules import Judgement, Verdict
+from sepconv.verdicts.rules import Grade, Judgement, Verdict
 from sepconv.verdicts.samples import Selection, data_of
 from sepconv.verdicts.stats import Interval
 
@@ -45,6 +45,12 @@ class Comparison:
         """Both could test the claim, and the verdicts differ."""
         verdicts = {self.ours.verdict, self.theirs.verdict}
         return Verdict.NOT_TESTED not in verdicts and len(verdicts) == 2
+
+    @property
+    def regraded(self) -> bool:
+        """They have evidence too, of another grade than ours, or both have indications that point different ways."""
+        theirs = self.theirs.grade is not Grade.NONE
+        return theirs and sentences.evidence(self.ours) != sentences.evidence(self.theirs)
 
     @property
     def shared(self) -> tuple[ComparedNumber, ...]:

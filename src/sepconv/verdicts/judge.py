@@ -6,6 +6,9 @@ count (:mod:`sepconv.verdicts.samples`), and the answers are decided by the rule
 - reproduced if every number is inside its limits, not reproduced as soon as one is outside (corrected for the number of
   comparisons), whatever else is still missing;
 - else not tested, if a number has no value at the paper's budget at all; else inconclusive.
+
+Beside the verdict, an order of accuracies may be indicated by complete runs under compressed schedules. That decides
+nothing: networks change places while they train, so a short schedule can show another order than the paper's own.
 """
 
 from collections.abc import Sequence
@@ -16,6 +19,7 @@ from typing import Any, assert_never
 
 from sepconv.results.store import Results
 from sepconv.spec import (
+    SHORTENED,
     Budget,
     Check,
     Claim,
@@ -33,21 +37,16 @@ from sepconv.spec import (
     to_json,
 )
 from sepconv.verdicts import rules, sentences, stats
-from sepconv.verdicts.rules import ALPHA, Evidence, Judgement, Part, Verdict
+from sepconv.verdicts.rules import ALPHA, Direction, Evidence, Grade, Indication, Judgement, Part, Verdict
 from sepconv.verdicts.samples import MIN_SEEDS, Key, Sample, Selection, describe
 
 __all__ = ["Judgement", "Part", "Question", "Verdict", "answer", "export", "judge", "questions"]
 
-SCHEMA = 2  # of the export; 1 called a quantity a measure
+SCHEMA = 3  # of the export; 1 called a quantity a measure, 2 had hints and no grade of evidence
 BOOTSTRAP_SEED = 0
 CHANCE_SIMULATIONS = 2000  # leave a chance a standard error of about one percent
-# Budgets and machines that never decide, from the most to the least telling.
-_HINTS = (
-    (Budget.PAPER, "the paper's budget on a CPU"),
-    (Budget.DOUBLE, "the budget double"),
-    (Budget.SHORT, "the budget short"),
-    (Budget.SMOKE, "the smoke budget"),
-)
+# What an order may be indicated of: all else depends on how long is trained, or on the machine.
+_INDICABLE = {"train_accuracy", "val_accuracy", "test_accuracy", "generalisation_gap"}
 _VERDICT_OF = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}
 _INTERNAL_VERDICT_OF = {1: Verdict.CONSISTENT, -1: Verdict.INCONSISTENT, 0: Verdict.INCONCLUSIVE}
 
@@ -181,6 +180,7 @@ def _judge(claim: Claim, selection: Selection) -> Judgement:
     try:
         answers = [answer(question, selection) for question in questions(claim.check)]
         missing, set_aside = selection.missing(claim.quantities), selection.set_aside(claim.quantities)
+        indication = _indication(claim, selection)
     except (InputError, ValueError) as error:
         return _unjudgeable(claim, selection.paper, str(error))
     comparisons = max(1, sum(not a.exact for a in answers))
@@ -203,7 +203,8 @@ def _judge(claim: Claim, selection: Selection) -> Judgement:
         missing=missing,
         set_aside=set_aside,
         sentence="",
-        hint=_hint(claim, selection) if verdict is Verdict.NOT_TESTED else "",
+        grade=_grade(verdict, indication),
+        indication=indication,
         more_seeds=more_seeds,
         chance=_chance(answers, comparisons, more_seeds) if more_seeds else None,
         look=rules.look(seeds),
@@ -316,17 +317,48 @@ def _chance(answers: list[Answer], comparisons: int, further: int) -> float | No
     return float((decisions != 0).mean())
 
 
-def _hint(claim: Claim, selection: Selection) -> str:
-    """What the most telling of the results that never count suggests, in words."""
-    for budget, where in _HINTS:
-        smaller = replace(selection, budget=budget, any_machine=True)
-        try:
-            parts = [_part(answer(q, smaller), claim, 1, ALPHA) for q in questions(claim.check)]
-        except (InputError, ValueError):
-            continue  # what never counts cannot spoil the verdict
-        if all(part.n for part in parts):
-            return sentences.hint([part for part in parts if not part.exact], where)
-    return ""
+def _grade(verdict: Verdict, indication: Indication | None) -> Grade:
+    if verdict is not Verdict.NOT_TESTED:
+        return Grade.DIRECT
+    return Grade.INDICATED if indication and indication.direction is not Direction.OPEN else Grade.NONE
+
+
+def _indication(claim: Claim, selection: Selection) -> Indication | None:
+    """What the runs at both shortened budgets say of the order that a claim states."""
+    if not isinstance(claim.check, Ordered) or not all(_indicable(q, selection.paper) for q in claim.quantities):
+        return None
+    asked = questions(claim.check)
+    answers = {b: [answer(q, replace(selection, budget=b)) for q in asked] for b in SHORTENED}
+    runs = tuple(dict.fromkeys(run for budget in SHORTENED for a in answers[budget] for run in a.runs))
+    directions = {budget: _direction(answers[budget]) for budget in SHORTENED}
+    reasons = [_why_open(budget, answers[budget]) for budget in SHORTENED if directions[budget] is Direction.OPEN]
+    if reasons:
+        return Indication(Direction.OPEN, "; ".join(reasons), runs)
+    found = "; ".join(
+        sentences.at_budget(budget, [_part(a, claim, 1, ALPHA) for a in answers[budget]]) for budget in SHORTENED
+    )
+    if len(set(directions.values())) > 1:
+        return Indication(Direction.OPEN, f"the directions differ: {found}", runs)
+    return Indication(directions[Budget.SHORT], found, runs)
+
+
+def _indicable(quantity: Quantity, paper: Paper) -> bool:
+    shortened = all(paper.experiment(quantity.of).has(budget) for budget in SHORTENED)
+    return shortened and quantity.name in _INDICABLE and quantity.epoch is None
+
+
+def _direction(answers: list[Answer]) -> Direction:
+    """Which way the orders point at one budget, by the rule that decides at the paper's own."""
+    evidence = rules.combine([rules.correct(a.evidence, len(answers)) for a in answers])
+    level = rules.level(max(len(a.values) for a in answers))
+    return {1: Direction.AS_CLAIMED, -1: Direction.REVERSED, 0: Direction.OPEN}[int(rules.decide(evidence, level))]
+
+
+def _why_open(budget: Budget, answers: list[Answer]) -> str:
+    seeds = min(len(a.values) for a in answers)
+    if seeds < MIN_SEEDS:
+        return f"{seeds} of {MIN_SEEDS} seeds at the budget {budget}"
+    return f"an interval at the budget {budget} is not clear of zero"
 
 
 def _unjudgeable(claim: Claim, paper: Paper, reason: str) -> Judgement:
@@ -342,7 +374,8 @@ def _unjudgeable(claim: Claim, paper: Paper, reason: str) -> Judgement:
         missing=(),
         set_aside=(),
         sentence=f"Cannot be judged: {reason}.",
-        hint="",
+        grade=Grade.NONE,
+        indication=None,
         more_seeds=None,
         chance=None,
         look=None,

@@ -39,6 +39,22 @@ class Verdict(StrEnum):
     NOT_TESTED = "not tested at this budget"
 
 
+class Grade(StrEnum):
+    """What the evidence on a claim is worth; compare GRADE's directness (Guyatt et al. 2011)."""
+
+    DIRECT = "direct"  # the paper's own schedule, or a count: decides
+    INDICATED = "indicated"  # an order under compressed schedules: shown, never decides, and in no total of verdicts
+    NONE = "none"
+
+
+class Direction(StrEnum):
+    """Which way runs under compressed schedules point."""
+
+    AS_CLAIMED = "as claimed"
+    REVERSED = "not as claimed"
+    OPEN = "open"
+
+
 class Difference(StrEnum):
     """Whether two ways to run one experiment lead to the same accuracy, give or take ``RELEVANT_DIFFERENCE``."""
 
@@ -80,6 +96,19 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Indication:
+    """What complete runs under compressed schedules say of the order that a claim states. It decides nothing.
+
+    It has a direction only where both shortened budgets show the same one, each from three seeds and with its 95 %
+    interval clear of zero.
+    """
+
+    direction: Direction
+    reason: str  # what it rests on, or why it is open
+    runs: tuple[str, ...]  # keys of the results used
+
+
+@dataclass(frozen=True)
 class Judgement:
     """The verdict on one claim and all that it rests on."""
 
@@ -94,7 +123,8 @@ class Judgement:
     missing: tuple[str, ...]  # keys of the results still missing for three seeds
     set_aside: tuple[str, ...]  # keys of the results that lie there but do not count, with the reason
     sentence: str
-    hint: str  # what smaller budgets suggest; never counts
+    grade: Grade
+    indication: Indication | None  # None where the claim states no order of accuracies
     more_seeds: int | None  # how many further seeds would decide an inconclusive claim, did mean and spread stay
     chance: float | None  # (0 to 1) that so many do; None below three seeds
     look: int | None  # the look at which the claim was judged; None where no test was made

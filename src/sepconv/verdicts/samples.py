@@ -21,6 +21,7 @@ from sepconv.results.records import (
 )
 from sepconv.results.store import Results
 from sepconv.spec import (
+    SHORTENED,
     TRAIN_IMAGES,
     Budget,
     Experiment,
@@ -54,7 +55,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Selection:
-    """The results of one paper that count at one budget; ``any_machine`` lets in times from a CPU, for hints only."""
+    """The results of one paper that count at one budget; ``any_machine`` lets in times from a CPU, to show them."""
 
     paper: Paper
     results: Results
@@ -206,12 +207,14 @@ def unknown_results(known: Iterable[Paper], results: Results) -> tuple[str, ...]
 def read(run: RunResult, quantity: Quantity) -> float | None:
     """The value of ``quantity`` in a complete run; None where this run does not hold it.
 
+    At a shortened budget accuracies after the last epoch are those with re-estimated batch norm.
+
     Raises:
         QuantityError: no run of that recipe could hold it.
     """
     metric = quantity.definition
     if quantity.epoch is None:
-        value: float | None = metric.read(run)
+        value: float | None = metric.read(settled(run))
         return value
     if metric.at_epoch is None:
         known = ", ".join(name for name, other in METRICS.items() if other.at_epoch)
@@ -221,6 +224,13 @@ def read(run: RunResult, quantity: Quantity) -> float | None:
     if run.budget is Budget.PAPER and not 1 <= quantity.epoch <= len(run.history):
         raise QuantityError(f"expected an epoch from 1 to {len(run.history)}, got {quantity.epoch}")
     return metric.at_epoch(run.history[quantity.epoch - 1]) if quantity.epoch <= len(run.history) else None
+
+
+def settled(run: RunResult) -> RunResult:
+    """A run at a shortened budget with its re-estimated accuracies in place of the plain ones, where it has them."""
+    if run.budget not in SHORTENED or run.final is None or run.final.reestimated is None:
+        return run
+    return run.model_copy(update={"final": run.final.model_copy(update=run.final.reestimated.model_dump())})
 
 
 def describe(quantity: Quantity) -> str:

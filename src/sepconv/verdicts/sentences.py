@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from sepconv.verdicts.rules import ALPHA, LEVELS, MAX_SEEDS, Judgement, Part, Verdict
+from sepconv.verdicts.rules import ALPHA, LEVELS, MAX_SEEDS, Direction, Grade, Judgement, Part, Verdict
 from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.stats import MOST_SEEDS
 
@@ -44,10 +44,26 @@ def sentence(judgement: Judgement) -> str:
     return "; ".join(pieces) + "."
 
 
-def hint(parts: Sequence[Part], where: str) -> str:
-    """What results that never count suggest."""
-    found = "; ".join(describe_part(part) + _sign(part) for part in parts if part.n)
-    return f"At {where} (does not count): {found}." if found else ""
+def evidence(judgement: Judgement) -> str:
+    """The grade of the evidence, with its direction where it is only indicated."""
+    if judgement.grade is Grade.INDICATED and judgement.indication:
+        return f"{judgement.grade} {judgement.indication.direction}"
+    return str(judgement.grade)
+
+
+def indication(judgement: Judgement) -> str:
+    """What compressed schedules say, which decides nothing; nothing of it where there are no such runs."""
+    found = judgement.indication
+    if found is None or not found.runs:
+        return ""
+    if found.direction is Direction.OPEN:
+        return f"Compressed schedules leave the order open: {found.reason}."
+    return f"Compressed schedules indicate the order {found.direction}, which decides nothing: {found.reason}."
+
+
+def at_budget(budget: str, parts: Iterable[Part]) -> str:
+    """The numbers that were found at one budget."""
+    return f"at the budget {budget}, {'; '.join(describe_part(part) for part in parts)}"
 
 
 def describe_part(part: Part) -> str:
@@ -96,10 +112,3 @@ def _what_would_decide(judgement: Judgement) -> str:
     if judgement.more_seeds is None:
         return f"with this spread even {MOST_SEEDS} seeds would not decide"
     return further_seeds(judgement)
-
-
-def _sign(part: Part) -> str:
-    """Which way an order points; of a value, a shorter schedule suggests nothing."""
-    if part.estimate is None or (part.at_least, part.at_most) != (0, None):
-        return ""
-    return ", as claimed" if part.estimate > 0 else ", not as claimed"

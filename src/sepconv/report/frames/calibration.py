@@ -9,7 +9,7 @@ from sepconv.report.frames.runs import current_runs
 from sepconv.results.store import Results
 from sepconv.spec import Budget, Paper
 from sepconv.verdicts import calibration
-from sepconv.verdicts.samples import MIN_SEEDS
+from sepconv.verdicts.samples import MIN_SEEDS, settled
 
 
 def power(margins: Sequence[float], noise: float, seeds: Sequence[int], simulations: int = 2000) -> pd.DataFrame:
@@ -29,7 +29,13 @@ def seed_noise(paper: Paper, results: Results, budgets: Iterable[Budget]) -> pd.
     """
     samples = {(e.name, b): current_runs(paper, results, e.name, b) for b in budgets for e in paper.experiments}
     rows = [
-        (paper.key, name, str(budget), len(sample), stdev(run.final.test_accuracy for run in sample if run.final))
+        (
+            paper.key,
+            name,
+            str(budget),
+            len(sample),
+            stdev(r.final.test_accuracy for r in map(settled, sample) if r.final),
+        )
         for (name, budget), sample in samples.items()
         if len(sample) >= MIN_SEEDS
     ]

@@ -13,6 +13,7 @@ from sepconv.results.records import CONVOLUTIONS, CostResult, RunResult
 from sepconv.results.store import Results
 from sepconv.spec import REFERENCE_PRECISION, Budget, Experiment, Paper, Schedule
 from sepconv.training.schedule import learning_rates as step_rates
+from sepconv.verdicts.samples import settled
 from sepconv.verdicts.sentences import listed
 
 
@@ -90,7 +91,7 @@ def _cost_row(paper: Paper, experiment: Experiment, cost: CostResult, sample: li
         "convolution": "depthwise separable" if separable else "standard",
         "budget": str(sample[0].budget),
         "seeds": len(sample),
-        "accuracy": fmean(run.final.test_accuracy for run in sample if run.final),
+        "accuracy": fmean(run.final.test_accuracy for run in map(settled, sample) if run.final),
         "num_params": cost.num_params,
         "mult_adds": cost.mult_adds,
         "training_step_bytes": cost.training_step_bytes,

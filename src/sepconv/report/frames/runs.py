@@ -12,7 +12,7 @@ from sepconv.results.store import Results
 from sepconv.spec import REFERENCE_PRECISION, Budget, Experiment, Paper, Quantity, Run, SpecError, to_json
 from sepconv.verdicts import rules, stats
 from sepconv.verdicts.judge import Question, answer
-from sepconv.verdicts.samples import MIN_SEEDS, Selection
+from sepconv.verdicts.samples import MIN_SEEDS, Selection, settled
 
 WHOLE_BUDGETS = (Budget.PAPER, Budget.DOUBLE, Budget.SHORT)  # the longest first; smoke only shows that the code works
 HISTORY = ("network", "experiment", "budget", "schedule", "seed", "epoch",
@@ -131,7 +131,7 @@ def _accuracy_row(name: str, budget: Budget, sample: list[RunResult]) -> dict[st
     row: dict[str, object] = {"experiment": name, "budget": str(budget), "schedule": schedule(sample[0])}
     row["seeds"] = len(sample)
     for metric in ("train_accuracy", "val_accuracy", "test_accuracy"):
-        values = [getattr(run.final, metric) for run in sample]
+        values = [getattr(settled(run).final, metric) for run in sample]
         interval = stats.mean_interval(values)
         row[metric] = fmean(values)
         row[f"{metric}_low"], row[f"{metric}_high"] = (interval.low, interval.high) if interval else (None, None)

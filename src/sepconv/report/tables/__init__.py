@@ -4,7 +4,7 @@ One module per subject; pages take all of them from here. Each table is a list o
 :func:`sepconv.report.markup.table`.
 """
 
-from sepconv.report.tables.calibration import calibration_table, policy_table, wrong_rates_table
+from sepconv.report.tables.calibration import calibration_table, concordance_table, policy_table, wrong_rates_table
 from sepconv.report.tables.cells import format_estimate
 from sepconv.report.tables.claims import claim_cards, gaps_table, scoreboard, times_table
 from sepconv.report.tables.comparison import (
@@ -33,6 +33,7 @@ __all__ = [
     "claim_cards",
     "columns_beside",
     "compared_table",
+    "concordance_table",
     "costs_table",
     "departures_table",
     "expected_table",

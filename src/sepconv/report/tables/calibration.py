@@ -34,6 +34,23 @@ def policy_table(cells: pd.DataFrame) -> Html:
     return _verdict_rates(cells, Column("mean seeds", "{mean_seeds:.1f}".format_map, numeric=True), caption)
 
 
+def concordance_table(concordance: pd.DataFrame) -> Html:
+    """What compressed schedules indicated of each claim that the paper's own schedule decided.
+
+    Args:
+        concordance: as :func:`sepconv.verdicts.concordance.concordance` makes it.
+    """
+    columns: list[Column[Rates]] = [
+        Column("claim", itemgetter("claim")),
+        Column("indicated", itemgetter("indicated")),
+        Column("verdict", itemgetter("verdict")),
+        Column("outcome", itemgetter("outcome")),
+    ]
+    empty = "No claim has runs under compressed schedules and is decided by the paper’s own yet"
+    caption = "What was indicated, beside what was decided"
+    return table(records_of(concordance), columns, caption, empty=empty, group=itemgetter("paper"))
+
+
 def wrong_rates_table(worst: pd.DataFrame) -> Html:
     """How often a verdict is wrong, by check, shape of the noise and number of seeds.
 

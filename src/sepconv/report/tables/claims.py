@@ -29,7 +29,7 @@ from sepconv.results.store import Results
 from sepconv.spec import Paper
 from sepconv.verdicts.attribution import Gap
 from sepconv.verdicts.rules import ALPHA, Judgement, Verdict
-from sepconv.verdicts.sentences import look
+from sepconv.verdicts.sentences import evidence, look
 
 Judged = Sequence[tuple[Paper, Sequence[Judgement]]]
 
@@ -96,6 +96,7 @@ def _claims(paper: Paper, judgements: Sequence[Judgement]) -> Html:
     columns = [
         Column("claim", claim_link),
         Column("verdict", verdicts),
+        Column("evidence", evidence),
         Column[Judgement]("the paper reports", lambda judgement: judgement.claim.reported),
         Column("reproduced (mean ± 95 % interval)", _estimate_in_short),
         Column("n", _seeds_in_short, numeric=True),
@@ -128,6 +129,7 @@ def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
     several = len(judgement.parts) > 1
     estimates = [describe_estimate(part, with_verdict=several) for part in judgement.parts]
     yield "Reproduced", _listed(estimates) or NOTHING
+    yield "Evidence", evidence(judgement)
     if judgement.look:
         stricter = "; the interval shown stays that of 95 %" if judgement.level < ALPHA else ""
         yield "Judged at", f"{look(judgement)}{stricter}"

@@ -414,6 +414,44 @@ def test_one_order_of_several_that_is_reversed_reverses_the_claim():
     assert found.indication.direction is Direction.REVERSED
 
 
+def ahead_of_both(b, c, seeds=3):
+    """A's lead over B and over C at short and at double, from so many seeds of C, as evidence on both orders."""
+    base = np.array(AHEAD)
+    runs = [
+        run
+        for place, budget in enumerate((Budget.SHORT, Budget.DOUBLE))
+        for experiment, accuracies in ((A, base), (B, base - b[place]), (C, (base - c[place])[:seeds]))
+        for run in runs_of(experiment, accuracies, budget=budget)
+    ]
+    pairs = higher("test_accuracy", of="a", than="b").pairs + higher("test_accuracy", of="a", than="c").pairs
+    return judge_one(Ordered(pairs), "order", runs=runs).indication
+
+
+LEAD, LAG, TIE = np.array((5.0, 5.1, 4.9)), np.array((-5.0, -5.1, -4.9)), np.array((1.0, -1.0, 0.5))
+
+
+def test_of_several_orders_each_has_to_be_clear_of_zero_in_one_direction():
+    assert ahead_of_both((LEAD, LEAD), (LEAD, LEAD)).direction is Direction.AS_CLAIMED
+    assert ahead_of_both((LAG, LAG), (LEAD, LEAD)).direction is Direction.REVERSED
+    for c in ((TIE, TIE), (LEAD, TIE)):
+        assert "is not clear of zero" in ahead_of_both((LAG, LAG), c).reason
+    assert ahead_of_both((LAG, LEAD), (LEAD, LAG)).reason.startswith("the directions differ")
+
+
+@pytest.mark.parametrize("seeds", [0, 2])
+def test_an_order_that_is_reversed_indicates_nothing_while_another_ones_runs_are_missing(seeds):
+    found = ahead_of_both((LAG, LAG), (LEAD, LEAD), seeds)
+    assert found.direction is Direction.OPEN
+    assert found.reason == f"{seeds} of 3 seeds at the budget short; {seeds} of 3 seeds at the budget double"
+
+
+def test_a_reversed_order_is_corrected_for_the_number_of_orders():
+    slight = np.array((-1.0, -1.3, -0.55))  # two-sided p between 0.05 / 2 and 0.05
+    alone = shortened((tuple(AHEAD + slight), AHEAD), (tuple(AHEAD + slight), AHEAD))
+    assert order(runs=alone).indication.direction is Direction.REVERSED
+    assert ahead_of_both((slight, slight), (LEAD, LEAD)).direction is Direction.OPEN
+
+
 def test_an_experiment_without_short_epochs_is_judged_all_the_same():
     paper = paper_of(claim(higher("test_accuracy", of="a", than="b"), "order"))
     unstated = replace(paper, experiments=tuple(replace(e, short_epochs=None) for e in paper.experiments))

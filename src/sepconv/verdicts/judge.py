@@ -330,16 +330,17 @@ def _indication(claim: Claim, selection: Selection) -> Indication | None:
     asked = questions(claim.check)
     answers = {b: [answer(q, replace(selection, budget=b)) for q in asked] for b in SHORTENED}
     runs = tuple(dict.fromkeys(run for budget in SHORTENED for a in answers[budget] for run in a.runs))
-    directions = {budget: _direction(answers[budget]) for budget in SHORTENED}
-    reasons = [_why_open(budget, answers[budget]) for budget in SHORTENED if directions[budget] is Direction.OPEN]
+    signs = {budget: _signs(answers[budget]) for budget in SHORTENED}
+    reasons = [_why_open(budget, answers[budget]) for budget in SHORTENED if 0 in signs[budget]]
     if reasons:
         return Indication(Direction.OPEN, "; ".join(reasons), runs)
     found = "; ".join(
         sentences.at_budget(budget, [_part(a, claim, 1, ALPHA) for a in answers[budget]]) for budget in SHORTENED
     )
-    if len(set(directions.values())) > 1:
+    if signs[Budget.SHORT] != signs[Budget.DOUBLE]:
         return Indication(Direction.OPEN, f"the directions differ: {found}", runs)
-    return Indication(directions[Budget.SHORT], found, runs)
+    direction = Direction.REVERSED if -1 in signs[Budget.SHORT] else Direction.AS_CLAIMED
+    return Indication(direction, found, runs)
 
 
 def _indicable(quantity: Quantity, paper: Paper) -> bool:
@@ -347,11 +348,14 @@ def _indicable(quantity: Quantity, paper: Paper) -> bool:
     return shortened and quantity.name in _INDICABLE and quantity.epoch is None
 
 
-def _direction(answers: list[Answer]) -> Direction:
-    """Which way the orders point at one budget, by the rule that decides at the paper's own."""
-    evidence = rules.combine([rules.correct(a.evidence, len(answers)) for a in answers])
+def _signs(answers: list[Answer]) -> list[int]:
+    """Which way each order points at one budget: 1 as claimed, -1 reversed, 0 where it is not clear of zero.
+
+    Each is decided as at the paper's own budget, a reversal corrected for the number of orders. But unlike there, one
+    that is reversed does not stand for others that are not clear or not run.
+    """
     level = rules.level(max(len(a.values) for a in answers))
-    return {1: Direction.AS_CLAIMED, -1: Direction.REVERSED, 0: Direction.OPEN}[int(rules.decide(evidence, level))]
+    return [int(rules.decide(rules.correct(a.evidence, len(answers)), level)) for a in answers]
 
 
 def _why_open(budget: Budget, answers: list[Answer]) -> str:

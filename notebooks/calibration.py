@@ -184,8 +184,10 @@ Markdown(
 judged = [judgement for paper in papers.all_papers() for judgement in judge(paper, found)]
 concordance = frames.save(concordance_of(judged), "calibration-concordance")
 outcomes = concordance["outcome"].value_counts()
+compared = outcomes.drop(Outcome.OPEN, errors="ignore").sum()
+agreed = f"{outcomes.get(Outcome.AGREES, 0)} of {compared} indications agreed with the verdict"
 Markdown(
-    f"**{outcomes.get(Outcome.AGREES, 0)} of {outcomes.drop(Outcome.OPEN, errors='ignore').sum()} indications agreed with the verdict.** "
+    f"**{agreed if compared else 'No claim has both an indication and a decided verdict yet'}.** "
     f"In {outcomes.get(Outcome.OPEN, 0)} further claims the compressed schedules left the order open."
 )
 

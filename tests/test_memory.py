@@ -123,7 +123,7 @@ def test_a_step_is_measured_in_a_fresh_process_and_grows_with_the_batch():
 
 _ON_JAX = """
 from dataclasses import replace
-from sepconv import memory
+from sepconv.measuring import memory
 from sepconv.papers import paper
 from sepconv.spec import Network
 conv = paper("tseng2020").experiment("conv")
@@ -150,7 +150,7 @@ def test_a_result_is_read_as_written_merged_and_not_measured_again(tmp_path, mon
     monkeypatch.setattr(environment, "describe", lambda: memory_of("conv").environment)
     measured = memory.ensure_memories(tmp_path / "theirs", PAPER, ["conv", "dsc"])
     assert [m.experiment for m in measured] == ["conv", "dsc"]
-    monkeypatch.delattr(memory, "measure_anew")
+    monkeypatch.setattr(memory, "measure_anew", lambda *_: pytest.fail("measured again"))
     assert memory.ensure_memories(tmp_path / "theirs", PAPER, ["conv", "dsc"]) == measured
     assert (tmp_path / "theirs" / f"{memory_of('conv').key}.json").exists()
     assert store.merge(tmp_path / "theirs", tmp_path / "ours") == 2

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -207,7 +208,7 @@ print(result.environment.backend, *sorted(result.seconds))
 
 @pytest.mark.slow
 def test_both_measure_on_jax_too(cifar10, cifar_folder):
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(__file__).parent)}
     done = subprocess.run([sys.executable, "-c", _ON_JAX], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     losses, sizes = done.stdout.splitlines()[-2:]

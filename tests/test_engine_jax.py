@@ -1,6 +1,6 @@
 """The engine on JAX, step by step as on a CPU, and in one scan as on a GPU, forced here on a CPU with small networks.
 
-Keras has one backend a process: where that is not JAX, ``test_train`` runs this file in a process of its own.
+Keras has one backend a process: where that is not JAX, ``test_trainer`` runs this file in a process of its own.
 """
 
 import time
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from factories import ScaledRun, lowered_for_cuda, shallow_network
+from sepconv.networks import fast_layers
 from sepconv.papers import paper
 from sepconv.results.store import find_run
 from sepconv.spec import Budget, Optimizer, Run, Scale
@@ -220,10 +221,15 @@ def test_a_run_in_scans_stops_continues_and_writes_its_result(force, small, tmp_
     continued = campaign.run_one(run, folders)
     assert find_run(folders.results, run) == continued
     assert continued.environment.backend == "jax"
-    assert len(continued.depthwise_ways) == 13  # MobileNet's blocks
-    assert {way for ways in continued.depthwise_ways.values() for way in ways.values()} <= {"grouped", "shifted"}
     assert continued.final.batch_stats_accuracy is not None
 
     whole = trainer.train(run)
     assert numbers(continued.history) == pytest.approx(numbers(whole.history), rel=1e-5)
     assert continued.final.test_loss == pytest.approx(whole.final.test_loss, rel=1e-5)
+
+
+def test_a_networks_depthwise_layers_say_how_they_are_computed():
+    model = trainer.build_model(Run("yu2021", paper("yu2021").experiment("cifar10-dw"), Budget.SMOKE, seed=0))
+    ways = [layer.ways for layer in model.layers if isinstance(layer, fast_layers.DepthwiseConv2D)]
+    assert len(ways) == 13  # MobileNet's blocks
+    assert {way for each in ways for way in each.values()} <= {"grouped", "shifted"}

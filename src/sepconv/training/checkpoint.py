@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sepconv.files import write_atomically
+from sepconv.files import read_bounded, write_atomically
 from sepconv.spec import InputError
 
 KEPT = 2
+MOST_BYTES = 8 * 2**30
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint atomically below ``folder`` and delete all but the newest two of its run.
+    """Write a checkpoint atomically below ``folder`` and keep, beside it, only the newest other one of its run.
 
     Raises:
         CheckpointError: the disk is full, or the folder cannot be written. Earlier checkpoints stay whole.
@@ -64,20 +65,30 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         raise CheckpointError(
             f"{path}: cannot be written: {error.strerror}; make room there, then run it again to continue"
         ) from None
-    for old in _newest_first(folder, checkpoint.run_id)[KEPT:]:
-        old.unlink()
+    others = [other for other in _newest_first(folder, checkpoint.run_id) if other != path]
+    for old in others[KEPT - 1 :]:
+        old.unlink(missing_ok=True)
     return path
 
 
 def load(folder: Path, run_id: str) -> Checkpoint | None:
-    """The newest whole checkpoint of a run; a damaged one is passed over with a warning. None where there is none."""
+    """The newest whole checkpoint of a run, or None where there is none.
+
+    A damaged one is deleted with a warning: kept, it would pass for newer than those that are written from now on.
+
+    Raises:
+        CheckpointError: a checkpoint cannot be read, which does not say that it is damaged.
+    """
     found = _newest_first(folder, run_id)
     for path in found:
         try:
             return _read(path, run_id)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read: {error.strerror}; delete it to go on without it") from None
+        except (ValueError, KeyError, zipfile.BadZipFile) as error:
             then = "starting over" if path == found[-1] else "falling back to the checkpoint before it"
-            _log.warning("%s is damaged (%s); %s", path, error, then)
+            _log.warning("%s is damaged (%s) and was deleted; %s", path, error, then)
+            path.unlink(missing_ok=True)
     return None
 
 
@@ -91,7 +102,7 @@ def _newest_first(folder: Path, run_id: str) -> list[Path]:
 
 
 def _read(path: Path, run_id: str) -> Checkpoint:
-    content = path.read_bytes()
+    content = read_bounded(path, MOST_BYTES)
     digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     if hashlib.sha256(data).digest() != digest:
         raise ValueError("wrong checksum")

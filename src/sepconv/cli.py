@@ -60,7 +60,9 @@ def run(
     paper: Annotated[str, typer.Argument(help="A paper's key, or 'all'.")],
     experiment: Annotated[list[str] | None, typer.Argument(help="Experiments; all of the paper if none.")] = None,
     budget: BudgetOption = Budget.SMOKE,
-    seed: Annotated[list[int] | None, typer.Option(help="Seeds, in order; may be repeated.", min=0)] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seeds, in order; may be repeated.", min=0, max=2**32 - 1)
+    ] = None,
     results: ResultsFolder = RESULTS,
     checkpoints: Annotated[Path, typer.Option(help="Folder of checkpoints.")] = Path("checkpoints"),
     deadline: Annotated[

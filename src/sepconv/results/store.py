@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar
 from filelock import FileLock
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sepconv.files import write_atomically
+from sepconv.files import read_bounded, write_atomically
 from sepconv.results.records import (
     SCHEMA,
     CostResult,
@@ -28,11 +28,13 @@ from sepconv.results.records import (
     RooflineResult,
     RunResult,
     ThroughputResult,
+    first_error,
 )
 from sepconv.spec import Budget, Run, canonical_json
 
 Result = RunResult | CostResult | LatencyResult | ThroughputResult | MemoryResult | RooflineResult | DepthwiseResult
 R = TypeVar("R", bound=Result)
+_MOST_DIGITS = 20
 _RESULT: TypeAdapter[Result] = TypeAdapter(Annotated[Result, Field(discriminator="kind")])
 
 
@@ -100,8 +102,17 @@ def read(path: Path) -> Result:
         ResultError: not JSON, another schema, a wrong checksum, a value out of range, or a file in the wrong place.
     """
     try:
-        content = json.loads(path.read_bytes(), parse_float=_finite, parse_constant=_finite, object_pairs_hook=_unique)
-    except (OSError, ValueError, RecursionError) as error:
+        content = json.loads(
+            read_bounded(path),
+            parse_int=_bounded,
+            parse_float=_finite,
+            parse_constant=_finite,
+            object_pairs_hook=_unique,
+        )
+        canonical_json(content)  # nested too deep for this, it is too deep for every reader
+    except OSError as error:
+        raise ResultError(f"{path}: expected a JSON file, got: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
         raise ResultError(f"{path}: expected a JSON file, got: {str(error)[:200]}") from None
     if not isinstance(content, dict):
         raise ResultError(f"{path}: expected a JSON object, got {type(content).__name__}")
@@ -114,9 +125,7 @@ def read(path: Path) -> Result:
     try:
         result = _RESULT.validate_json(canonical_json(content))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "result"
-        raise ResultError(f"{path}: {place}: {first['msg']}; got {repr(first['input'])[:80]}") from None
+        raise ResultError(f"{path}: {first_error(error)}") from None
     if path.absolute().parts[-3:] != Path(f"{result.key}.json").parts:
         raise ResultError(f"{path}: expected the file of {result.key}; it lies in the wrong place")
     return result
@@ -223,6 +232,13 @@ def merge(source: Path, target: Path) -> int:
 def _files(folder: Path) -> Iterator[Path]:
     """Result files are two folders down: ``paper/experiment/name.json``, ``machines/device/name.json``."""
     yield from sorted(p for p in folder.glob("*/*/*.json") if not p.name.startswith("."))
+
+
+def _bounded(number: str) -> int:
+    """JSON bounds no integer; one that fits into no float stops whoever divides by it."""
+    if len(number) > _MOST_DIGITS:
+        raise ValueError(f"an integer of {len(number)} digits")
+    return int(number)
 
 
 def _finite(number: str) -> float:

@@ -27,7 +27,10 @@ Repeats = Annotated[tuple[Positive, ...], Field(min_length=1)]  # seconds
 
 
 class ResultError(InputError):
-    """A result that cannot be read or written."""
+    """A result that cannot be read or written. Whatever the file and its name say, the message stays one line."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in line))
 
 
 def _printable(text: str) -> str:

@@ -115,6 +115,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
         saved(tmp_path, 1)
 
 
+def test_a_checkpoint_copied_under_another_runs_id_is_refused(tmp_path):
+    saved(tmp_path, 1)
+    (tmp_path / RUN).rename(tmp_path / "another")
+    with pytest.raises(CheckpointError, match=f"expected a checkpoint of run another, got one of {RUN}"):
+        checkpoint.load(tmp_path, "another")
+
+
 def test_no_checkpoint_is_none(tmp_path):
     assert checkpoint.load(tmp_path, RUN) is None
 

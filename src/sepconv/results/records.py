@@ -17,7 +17,7 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 _MOST = 1e9  # seconds of about thirty years
 _LEAST_SECONDS = 1e-12
 _MOST_COUNT = 10**18
-_MOST_TEXT = 300  # characters
+MOST_TEXT = 300  # characters
 NonNegative = Annotated[float, Field(ge=0, le=_MOST)]
 Positive = Annotated[float, Field(ge=_LEAST_SECONDS, le=_MOST)]
 Count = Annotated[int, Field(ge=0, le=_MOST_COUNT)]
@@ -60,8 +60,8 @@ def first_error(error: ValidationError) -> str:
     return f"{place}: {first['msg']}; got {repr(first['input'])[:80]}"
 
 
-Text = Annotated[str, Field(min_length=1, max_length=_MOST_TEXT), AfterValidator(_printable)]
-_TEXT: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(max_length=_MOST_TEXT), AfterValidator(_printable)])
+Text = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), AfterValidator(_printable)]
+_TEXT: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(max_length=MOST_TEXT), AfterValidator(_printable)])
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -126,6 +126,7 @@ class Environment(_Model):
     system: Text
     exact_products: bool = True  # float32 products keep the digits of their factors; False where they round, as to TF32
     git_commit: Text  # of the code; "-dirty" appended where it was changed
+    settings: tuple[Text, ...] = ()  # environment variables that can change numbers; not recorded at first
 
 
 class _SpecRecipe(_Model, extra="allow"):
@@ -161,6 +162,13 @@ def _check_spec(spec: dict[str, Any]) -> dict[str, Any]:
     return _check_json(spec)
 
 
+class Stretch(_Model):
+    """Epochs of a run that one process trained."""
+
+    first_epoch: PositiveCount
+    environment: Environment
+
+
 class RunResult(_Model):
     """The result of one run."""
 
@@ -179,6 +187,7 @@ class RunResult(_Model):
     peak_bytes: Count | None  # of the device, or of the process on a CPU; None where it cannot be read
     data_sha256: Sha256
     environment: Environment
+    stretches: tuple[Stretch, ...] = ()  # of a run that was continued, in order; the last one's is ``environment``
     # How each depthwise layer, by name, was computed: "keras" is the layer of Keras. None where it was not recorded.
     depthwise_ways: dict[str, dict[Part, Way | Literal["keras"]]] | None = None
 
@@ -277,7 +286,7 @@ class LatencyResult(_Model):
     schema_version: Literal[1] = SCHEMA
     paper: Slug
     experiment: Slug
-    budget: Budget
+    budget: MeasuredBudget
     images: PositiveCount  # of one pass; the paper's budget is the test split's 10,000
     batch_norm: BatchNorm
     transfer: Transfer  # images already on the device, or copied from the host in the timed part
@@ -318,7 +327,7 @@ class ThroughputResult(_Model):
     schema_version: Literal[1] = SCHEMA
     paper: Slug
     experiment: Slug
-    budget: Budget
+    budget: MeasuredBudget
     images: PositiveCount  # of one epoch
     batch_size: PositiveCount
     steps_per_execution: PositiveCount  # of the loop named after it

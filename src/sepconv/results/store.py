@@ -35,6 +35,7 @@ from sepconv.spec import Budget, Run, canonical_json
 Result = RunResult | CostResult | LatencyResult | ThroughputResult | MemoryResult | RooflineResult | DepthwiseResult
 R = TypeVar("R", bound=Result)
 _MOST_DIGITS = 20
+LOCK = ".lock"  # in each folder that is written to
 _RESULT: TypeAdapter[Result] = TypeAdapter(Annotated[Result, Field(discriminator="kind")])
 
 
@@ -140,8 +141,8 @@ def read_all(folder: Path) -> Results:
     if not folder.is_dir():
         raise ResultError(f"{folder}: expected a folder of results, found none; check the path")
     found: dict[str, list[Any]] = defaultdict(list)
-    problems = []
-    for path in _files(folder):
+    problems: list[str] = []
+    for path in result_files(folder, problems):
         try:
             result = read(path)
             found[result.kind].append(result)
@@ -173,7 +174,7 @@ def write(folder: Path, result: Result) -> Path:
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.parent / ".lock"):
+        with FileLock(path.parent / LOCK):
             if path.exists():
                 if read(path) != result:
                     raise ResultError(f"{path}: another result lies there; move it away, nothing is overwritten")
@@ -217,6 +218,8 @@ def merge(source: Path, target: Path) -> int:
     results = read_all(source)
     if results.problems:
         raise ResultError(results.problems[0])
+    if not results.everything:
+        raise ResultError(f"{source}: expected results, PAPER/EXPERIMENT/NAME.json, found none; check the path")
     fresh = []
     for result in results.everything:
         path = path_of(target, result.key)
@@ -229,9 +232,25 @@ def merge(source: Path, target: Path) -> int:
     return len(fresh)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Result files are two folders down: ``paper/experiment/name.json``, ``machines/device/name.json``."""
-    yield from sorted(p for p in folder.glob("*/*/*.json") if not p.name.startswith("."))
+def result_files(folder: Path, problems: list[str]) -> Iterator[Path]:
+    """Result files lie two folders down: ``paper/experiment/name.json``, ``machines/device/name.json``.
+
+    A folder that cannot be listed, which a pattern would pass over in silence, adds a line to ``problems``.
+    """
+    for outer in _listed(folder, folder, problems):
+        if outer.is_dir():
+            for inner in _listed(outer, folder, problems):
+                if inner.is_dir():
+                    files = _listed(inner, folder, problems)
+                    yield from (file for file in files if file.suffix == ".json")
+
+
+def _listed(place: Path, folder: Path, problems: list[str]) -> list[Path]:
+    try:
+        return sorted(path for path in place.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        problems.append(f"{place.relative_to(folder)}: expected a folder that can be read, got: {error.strerror}")
+        return []
 
 
 def _bounded(number: str) -> int:

@@ -7,7 +7,7 @@ import logging
 import shutil
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Checkpoint:
     variables: Sequence[NDArray[Any]]
     history: list[dict[str, Any]]
     compile_seconds: float
+    stretches: list[dict[str, Any]] = field(default_factory=list)  # who trained it: first epoch and environment of each
 
     @property
     def epoch(self) -> int:
@@ -53,7 +54,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         CheckpointError: the disk is full, or the folder cannot be written. Earlier checkpoints stay whole.
     """
     arrays = {f"variable_{i:04d}": np.asarray(v) for i, v in enumerate(checkpoint.variables)}
-    meta = json.dumps({"history": checkpoint.history, "compile_seconds": checkpoint.compile_seconds})
+    meta = json.dumps({f.name: getattr(checkpoint, f.name) for f in fields(checkpoint) if f.name != "variables"})
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, meta=np.array(meta), **arrays)
     data = buffer.getvalue()
@@ -77,7 +78,7 @@ def load(folder: Path, run_id: str) -> Checkpoint | None:
     A damaged one is deleted with a warning: kept, it would pass for newer than those that are written from now on.
 
     Raises:
-        CheckpointError: a checkpoint cannot be read, which does not say that it is damaged.
+        CheckpointError: a checkpoint is another run's, or cannot be read, which does not say that it is damaged.
     """
     found = _newest_first(folder, run_id)
     for path in found:
@@ -109,4 +110,6 @@ def _read(path: Path, run_id: str) -> Checkpoint:
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         meta = json.loads(str(arrays["meta"]))
         variables = [arrays[name] for name in sorted(arrays.files) if name != "meta"]
-    return Checkpoint(run_id, variables, meta["history"], meta["compile_seconds"])
+    if (of := meta.get("run_id", run_id)) != run_id:  # not recorded at first
+        raise CheckpointError(f"{path}: expected a checkpoint of run {run_id}, got one of {of}; move that file away")
+    return Checkpoint(run_id, variables, meta["history"], meta["compile_seconds"], meta.get("stretches", []))

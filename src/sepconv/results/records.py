@@ -6,7 +6,16 @@ from itertools import groupby
 from statistics import median
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from sepconv.spec import TRAIN_IMAGES, Budget, Dataset, InputError, Precision, Scale, Seed, Slug, canonical_json
 

@@ -266,8 +266,7 @@ def test_a_finished_run_is_never_repeated(folders, training):
 
 
 def test_a_finished_run_leaves_no_checkpoint(folders, training):
-    def train(run, checkpoints, stop):
-        (checkpoints / run.id).mkdir()
+    def train(run, checkpoints, **_):
         (checkpoints / run.id / "epoch-0001.ckpt").touch()
         (checkpoints / run.id / ".epoch-0002.ckpt.x7").touch()  # of a writer that was killed
         return result_of(run)
@@ -302,7 +301,7 @@ def test_processes_on_one_folder_never_train_the_same_run_twice(folders, tmp_pat
 
 def test_a_result_written_while_waiting_for_the_lock_is_taken(folders, training, monkeypatch):
     training(forbidden)
-    monkeypatch.setattr(campaign, "_ensure_folders", lambda folders: _write_by_another(folders))
+    monkeypatch.setattr(campaign, "_ensure_folders", lambda _, folders: _write_by_another(folders))
     assert campaign.run_one(smoke(), folders) == result_of(smoke())
 
 
@@ -312,14 +311,17 @@ def _write_by_another(folders):
 
 
 def test_sigterm_asks_training_to_stop(folders, training):
-    def train(run, checkpoints, stop):
+    def train(run, checkpoints, started, stop):
+        assert signal.getsignal(signal.SIGTERM) is before  # it ends the process: nothing can be lost yet
+        started()
         assert not stop()
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # a second one does not wait for the epoch's end
         raise Stopped(run.key)
 
-    training(train)
     before = signal.getsignal(signal.SIGTERM)
+    training(train)
     with pytest.raises(Stopped):
         campaign.run_one(smoke(), folders)
     assert signal.getsignal(signal.SIGTERM) is before
@@ -329,7 +331,7 @@ def test_sigterm_asks_training_to_stop(folders, training):
 @pytest.mark.parametrize(("seconds", "expected"), [(-1, True), (60, False), (None, False)])
 def test_the_deadline_asks_training_to_stop(folders, training, seconds, expected):
     asked = []
-    training(lambda run, checkpoints, stop: asked.append(stop()) or result_of(run))
+    training(lambda run, stop, **_: asked.append(stop()) or result_of(run))
     campaign.run_one(smoke(), folders, None if seconds is None else time.monotonic() + seconds)
     assert asked == [expected]
 
@@ -338,7 +340,17 @@ def test_the_deadline_asks_training_to_stop(folders, training, seconds, expected
 def test_a_folder_that_cannot_be_written_is_told_before_training(folders, training, which):
     training(forbidden)
     getattr(folders, which).touch()
-    with pytest.raises(ResultError, match=f"{which}: expected a folder to write to, got: File exists"):
+    with pytest.raises(ResultError, match=f"{which}/.+: expected a folder to write to, got: Not a directory"):
+        campaign.run_one(smoke(), folders)
+
+
+@pytest.mark.parametrize("place", ["tseng2020", "tseng2020/conv", "tseng2020/conv/.lock/"])
+def test_a_blocked_folder_of_the_experiment_is_told_before_training(folders, training, place):
+    training(forbidden)
+    blocked = folders.results / place
+    blocked.parent.mkdir(parents=True)
+    blocked.mkdir() if place.endswith("/") else blocked.touch()
+    with pytest.raises(ResultError, match=r"results/tseng2020/conv: expected a folder to write to, got: \w+"):
         campaign.run_one(smoke(), folders)
 
 

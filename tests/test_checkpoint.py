@@ -48,7 +48,7 @@ def test_a_damaged_newest_falls_back_to_the_one_before_it(tmp_path, caplog, dama
     with caplog.at_level(logging.WARNING):
         assert checkpoint.load(tmp_path, RUN).epoch == 1
     (warning,) = caplog.messages
-    assert "epoch-0002.ckpt is damaged" in warning
+    assert "epoch-0002.ckpt is damaged (wrong checksum) and was deleted" in warning
     assert warning.endswith("falling back to the checkpoint before it")
     assert "\n" not in warning
 
@@ -61,6 +61,23 @@ def test_two_damaged_ones_mean_starting_over(tmp_path, caplog):
     assert newest.endswith("falling back to the checkpoint before it")
     assert "epoch-0001.ckpt is damaged" in oldest
     assert oldest.endswith("starting over")
+
+
+def test_damaged_files_of_later_epochs_do_not_outlive_what_is_written(tmp_path):
+    for epochs in (8, 9):
+        saved(tmp_path, epochs).write_bytes(b"damaged")
+    assert saved(tmp_path, 1).exists()
+    assert checkpoint.load(tmp_path, RUN).epoch == 1
+    assert [path.name for path in tmp_path.glob("*/*")] == ["epoch-0001.ckpt"]
+
+
+def test_a_checkpoint_that_cannot_be_read_is_one_line_and_stays(tmp_path):
+    path = tmp_path / RUN / "epoch-0001.ckpt"
+    path.parent.mkdir()
+    os.mkfifo(path)  # a plain read would wait for a writer for ever
+    with pytest.raises(CheckpointError, match=r"epoch-0001.ckpt: cannot be read: expected a regular file; delete it"):
+        checkpoint.load(tmp_path, RUN)
+    assert path.exists()
 
 
 @pytest.fixture
@@ -96,6 +113,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / RUN).touch()  # permissions would not bind root
     with pytest.raises(CheckpointError, match=r"epoch-0001.ckpt: cannot be written: File exists; make room"):
         saved(tmp_path, 1)
+
+
+def test_a_checkpoint_copied_under_another_runs_id_is_refused(tmp_path):
+    saved(tmp_path, 1)
+    (tmp_path / RUN).rename(tmp_path / "another")
+    with pytest.raises(CheckpointError, match=f"expected a checkpoint of run another, got one of {RUN}"):
+        checkpoint.load(tmp_path, "another")
 
 
 def test_no_checkpoint_is_none(tmp_path):

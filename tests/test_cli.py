@@ -46,6 +46,28 @@ def assert_one_line(outcome, *expected):
         assert words in err
 
 
+def test_an_error_of_the_system_is_one_line(sepconv):
+    assert_one_line(sepconv("judge", "--results", "x" * 5000), "File name too long")
+
+
+def test_a_folder_without_results_is_no_other_folder_of_results(sepconv, tmp_path):
+    for command in ("merge", "compare"):
+        assert_one_line(sepconv(command, tmp_path, "--results", RESULTS), f"{tmp_path}: expected results")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_no_generator_takes_is_refused(sepconv, seed):
+    code, out, _ = sepconv("run", "tseng2020", "conv", "--seed", seed, "--dry-run")
+    assert (code, out) == (2, "")
+
+
+def test_a_run_that_another_process_trains_is_no_success(sepconv, tmp_path, monkeypatch):
+    monkeypatch.setattr(campaign, "run_one", lambda *_: None)
+    code, _, err = sepconv("run", "tseng2020", "conv", "--results", tmp_path)
+    assert code == campaign.BUSY
+    assert "another process is training it" in err
+
+
 # --- bad input -------------------------------------------------------------------------------------------------------
 
 
@@ -91,7 +113,7 @@ def test_a_damaged_result_is_not_trained_over(sepconv, tmp_path):
 def test_a_results_folder_that_is_a_file(sepconv, tmp_path):
     (tmp_path / "file").touch()
     outcome = sepconv("run", "tseng2020", "conv", "--results", tmp_path / "file")
-    assert_one_line(outcome, "file: expected a folder to write to")
+    assert_one_line(outcome, "file/tseng2020/conv: expected a folder to write to")
 
 
 def test_images_that_are_not_there(sepconv, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -70,6 +71,42 @@ def test_without_git_the_commit_is_unknown(monkeypatch, error):
     monkeypatch.delenv("SEPCONV_COMMIT", raising=False)
     monkeypatch.setattr(environment, "_git", fail)
     assert environment.git_commit() == "unknown"
+
+
+def test_a_copy_inside_another_repository_does_not_take_its_commit(monkeypatch, tmp_path):
+    monkeypatch.delenv("SEPCONV_COMMIT", raising=False)
+    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "another"], check=True)
+    copy = tmp_path / "copy" / "environment.py"
+    copy.parent.mkdir()
+    copy.touch()
+    monkeypatch.setattr(environment, "__file__", str(copy))
+    assert environment.git_commit() == "unknown"
+
+
+def test_variables_that_change_numbers_are_recorded(monkeypatch):
+    monkeypatch.setenv("JAX_ENABLE_X64", "1\n")
+    monkeypatch.setenv("HOME", "/nowhere")
+    recorded = environment.describe().settings
+    assert "JAX_ENABLE_X64=1" in recorded
+    assert not [setting for setting in recorded if setting.startswith("HOME")]
+
+
+def test_the_users_settings_of_keras_change_nothing(tmp_path):
+    (tmp_path / "keras.json").write_text('{"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}')
+    code = (
+        "import keras, sepconv.networks; c = keras.config;"
+        "print(c.floatx(), c.epsilon(), c.image_data_format(), c.dtype_policy().name)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"KERAS_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == ["float32", "1e-07", "channels_last", "float32"]
 
 
 def test_peak_memory_is_that_of_the_process_in_bytes():

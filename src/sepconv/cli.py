@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sepconv.results.records import BatchNorm, Transfer
+from sepconv.results.records import BatchNorm, ResultError, Transfer
 from sepconv.spec import Budget, InputError, Paper, Run, to_json
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ def main() -> None:
     except InputError as error:
         print(f"sepconv: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # of any file or lock, wherever it was met
+        print(f"sepconv: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(2)
 
 
 @app.command("list")
@@ -60,7 +65,9 @@ def run(
     paper: Annotated[str, typer.Argument(help="A paper's key, or 'all'.")],
     experiment: Annotated[list[str] | None, typer.Argument(help="Experiments; all of the paper if none.")] = None,
     budget: BudgetOption = Budget.SMOKE,
-    seed: Annotated[list[int] | None, typer.Option(help="Seeds, in order; may be repeated.", min=0)] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seeds, in order; may be repeated.", min=0, max=2**32 - 1)
+    ] = None,
     results: ResultsFolder = RESULTS,
     checkpoints: Annotated[Path, typer.Option(help="Folder of checkpoints.")] = Path("checkpoints"),
     deadline: Annotated[
@@ -218,6 +225,8 @@ def compare(
     from sepconv.verdicts.compare import compare, set_aside
 
     ours, others = read_all(results), read_all(theirs)
+    if not others.everything and not others.problems:
+        raise ResultError(f"{theirs}: expected results, PAPER/EXPERIMENT/NAME.json, found none; check the path")
     papers, broken = _readable(paper)
     compared = [comparison for p in papers for comparison in compare(p, ours, others)]
     aside = [reason for p in papers for reason in set_aside(p, ours, others)]
@@ -282,12 +291,12 @@ def _run_one(wanted: Run, folders: "Folders", until: float | None) -> None:
         print(stopped, file=sys.stderr)
         raise typer.Exit(campaign.STOPPED) from None
     if result is None:
-        print(f"{wanted.key}: another process is training it")
-    elif result.final is None:
+        print(f"{wanted.key}: another process is training it; there is no result yet", file=sys.stderr)
+        raise typer.Exit(campaign.BUSY)
+    if result.final is None:
         print(f"{wanted.key}: diverged after epoch {len(result.history)}; the result says so", file=sys.stderr)
         raise typer.Exit(1)
-    else:
-        print(f"{wanted.key}: test accuracy {result.final.test_accuracy:.2f} %")
+    print(f"{wanted.key}: test accuracy {result.final.test_accuracy:.2f} %")
 
 
 def _readable(keys: list[str] | None) -> tuple[tuple[Paper, ...], tuple[str, ...]]:

@@ -7,7 +7,11 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from sepconv.results.records import Environment, machine_name
+from sepconv.results.records import MOST_TEXT, Environment, machine_name
+
+# What is named here changes numbers or speed: flags of XLA and oneDNN, 64-bit JAX, determinism, TF32, threads.
+_PREFIXES = ("XLA_FLAGS", "JAX_", "TF_XLA_", "TF_ENABLE_", "TF_DETERMINISTIC_", "TF_CUDNN_", "TF_NUM_", "NVIDIA_TF32_")
+_VARIABLES = {"LIBTPU_INIT_ARGS", "OMP_NUM_THREADS", "ONEDNN_DEFAULT_FPMATH_MODE"}
 
 
 def describe() -> Environment:
@@ -22,13 +26,25 @@ def describe() -> Environment:
         backend=backend,
         backend_version=version(backend),
         numpy=version("numpy"),
-        device=device,
+        device=clean(device),
         accelerator=accelerator,
         cores=len(available_cores()),
         system=f"{platform.system()} {platform.machine()}",
         exact_products=exact_products(),
         git_commit=git_commit(),
+        settings=settings(),
     )
+
+
+def settings() -> tuple[str, ...]:
+    """The environment variables, as ``NAME=value``, by which a user can change what the backends compute."""
+    chosen = sorted(name for name in os.environ if name.startswith(_PREFIXES) or name in _VARIABLES)
+    return tuple(clean(f"{name}={os.environ[name]}") for name in chosen)
+
+
+def clean(text: str) -> str:
+    """A text of the system as results can hold it: printable, and no longer than they allow."""
+    return "".join(c for c in text if c.isprintable())[:MOST_TEXT]
 
 
 def exact_products() -> bool:
@@ -50,6 +66,7 @@ def git_commit() -> str:
         return stated
     source = Path(__file__).parent
     try:
+        _git(source, "ls-files", "--error-unmatch", Path(__file__).name)  # else the repository around is another one
         commit = _git(source, "rev-parse", "HEAD")
         return commit + ("-dirty" if _git(source, "status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.SubprocessError):

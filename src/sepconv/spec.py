@@ -21,6 +21,7 @@ from sepconv.metrics import METRICS, Metric, named
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and both backends take
 Dataset = Literal["cifar10", "cifar100", "imagenet"]  # imagenet: shapes to count with, never trained on
 Augmentation = Literal[
     "flip", "crop", "shift", "rotate", "zoom", "brightness", "randaugment", "autoaugment", "mixup", "cutmix"
@@ -257,7 +258,7 @@ class Run:
     paper: Slug
     experiment: Experiment
     budget: Budget
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
 
     @property
     def key(self) -> str:

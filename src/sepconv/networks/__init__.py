@@ -13,6 +13,12 @@ import keras
 
 from sepconv.spec import Network, SpecError
 
+# The user's own settings of Keras (keras.json, KERAS_FLOATX) must not change what a network computes.
+keras.config.set_floatx("float32")
+keras.config.set_epsilon(1e-7)
+keras.config.set_image_data_format("channels_last")
+keras.config.set_dtype_policy("float32")
+
 Builder = Callable[..., keras.Model]
 # What networks are made of. Those of depthwise convolutions import JAX.
 _WITHOUT_BUILDERS = {"depthwise", "depthwise_algorithms", "fast_layers", "layers"}

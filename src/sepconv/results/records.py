@@ -4,21 +4,74 @@ import hashlib
 import re
 from itertools import groupby
 from statistics import median
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
-from sepconv.spec import Budget, InputError, Precision, Slug, canonical_json
+from sepconv.spec import TRAIN_IMAGES, Budget, Dataset, InputError, Precision, Scale, Seed, Slug, canonical_json
 
+T = TypeVar("T")
 SCHEMA: Literal[1] = 1
 Percent = Annotated[float, Field(ge=0, le=100)]
-NonNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
+# Bounds that no honest result comes near, so that sums, squares and ratios of what is read stay finite.
+_MOST = 1e9  # seconds of about thirty years
+_LEAST_SECONDS = 1e-12
+_MOST_COUNT = 10**18
+MOST_TEXT = 300  # characters
+NonNegative = Annotated[float, Field(ge=0, le=_MOST)]
+Positive = Annotated[float, Field(ge=_LEAST_SECONDS, le=_MOST)]
+Count = Annotated[int, Field(ge=0, le=_MOST_COUNT)]
+PositiveCount = Annotated[int, Field(gt=0, le=_MOST_COUNT)]
+Loss = Annotated[float, Field(ge=-1e39, le=1e39)]  # float32 ends at 3.4e38
 Repeats = Annotated[tuple[Positive, ...], Field(min_length=1)]  # seconds
 
 
 class ResultError(InputError):
-    """A result that cannot be read or written."""
+    """A result that cannot be read or written. Whatever the file and its name say, the message stays one line."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in line))
+
+
+def _printable(text: str) -> str:
+    """Control characters and line breaks have no place in a name, and could rewrite what a terminal shows."""
+    if not text.isprintable():
+        raise ValueError("expected printable characters only")
+    return text
+
+
+def _check_json(value: T) -> T:
+    """Hold every text in a JSON value, those of its names included, against the rules for :data:`Text`."""
+    if isinstance(value, str):
+        _TEXT.validate_python(value)
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            _check_json(name), _check_json(entry)
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            _check_json(entry)
+    return value
+
+
+def first_error(error: ValidationError) -> str:
+    """The first fault that pydantic found, in one line: where, what was expected, what came."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "result"
+    return f"{place}: {first['msg']}; got {repr(first['input'])[:80]}"
+
+
+Text = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), AfterValidator(_printable)]
+_TEXT: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(max_length=MOST_TEXT), AfterValidator(_printable)])
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Model(BaseModel):
@@ -28,11 +81,11 @@ class _Model(BaseModel):
 class Epoch(_Model):
     """What one epoch measured. Validation is on the test split where the paper has no validation split."""
 
-    epoch: Annotated[int, Field(ge=1)]
+    epoch: PositiveCount
     learning_rate: NonNegative  # at the epoch's last step
-    train_loss: float
+    train_loss: Loss
     train_accuracy: Percent  # running over the epoch's (augmented) batches, as Keras reports it
-    val_loss: float
+    val_loss: Loss
     val_accuracy: Percent
     train_seconds: NonNegative  # without compiling
     evaluate_seconds: NonNegative
@@ -55,7 +108,7 @@ class Final(_Model):
     train_accuracy: Percent  # of the last epoch, running
     val_accuracy: Percent
     test_accuracy: Percent
-    test_loss: float
+    test_loss: Loss
     batch_stats_accuracy: Percent | None = None  # test accuracy with batch norm on each batch's own statistics
     reestimated: Reestimated | None = None  # None without batch norm, and in results from before it was measured
 
@@ -71,17 +124,32 @@ class Seconds(_Model):
 class Environment(_Model):
     """The machine and software that a result comes from."""
 
-    python: str
-    keras: str
+    python: Text
+    keras: Text
     backend: Literal["tensorflow", "jax", "torch"]
-    backend_version: str
-    numpy: str
-    device: str
+    backend_version: Text
+    numpy: Text
+    device: Text
     accelerator: bool
-    cores: int
-    system: str
+    cores: PositiveCount
+    system: Text
     exact_products: bool = True  # float32 products keep the digits of their factors; False where they round, as to TF32
-    git_commit: str  # of the code; "-dirty" appended where it was changed
+    git_commit: Text  # of the code; "-dirty" appended where it was changed
+    settings: tuple[Text, ...] = ()  # environment variables that can change numbers; not recorded at first
+
+
+class _SpecRecipe(_Model, extra="allow"):
+    train_images: Annotated[int, Field(gt=0, le=TRAIN_IMAGES)]
+
+
+class _Spec(_Model, extra="allow"):
+    """What readers rely on in the spec of a run; all else of it is held against the paper's by ``run_id``."""
+
+    network: dict[str, Any]
+    dataset: Dataset
+    recipe: _SpecRecipe
+    scale: Scale
+    seed: Seed
 
 
 Part = Literal["forward", "input gradient", "weight gradient"]  # of a layer's training step
@@ -96,11 +164,18 @@ def _check_budget(budget: str) -> str:
 
 
 def _check_spec(spec: dict[str, Any]) -> dict[str, Any]:
-    """Readers rely on these entries; all else of the spec is held against the paper's by ``run_id``."""
-    for name, kind in {"network": dict, "dataset": str, "recipe": dict, "scale": dict, "seed": int}.items():
-        if not isinstance(spec.get(name), kind):
-            raise ValueError(f"the spec of a run has {name}, a {kind.__name__}")
-    return spec
+    try:
+        _Spec.model_validate(spec)
+    except ValidationError as error:
+        raise ValueError(first_error(error)) from None
+    return _check_json(spec)
+
+
+class Stretch(_Model):
+    """Epochs of a run that one process trained."""
+
+    first_epoch: PositiveCount
+    environment: Environment
 
 
 class RunResult(_Model):
@@ -111,16 +186,17 @@ class RunResult(_Model):
     paper: Slug
     experiment: Slug
     budget: Annotated[Budget, BeforeValidator(_check_budget)]
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     run_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     spec: Annotated[dict[str, Any], AfterValidator(_check_spec)]
     status: Literal["complete", "diverged"]  # diverged: the loss became NaN; history ends there and final is None
     history: tuple[Epoch, ...]
     final: Final | None
     seconds: Seconds
-    peak_bytes: int | None  # of the device, or of the process on a CPU; None where it cannot be read
-    data_sha256: str
+    peak_bytes: Count | None  # of the device, or of the process on a CPU; None where it cannot be read
+    data_sha256: Sha256
     environment: Environment
+    stretches: tuple[Stretch, ...] = ()  # of a run that was continued, in order; the last one's is ``environment``
     # How each depthwise layer, by name, was computed: "keras" is the layer of Keras. None where it was not recorded.
     depthwise_ways: dict[str, dict[Part, Way | Literal["keras"]]] | None = None
 
@@ -140,7 +216,7 @@ class RunResult(_Model):
         complete = self.status == "complete"
         if complete != (self.final is not None):
             raise ValueError("a complete run, and only it, has final metrics")
-        if complete and len(self.history) != (epochs := self.spec["scale"].get("epochs")):
+        if complete and len(self.history) != (epochs := self.spec["scale"]["epochs"]):
             raise ValueError(f"a complete run has {epochs} epochs, this one {len(self.history)}")
         return self
 
@@ -153,14 +229,14 @@ NORMS = ("BatchNormalization", "LayerNormalization")
 class Layer(_Model):
     """One layer of a network as counted."""
 
-    name: str
-    type: str
-    stride: int | None
-    filter_shape: tuple[int, ...]
-    input_shape: tuple[int, ...]  # (height, width, channels) or (features,)
-    output_shape: tuple[int, ...]
-    params: int
-    mult_adds: int
+    name: Text
+    type: Text
+    stride: PositiveCount | None
+    filter_shape: tuple[PositiveCount, ...]
+    input_shape: tuple[PositiveCount, ...]  # (height, width, channels) or (features,)
+    output_shape: tuple[PositiveCount, ...]
+    params: Count
+    mult_adds: Count
 
 
 class CostResult(_Model):
@@ -170,15 +246,15 @@ class CostResult(_Model):
     schema_version: Literal[1] = SCHEMA
     paper: Slug
     experiment: Slug
-    network: dict[str, Any]
-    batch_size: int | None  # of the training step whose bytes are counted; None where the network is not trained
-    num_params: int
-    trainable_params: int
-    mult_adds: int
-    weighted_layers: int
-    weight_bytes: int
-    activation_bytes: int
-    training_step_bytes: int
+    network: Annotated[dict[str, Any], AfterValidator(_check_json)]
+    batch_size: PositiveCount | None  # of the training step whose bytes are counted; None where there is no recipe
+    num_params: Count
+    trainable_params: Count
+    mult_adds: Count
+    weighted_layers: Count
+    weight_bytes: Count
+    activation_bytes: Count
+    training_step_bytes: Count
     layers: tuple[Layer, ...]
 
     @property
@@ -201,9 +277,15 @@ Transfer = Literal["device", "host"]
 class BatchTime(_Model):
     """How long one whole batch took, over those of all passes: half of them took ``p50`` at most, 95 % ``p95``."""
 
-    p50: NonNegative  # milliseconds
-    p95: NonNegative
-    batches: Annotated[int, Field(ge=1)]  # timed; from few of them p95 is hardly less than the slowest
+    p50: Positive  # milliseconds
+    p95: Positive
+    batches: PositiveCount  # timed; from few of them p95 is hardly less than the slowest
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "BatchTime":
+        if self.p95 < self.p50:
+            raise ValueError(f"p95 is never below p50, got {self.p95} and {self.p50}")
+        return self
 
 
 class LatencyResult(_Model):
@@ -214,11 +296,13 @@ class LatencyResult(_Model):
     paper: Slug
     experiment: Slug
     budget: MeasuredBudget
-    images: int  # of one pass; the paper's budget is the test split's 10,000
+    images: PositiveCount  # of one pass; the paper's budget is the test split's 10,000
     batch_norm: BatchNorm
     transfer: Transfer  # images already on the device, or copied from the host in the timed part
-    seconds: dict[int, tuple[NonNegative, ...]]  # batch size -> seconds of each repeated pass
-    batch_times: dict[int, BatchTime] = Field(default_factory=dict)  # by batch size; empty where passes only were timed
+    seconds: Annotated[dict[PositiveCount, Repeats], Field(min_length=1)]  # batch size -> seconds of each repeated pass
+    batch_times: dict[PositiveCount, BatchTime] = Field(
+        default_factory=dict
+    )  # by batch size; empty where passes only were timed
     environment: Environment
 
     @property
@@ -233,7 +317,7 @@ class LoopTiming(_Model):
 
     compile: NonNegative  # seconds of the first epoch and all that led to it, less those of a later epoch
     seconds: Repeats  # of each epoch after the first
-    losses: tuple[float, ...]  # mean training loss of each of these epochs
+    losses: tuple[Loss, ...]  # mean training loss of each of these epochs
 
     @model_validator(mode="after")
     def _whole(self) -> "LoopTiming":
@@ -253,9 +337,9 @@ class ThroughputResult(_Model):
     paper: Slug
     experiment: Slug
     budget: MeasuredBudget
-    images: Annotated[int, Field(gt=0)]  # of one epoch
-    batch_size: Annotated[int, Field(gt=0)]
-    steps_per_execution: Annotated[int, Field(gt=0)]  # of the loop named after it
+    images: PositiveCount  # of one epoch
+    batch_size: PositiveCount
+    steps_per_execution: PositiveCount  # of the loop named after it
     loops: dict[TrainingLoop, LoopTiming]
     environment: Environment
 
@@ -275,11 +359,13 @@ class MemoryResult(_Model):
     schema_version: Literal[1] = SCHEMA
     paper: Slug
     experiment: Slug
-    batch_size: Annotated[int, Field(gt=0)]
+    batch_size: PositiveCount
     method: Literal["compiled", "resident", "allocator"]
-    step_bytes: Annotated[int, Field(gt=0)]  # all that the step holds at its peak, weights and optimizer state included
-    repeats: Annotated[tuple[int, ...], Field(min_length=1)]  # what each process measured, of which that is the median
-    parts: dict[str, Annotated[int, Field(ge=0)]]  # bytes that the method read, by name
+    step_bytes: PositiveCount  # all that the step holds at its peak, weights and optimizer state included
+    repeats: Annotated[
+        tuple[Count, ...], Field(min_length=1)
+    ]  # what each process measured, of which that is the median
+    parts: dict[Text, Count]  # bytes that the method read, by name
     environment: Environment
 
     @property
@@ -291,7 +377,7 @@ class MemoryResult(_Model):
 class Product(_Model):
     """Products of two square matrices."""
 
-    size: Annotated[int, Field(gt=0)]  # rows, and columns
+    size: PositiveCount  # rows, and columns
     seconds: Repeats  # of one product, each time it was measured
 
     @property
@@ -305,7 +391,7 @@ class RooflineResult(_Model):
 
     kind: Literal["roofline"] = "roofline"
     schema_version: Literal[1] = SCHEMA
-    copy_bytes: Annotated[int, Field(gt=0)]  # read and written by one copy, together
+    copy_bytes: PositiveCount  # read and written by one copy, together
     copy_seconds: Repeats  # of one copy, each time it was measured
     products: dict[Precision, Product]
     environment: Environment
@@ -329,11 +415,11 @@ CONVOLUTION = ("size", "channels", "kernel", "stride", "padding", "precision")
 class DepthwiseShape(_Model):
     """What one depthwise layer of a network works on: a batch of square images."""
 
-    batch: Annotated[int, Field(gt=0)]
-    size: Annotated[int, Field(gt=0)]  # height and width of the input
-    channels: Annotated[int, Field(gt=0)]
-    kernel: Annotated[int, Field(gt=0)]  # height and width
-    stride: Annotated[int, Field(gt=0)]
+    batch: PositiveCount
+    size: PositiveCount  # height and width of the input
+    channels: PositiveCount
+    kernel: PositiveCount  # height and width
+    stride: PositiveCount
     padding: Padding = "same"
 
     @property

@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar
 from filelock import FileLock
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sepconv.files import write_atomically
+from sepconv.files import read_bounded, write_atomically
 from sepconv.results.records import (
     SCHEMA,
     CostResult,
@@ -28,11 +28,14 @@ from sepconv.results.records import (
     RooflineResult,
     RunResult,
     ThroughputResult,
+    first_error,
 )
 from sepconv.spec import Budget, Run, canonical_json
 
 Result = RunResult | CostResult | LatencyResult | ThroughputResult | MemoryResult | RooflineResult | DepthwiseResult
 R = TypeVar("R", bound=Result)
+_MOST_DIGITS = 20
+LOCK = ".lock"  # in each folder that is written to
 _RESULT: TypeAdapter[Result] = TypeAdapter(Annotated[Result, Field(discriminator="kind")])
 
 
@@ -100,8 +103,17 @@ def read(path: Path) -> Result:
         ResultError: not JSON, another schema, a wrong checksum, a value out of range, or a file in the wrong place.
     """
     try:
-        content = json.loads(path.read_bytes(), parse_float=_finite, parse_constant=_finite, object_pairs_hook=_unique)
-    except (OSError, ValueError, RecursionError) as error:
+        content = json.loads(
+            read_bounded(path),
+            parse_int=_bounded,
+            parse_float=_finite,
+            parse_constant=_finite,
+            object_pairs_hook=_unique,
+        )
+        canonical_json(content)  # nested too deep for this, it is too deep for every reader
+    except OSError as error:
+        raise ResultError(f"{path}: expected a JSON file, got: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
         raise ResultError(f"{path}: expected a JSON file, got: {str(error)[:200]}") from None
     if not isinstance(content, dict):
         raise ResultError(f"{path}: expected a JSON object, got {type(content).__name__}")
@@ -114,9 +126,7 @@ def read(path: Path) -> Result:
     try:
         result = _RESULT.validate_json(canonical_json(content))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "result"
-        raise ResultError(f"{path}: {place}: {first['msg']}; got {repr(first['input'])[:80]}") from None
+        raise ResultError(f"{path}: {first_error(error)}") from None
     if path.absolute().parts[-3:] != Path(f"{result.key}.json").parts:
         raise ResultError(f"{path}: expected the file of {result.key}; it lies in the wrong place")
     return result
@@ -131,8 +141,8 @@ def read_all(folder: Path) -> Results:
     if not folder.is_dir():
         raise ResultError(f"{folder}: expected a folder of results, found none; check the path")
     found: dict[str, list[Any]] = defaultdict(list)
-    problems = []
-    for path in _files(folder):
+    problems: list[str] = []
+    for path in result_files(folder, problems):
         try:
             result = read(path)
             found[result.kind].append(result)
@@ -164,7 +174,7 @@ def write(folder: Path, result: Result) -> Path:
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.parent / ".lock"):
+        with FileLock(path.parent / LOCK):
             if path.exists():
                 if read(path) != result:
                     raise ResultError(f"{path}: another result lies there; move it away, nothing is overwritten")
@@ -208,6 +218,8 @@ def merge(source: Path, target: Path) -> int:
     results = read_all(source)
     if results.problems:
         raise ResultError(results.problems[0])
+    if not results.everything:
+        raise ResultError(f"{source}: expected results, PAPER/EXPERIMENT/NAME.json, found none; check the path")
     fresh = []
     for result in results.everything:
         path = path_of(target, result.key)
@@ -220,9 +232,32 @@ def merge(source: Path, target: Path) -> int:
     return len(fresh)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Result files are two folders down: ``paper/experiment/name.json``, ``machines/device/name.json``."""
-    yield from sorted(p for p in folder.glob("*/*/*.json") if not p.name.startswith("."))
+def result_files(folder: Path, problems: list[str]) -> Iterator[Path]:
+    """Result files lie two folders down: ``paper/experiment/name.json``, ``machines/device/name.json``.
+
+    A folder that cannot be listed, which a pattern would pass over in silence, adds a line to ``problems``.
+    """
+    for outer in _listed(folder, folder, problems):
+        if outer.is_dir():
+            for inner in _listed(outer, folder, problems):
+                if inner.is_dir():
+                    files = _listed(inner, folder, problems)
+                    yield from (file for file in files if file.suffix == ".json")
+
+
+def _listed(place: Path, folder: Path, problems: list[str]) -> list[Path]:
+    try:
+        return sorted(path for path in place.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        problems.append(f"{place.relative_to(folder)}: expected a folder that can be read, got: {error.strerror}")
+        return []
+
+
+def _bounded(number: str) -> int:
+    """JSON bounds no integer; one that fits into no float stops whoever divides by it."""
+    if len(number) > _MOST_DIGITS:
+        raise ValueError(f"an integer of {len(number)} digits")
+    return int(number)
 
 
 def _finite(number: str) -> float:

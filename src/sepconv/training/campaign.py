@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,13 +27,15 @@ from filelock import FileLock, Timeout
 from sepconv.environment import available_cores
 from sepconv.papers import all_papers
 from sepconv.results.records import Environment, ResultError, RunResult
-from sepconv.results.store import Results, find_run, read_all, write
+from sepconv.results.store import LOCK, Results, find_run, path_of, read_all, write
 from sepconv.spec import IMAGE_SHAPES, Budget, Paper, Run, SpecError, Stage, canonical_json
 from sepconv.training.checkpoint import discard
 from sepconv.training.progress import Display, displays, into_pipe, show
 
 PASSES = 3  # of a training step: forward, and for the gradients of inputs and of weights; an evaluation is forward only
 STOPPED = 3  # exit code of a run that was stopped at an epoch's end and can be continued
+
+BUSY = 4  # exit code of a run that another process is training
 
 # Order of worth: when the first, second, third and any later seed of a stage's experiments has its turn. A verdict
 # needs three seeds, and each of those of a long experiment takes more time than a seed of all others.
@@ -110,7 +112,7 @@ def run_one(run: Run, folders: Folders, deadline: float | None = None) -> RunRes
     """
     if (found := find_run(folders.results, run)) is not None:
         return found
-    _ensure_folders(folders)
+    _ensure_folders(run, folders)
     try:
         lock = FileLock(folders.checkpoints / f"{run.id}.lock").acquire(blocking=False)
     except Timeout:
@@ -123,10 +125,11 @@ def run_one(run: Run, folders: Folders, deadline: float | None = None) -> RunRes
 def _train(run: Run, folders: Folders, deadline: float | None) -> RunResult:
     from sepconv.training.trainer import train  # imports Keras and its backend, which nothing else here needs
 
-    with _termination() as terminated:
+    with _termination() as (listen, terminated):
         result = train(
             run,
             checkpoints=folders.checkpoints,
+            started=listen,
             stop=lambda: bool(terminated) or (deadline is not None and time.monotonic() > deadline),
         )
     write(folders.results, result)
@@ -360,13 +363,15 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _ensure_folders(folders: Folders) -> None:
+def _ensure_folders(run: Run, folders: Folders) -> None:
     """Better to learn now than after hours of training that nothing can be written."""
-    for folder in (folders.results, folders.checkpoints):
+    for folder in (path_of(folders.results, run.key).parent, folders.checkpoints / run.id):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with TemporaryFile(dir=folder):
                 pass
+            if (lock := folder / LOCK).exists():  # such as that of another user
+                lock.open("a").close()
         except OSError as error:
             raise ResultError(f"{folder}: expected a folder to write to, got: {error.strerror}") from None
 
@@ -404,7 +409,7 @@ class _Crew:
             self._processes.discard(process)
             if code in (STOPPED, -signal.SIGTERM):  # the latter where SIGTERM came before training began
                 self._waiting.clear()
-            elif code:
+            elif code and code != BUSY:  # whoever trains it writes its result
                 self.failures.append(f"{run.key}: {_reason(code)}")
 
     def _start_next(self, shown: bool) -> tuple[Run, subprocess.Popen[str]] | None:
@@ -441,11 +446,23 @@ def _reason(code: int) -> str:
 
 
 @contextmanager
-def _termination() -> Iterator[list[int]]:
-    """Collect SIGTERM instead of dying of it: the list is empty until one comes."""
+def _termination() -> Iterator[tuple[Callable[[], None], list[int]]]:
+    """A function that starts to collect SIGTERM, and what it collected.
+
+    Before it is called, SIGTERM ends the process, as nothing would be lost. The first that is collected asks for a
+    stop at the epoch's end; the second ends the process at once, for an epoch can take hours.
+    """
     came: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
+    before = signal.getsignal(signal.SIGTERM)
+
+    def collect(number: int, _frame: object) -> None:
+        came.append(number)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def listen() -> None:
+        signal.signal(signal.SIGTERM, collect)
+
     try:
-        yield came
+        yield listen, came
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -7,17 +7,18 @@ import logging
 import shutil
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sepconv.files import write_atomically
+from sepconv.files import read_bounded, write_atomically
 from sepconv.spec import InputError
 
 KEPT = 2
+MOST_BYTES = 8 * 2**30
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Checkpoint:
     variables: Sequence[NDArray[Any]]
     history: list[dict[str, Any]]
     compile_seconds: float
+    stretches: list[dict[str, Any]] = field(default_factory=list)  # who trained it: first epoch and environment of each
 
     @property
     def epoch(self) -> int:
@@ -46,13 +48,13 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint atomically below ``folder`` and delete all but the newest two of its run.
+    """Write a checkpoint atomically below ``folder`` and keep, beside it, only the newest other one of its run.
 
     Raises:
         CheckpointError: the disk is full, or the folder cannot be written. Earlier checkpoints stay whole.
     """
     arrays = {f"variable_{i:04d}": np.asarray(v) for i, v in enumerate(checkpoint.variables)}
-    meta = json.dumps({"history": checkpoint.history, "compile_seconds": checkpoint.compile_seconds})
+    meta = json.dumps({f.name: getattr(checkpoint, f.name) for f in fields(checkpoint) if f.name != "variables"})
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, meta=np.array(meta), **arrays)
     data = buffer.getvalue()
@@ -64,20 +66,30 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         raise CheckpointError(
             f"{path}: cannot be written: {error.strerror}; make room there, then run it again to continue"
         ) from None
-    for old in _newest_first(folder, checkpoint.run_id)[KEPT:]:
-        old.unlink()
+    others = [other for other in _newest_first(folder, checkpoint.run_id) if other != path]
+    for old in others[KEPT - 1 :]:
+        old.unlink(missing_ok=True)
     return path
 
 
 def load(folder: Path, run_id: str) -> Checkpoint | None:
-    """The newest whole checkpoint of a run; a damaged one is passed over with a warning. None where there is none."""
+    """The newest whole checkpoint of a run, or None where there is none.
+
+    A damaged one is deleted with a warning: kept, it would pass for newer than those that are written from now on.
+
+    Raises:
+        CheckpointError: a checkpoint is another run's, or cannot be read, which does not say that it is damaged.
+    """
     found = _newest_first(folder, run_id)
     for path in found:
         try:
             return _read(path, run_id)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read: {error.strerror}; delete it to go on without it") from None
+        except (ValueError, KeyError, zipfile.BadZipFile) as error:
             then = "starting over" if path == found[-1] else "falling back to the checkpoint before it"
-            _log.warning("%s is damaged (%s); %s", path, error, then)
+            _log.warning("%s is damaged (%s) and was deleted; %s", path, error, then)
+            path.unlink(missing_ok=True)
     return None
 
 
@@ -91,11 +103,13 @@ def _newest_first(folder: Path, run_id: str) -> list[Path]:
 
 
 def _read(path: Path, run_id: str) -> Checkpoint:
-    content = path.read_bytes()
+    content = read_bounded(path, MOST_BYTES)
     digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     if hashlib.sha256(data).digest() != digest:
         raise ValueError("wrong checksum")
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         meta = json.loads(str(arrays["meta"]))
         variables = [arrays[name] for name in sorted(arrays.files) if name != "meta"]
-    return Checkpoint(run_id, variables, meta["history"], meta["compile_seconds"])
+    if (of := meta.get("run_id", run_id)) != run_id:  # not recorded at first
+        raise CheckpointError(f"{path}: expected a checkpoint of run {run_id}, got one of {of}; move that file away")
+    return Checkpoint(run_id, variables, meta["history"], meta["compile_seconds"], meta.get("stretches", []))

@@ -1,5 +1,6 @@
 """``train(run) -> RunResult``: real images, whole epochs, resumable at every checkpoint."""
 
+import json
 import logging
 import math
 import time
@@ -15,7 +16,7 @@ from tqdm import tqdm
 
 from sepconv import environment
 from sepconv.networks import build, fast_layers
-from sepconv.results.records import Epoch, Final, Reestimated, RunResult, Seconds
+from sepconv.results.records import Epoch, Final, Reestimated, RunResult, Seconds, Stretch
 from sepconv.spec import REESTIMATION_IMAGES, Run, SpecError
 from sepconv.training import checkpoint, data
 from sepconv.training.checkpoint import Checkpoint, CheckpointError, Stopped
@@ -42,6 +43,7 @@ def train(
     checkpoints: Path | None = None,
     checkpoint_every: int = 5,
     checkpoint_minutes: float = 5,
+    started: Callable[[], None] = lambda: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> RunResult:
     """Train one run from its newest checkpoint, or from the start, and return its result.
@@ -54,6 +56,7 @@ def train(
         checkpoints: folder of checkpoints; None keeps none.
         checkpoint_every: epochs between checkpoints.
         checkpoint_minutes: minutes after which an epoch's end leaves a checkpoint although fewer epochs have passed.
+        started: called once images and network are there, before the first epoch; until then nothing can be lost.
         stop: asked at every epoch's end; True saves a checkpoint and stops.
 
     Raises:
@@ -66,6 +69,7 @@ def train(
     if checkpoints and (saved := checkpoint.load(checkpoints, run.id)):
         trainer.restore(saved)
     epochs, saved_at = trainer.scale.epochs, time.monotonic()
+    started()
     with tqdm(desc=run.key, total=epochs, initial=trainer.epoch, unit="epoch", disable=hidden()) as bar:
         while trainer.epoch < epochs:
             try:
@@ -130,6 +134,7 @@ class Trainer:
         self.environment = environment.describe()
         self.splits = load_splits(run)
         self.history: list[Epoch] = []
+        self.stretches = [Stretch(first_epoch=1, environment=self.environment)]
         steps = math.ceil(self.scale.train_images / self.recipe.batch_size)
         self.rates = learning_rates(self.recipe, self.scale.epochs, steps)
         self.model = build_model(run)
@@ -183,14 +188,22 @@ class Trainer:
         """All that :meth:`restore` needs to continue after the last epoch."""
         variables = [keras.ops.convert_to_numpy(variable) for variable in self._variables()]
         history = [epoch.model_dump() for epoch in self.history]
-        return Checkpoint(self.run.id, variables, history, self.compile_seconds)
+        stretches = [stretch.model_dump(mode="json") for stretch in self.stretches]
+        return Checkpoint(self.run.id, variables, history, self.compile_seconds, stretches)
 
     def restore(self, saved: Checkpoint) -> None:
         """Continue from a checkpoint of the same run.
 
         Raises:
-            CheckpointError: its variables are not this network's.
+            CheckpointError: its variables are not this network's, or another backend trained it, whose random numbers
+                are others.
         """
+        before = [Stretch.model_validate_json(json.dumps(stretch)) for stretch in saved.stretches]
+        if before and (backend := before[-1].environment.backend) != self.environment.backend:
+            raise CheckpointError(
+                f"{self.run.key}: expected a checkpoint of {self.environment.backend}, got one of {backend}; continue "
+                f"with KERAS_BACKEND={backend}, or delete the folder {saved.run_id} of checkpoints to start over"
+            )
         variables = self._variables()
         if [tuple(v.shape) for v in variables] != [v.shape for v in saved.variables]:
             raise CheckpointError(
@@ -200,6 +213,7 @@ class Trainer:
         _assign(variables, saved.variables)
         self.history = [Epoch.model_validate(epoch) for epoch in saved.history]
         self.compile_seconds += saved.compile_seconds
+        self.stretches = [*before, Stretch(first_epoch=self.epoch + 1, environment=self.environment)]
 
     def result(self, status: Literal["complete", "diverged"]) -> RunResult:
         """What the run measured; the final metrics are those of the weights after the last epoch."""
@@ -221,6 +235,7 @@ class Trainer:
             peak_bytes=environment.peak_bytes(),
             data_sha256=self.splits.sha256,
             environment=self.environment,
+            stretches=() if self.stretches[-1].first_epoch == 1 else tuple(self.stretches),
             depthwise_ways={
                 layer.name: layer.ways for layer in self.model.layers if isinstance(layer, fast_layers.DepthwiseConv2D)
             },

@@ -1,0 +1,107 @@
+"""One odd value in one result, signed with a right checksum, is refused or stops nobody who reads the folder."""
+
+import copy
+import hashlib
+import json
+import random
+
+import pytest
+
+from factories import ENVIRONMENT, cost_of, latency_of, memory_of, result_of, roofline_of, smoke, throughput_of
+from sepconv.papers import paper
+from sepconv.results import store
+from sepconv.results.records import DepthwiseResult, DepthwiseTiming, LatencyResult, ResultError
+from sepconv.spec import Budget, Run, canonical_json
+from sepconv.training import campaign
+from sepconv.verdicts.compare import compare, set_aside
+from sepconv.verdicts.judge import export
+
+PAPER = paper("tseng2020")
+CONV = PAPER.experiment("conv")
+ODD = (
+    None, True, 0, -1, 1, 2**32, 10**19, 1e308, -1e308, 1e-308, 0.0, -0.0,
+    "", "\x1b[2J", "a\nb", "‮", "x" * 10_000, "<script>", [], [0], [1e308], {}, {"": 0}, [[[[]]]],
+)  # fmt: skip
+
+
+def depthwise():
+    times = {"forward": {"grouped": (0.1, 0.2)}}
+    timing = DepthwiseTiming(
+        batch=2, size=8, channels=4, kernel=3, stride=1, precision="float32", seconds=times, differences={"forward": 0}
+    )
+    return DepthwiseResult(timings=(timing,), environment=ENVIRONMENT)
+
+
+def latency():
+    content = latency_of(CONV, (1.0, 2.0), paper="tseng2020").model_dump(mode="json")
+    content["batch_times"] = {"4": {"p50": 1.0, "p95": 2.0, "batches": 3}}
+    return LatencyResult.model_validate_json(json.dumps(content))
+
+
+RESULTS = {
+    "run": result_of(Run("tseng2020", CONV, Budget.SMOKE, 0)),
+    "cost": cost_of(CONV, paper="tseng2020"),
+    "latency": latency(),
+    "throughput": throughput_of(),
+    "memory": memory_of(),
+    "roofline": roofline_of(),
+    "depthwise": depthwise(),
+}
+
+
+def places(value, at=()):
+    """Where a JSON value and every value in it stands, but for the outermost."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, entry in entries:
+        yield (*at, name)
+        yield from places(entry, (*at, name))
+
+
+def changed(content, place, odd):
+    new = copy.deepcopy(content)
+    inner = new
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = odd
+    if place[0] == "spec":
+        new["run_id"] = hashlib.sha256(canonical_json(new["spec"])).hexdigest()[:16]
+    return new | {"sha256": hashlib.sha256(canonical_json(new)).hexdigest()}
+
+
+def read_by_all(folder):
+    """What every command that reads results does with a folder."""
+    found = store.read_all(folder)
+    json.dumps(export([PAPER], found), allow_nan=False)
+    compare(PAPER, found, found), set_aside(PAPER, found, found)
+    list(campaign.queue_lines([smoke(1)], folder, campaign.Device("cpu", accelerator=False, cores=2)))
+
+
+@pytest.mark.parametrize("drawn", [15, pytest.param(None, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("kind", RESULTS)
+def test_an_odd_value_is_refused_or_stops_nobody(tmp_path, kind, drawn):
+    """Every change is read; of those that are accepted, ``drawn`` ones or all go through the commands."""
+    for other in RESULTS.values():
+        path = store.write(tmp_path, other)
+    path = store.path_of(tmp_path, RESULTS[kind].key)
+    content = RESULTS[kind].model_dump(mode="json")
+    refused, broken, accepted = 0, 0, {}
+    for place in places(content):
+        for odd in ODD:
+            text = json.dumps(changed(content, place, odd))
+            path.write_text(text)
+            try:
+                accepted[store.read(path).model_dump_json()] = place, odd, text
+            except ResultError as error:
+                broken += not str(error).isprintable()
+                refused += 1
+    assert broken == 0
+    assert refused > len(accepted) > 0
+    stopped = []
+    chosen = sorted(accepted.values(), key=repr)
+    for place, odd, text in chosen if drawn is None else random.Random(0).sample(chosen, min(drawn, len(chosen))):
+        path.write_text(text)
+        try:
+            read_by_all(tmp_path)
+        except Exception as error:  # any at all is the fault that is looked for
+            stopped.append(f"{place} = {odd!r:.40}: {type(error).__name__}: {error}")
+    assert not stopped, "\n".join(stopped)

@@ -36,6 +36,8 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "inconclusive"
     CONSISTENT = "consistent"
     INCONSISTENT = "inconsistent"
+    SUPPORTED = "supported"
+    NOT_SUPPORTED = "not supported"
     NOT_TESTED = "not tested at this budget"
 
 
@@ -118,12 +120,27 @@ def weigh(values: ArrayLike, low: float, high: float) -> Evidence:
     """Evidence of samples ``(..., n)`` for a mean in ``[low, high]``; none at all below three seeds."""
     sample = np.asarray(values, float)
     if sample.shape[-1] < MIN_SEEDS:
-        nothing = np.ones(sample.shape[:-1])
-        return Evidence(nothing, nothing)
+        return _no_evidence(sample.shape[:-1])
+    return _weigh(stats.mean_of(sample), low, high)
+
+
+def weigh_contrast(groups: ArrayLike, weights: ArrayLike, low: float, high: float) -> Evidence:
+    """Evidence of groups ``(..., k, n)`` for a weighted sum of their means in ``[low, high]``; as :func:`weigh`."""
+    samples = np.asarray(groups, float)
+    if samples.shape[-1] < MIN_SEEDS:
+        return _no_evidence(samples.shape[:-2])
+    return _weigh(stats.contrast(samples, weights), low, high)
+
+
+def _weigh(estimate: stats.Estimate, low: float, high: float) -> Evidence:
     return Evidence(
-        supports=np.minimum(1, 2 * stats.equivalence(sample, low, high)),
-        contradicts=np.minimum(1, 2 * stats.exclusion(sample, low, high)),
+        supports=np.minimum(1, 2 * stats.equivalence(estimate, low, high)),
+        contradicts=np.minimum(1, 2 * stats.exclusion(estimate, low, high)),
     )
+
+
+def _no_evidence(shape: tuple[int, ...]) -> Evidence:
+    return Evidence(np.ones(shape), np.ones(shape))
 
 
 def weigh_exact(value: float, low: float, high: float) -> Evidence:

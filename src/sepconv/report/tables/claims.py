@@ -124,10 +124,11 @@ def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
     yield "Criterion", claim.criterion
     if claim.because:
         yield "Because", claim.because
-    yield "Reported", claim.reported
+    ours = claim.kind == "question"
+    yield "Expected" if ours else "Reported", claim.reported
     several = len(judgement.parts) > 1
     estimates = [describe_estimate(part, with_verdict=several) for part in judgement.parts]
-    yield "Reproduced", _listed(estimates) or NOTHING
+    yield "Found" if ours else "Reproduced", _listed(estimates) or NOTHING
     if judgement.look:
         stricter = "; the interval shown stays that of 95 %" if judgement.level < ALPHA else ""
         yield "Judged at", f"{look(judgement)}{stricter}"

@@ -35,14 +35,14 @@ _PHRASES = {
     "epoch_seconds": "time per epoch",
     "total_seconds": "training time",
 }
-_COSTS: dict[CostName, str] = {
-    "mult_adds": "mult-adds for one image",
+COST_PHRASES: dict[CostName, str] = {
+    "mult_adds": "mult-adds",
     "num_params": "parameters",
     "training_step_bytes": "bytes of a training step",
-    "engine_seconds": "seconds of an epoch by this engine",
-    "fit_seconds": "seconds of an epoch by stock fit",
-    "latency_p50_1": "median latency at batch size 1",
-    "latency_p50_64": "median latency at batch size 64",
+    "engine_seconds": "training time by this engine",
+    "fit_seconds": "training time by stock fit",
+    "latency_p50_1": "latency at batch size 1",
+    "latency_p50_64": "latency at batch size 64",
 }
 
 
@@ -74,11 +74,15 @@ def _clauses(check: Check, labels: Mapping[str, str]) -> str:
             limits = f"at most {_number(check.high)}" if check.low == 0 else _limits(check.low, check.high)
             return f"{_side(check.pair.first, labels)} divided by {_side(check.pair.second, labels)} is {limits}"
         case AheadAtEqualCost():
-            sides = (_listed([labels[quantity.of] for quantity in side]) for side in (check.first, check.second))
+            first, second = (
+                _listed([labels[quantity.of] for quantity in side]) for side in (check.first, check.second)
+            )
+            equal = _listed([f"equal {COST_PHRASES[cost]}" for cost in check.costs])
             unit = check.first[0].unit.replace("%", "points")
-            ahead = f"by {_number(check.margin)} {unit} or more, averaged over the logarithm of the cost"
-            equal = " and ".join(_COSTS[cost] for cost in check.costs)
-            return f"{_phrase(check.first[0])} is higher for {' than for '.join(sides)} at equal {equal}, {ahead}"
+            return (
+                f"at {equal}, {_phrase(check.first[0])} is higher for {first} than for {second} by "
+                f"{_number(check.margin)} {unit} or more, averaged over the logarithm of the cost"
+            )
         case Consistent():
             return "; ".join(
                 f"{_side(a.left, labels)} and {_side(a.right, labels)} differ by less than {_number(a.tolerance)}"

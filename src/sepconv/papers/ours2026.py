@@ -51,8 +51,7 @@ BN_MOMENTUM = 0.6  # of batch norm's running averages, as in github.com/KellerJo
 
 def network(kind: Kind, width: float) -> Network:
     """tseng2020's DepthSepConv with one block of 512 filters, in another kind of convolution and another width."""
-    options = {"convolution": kind, "width": width, "bn_momentum": BN_MOMENTUM}
-    return Network("tseng.skeleton", options)
+    return Network("tseng.skeleton", {"convolution": kind, "width": width, "bn_momentum": BN_MOMENTUM})
 
 
 # --- recipe and tuning -----------------------------------------------------------------------------------------------

@@ -394,7 +394,7 @@ def _crop(images: Tensor, labels: Tensor, seeds: Seeds) -> tuple[Tensor, Tensor]
 
 
 def _reflected_shift(images: Tensor, labels: Tensor, seeds: Seeds) -> tuple[Tensor, Tensor]:
-    """Shift by whole pixels; beyond the edge lies the image reflected in its outermost pixels, which are not repeated."""
+    """Shift by whole pixels; beyond the edge lies the image reflected in its outermost pixels, not repeating them."""
     count, (height, width), most = _count(images), images.shape[1:3], REFLECTED_SHIFT
     padded = ops.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="reflect")
     places = range(2 * most + 1)

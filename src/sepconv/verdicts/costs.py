@@ -3,55 +3,51 @@
 A count is the same everywhere. A time is compared on one machine and backend, where all the networks were timed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from sepconv.criteria import COST_PHRASES
 from sepconv.results.records import LatencyResult, ThroughputResult, measured_on
 from sepconv.spec import TRAIN_IMAGES, AheadAtEqualCost, Check, CostName, Quantity
 from sepconv.verdicts import stats
 from sepconv.verdicts.samples import Selection
 
-WORDS: dict[CostName, str] = {
-    "mult_adds": "mult-adds",
-    "num_params": "parameters",
-    "training_step_bytes": "bytes of a training step",
-    "engine_seconds": "training seconds by this engine",
-    "fit_seconds": "training seconds by stock fit",
-    "latency_p50_1": "latency at batch size 1",
-    "latency_p50_64": "latency at batch size 64",
-}
 LATENCY_PROTOCOL = ("inference", "host")  # of a user: images come from the host, batch norm is in inference mode
 COUNTED = ""  # in place of a machine
 
 
 @dataclass(frozen=True)
 class Comparable:
-    """One cost on one machine, and the weights of the two curves' knots in the delta; empty where it is not known."""
+    """One cost on one machine, and the weights of the two curves' knots in the delta.
+
+    They are empty where no delta is to be had, for the reason in ``why_not``.
+    """
 
     cost: CostName
     machine: str
-    weights: tuple[float, ...]
+    weights: tuple[float, ...] = ()
+    why_not: str = ""
 
     @property
     def words(self) -> str:
         """The cost in words, with the machine."""
         where = f" on {self.machine}" if self.machine else ""
-        return f"equal {WORDS[self.cost]}{where if self.weights else ' (not known of all networks)'}"
+        return f"equal {COST_PHRASES[self.cost]}{where}{f' ({self.why_not})' if self.why_not else ''}"
 
 
 def comparable(cost: CostName, check: AheadAtEqualCost, selection: Selection) -> tuple[Comparable, ...]:
-    """A cost on each machine where it is known of all networks; without weights where there is no such machine.
-
-    Raises:
-        ValueError: the two sides' ranges of cost do not overlap.
-    """
+    """A cost on each machine where it is known of all networks; without weights where there is no such machine."""
     first, second = ([quantity.of for quantity in side] for side in (check.first, check.second))
-    found = [
-        Comparable(cost, machine, tuple(weight for side in _weights(known, first, second) for weight in side))
-        for machine, known in known_everywhere(cost, [*first, *second], selection).items()
-    ]
-    return tuple(found) or (Comparable(cost, COUNTED, ()),)
+    found = []
+    for machine, known in known_everywhere(cost, [*first, *second], selection).items():
+        try:
+            sides = stats.delta_weights([known[name] for name in first], [known[name] for name in second])
+        except ValueError as error:
+            found.append(Comparable(cost, machine, why_not=str(error)))
+        else:
+            found.append(Comparable(cost, machine, tuple(float(weight) for side in sides for weight in side)))
+    return tuple(found) or (Comparable(cost, COUNTED, why_not="not known of all networks"),)
 
 
 def known_everywhere(cost: CostName, names: Sequence[str], selection: Selection) -> dict[str, dict[str, float]]:
@@ -73,7 +69,8 @@ def of_network(cost: CostName, name: str, selection: Selection) -> dict[str, flo
             size = int(cost.removeprefix("latency_p50_"))
             passes = (r for r in selection.results.latencies if _place(r) == (*place, *LATENCY_PROTOCOL))
             return {measured_on(r.environment): r.batch_times[size].p50 / 1000 for r in passes if size in r.batch_times}
-    return {COUNTED: value for value in selection.sample(Quantity(cost, name)).values.values()}
+    counted = selection.sample(Quantity(cost, name)).values.values()
+    return dict.fromkeys([COUNTED], *counted) if counted else {}
 
 
 def missing(check: Check, selection: Selection) -> tuple[str, ...]:
@@ -89,10 +86,6 @@ def missing(check: Check, selection: Selection) -> tuple[str, ...]:
         if not of_network(cost, name, selection)
     )
     return tuple(dict.fromkeys(absent))
-
-
-def _weights(known: Mapping[str, float], first: Sequence[str], second: Sequence[str]) -> tuple[stats.Floats, ...]:
-    return stats.delta_weights([known[name] for name in first], [known[name] for name in second])
 
 
 def _epoch_seconds(result: ThroughputResult, loop: str) -> float:

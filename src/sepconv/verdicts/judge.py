@@ -276,7 +276,8 @@ def _judge(claim: Claim, selection: Selection) -> Judgement:
 def _with_holm(judgements: list[Judgement]) -> list[Judgement]:
     """Holm's correction over the paper's claims on which a test was made; what is not sure any more is inconclusive.
 
-    Claims that are not ``corrected`` stay as they are and change no other's correction. A corrected p-value is held against the level of its claim's own look.
+    Claims that are not ``corrected`` stay as they are and change no other's correction. A corrected p-value is held
+    against the level of its claim's own look.
     """
     tested = {i: j.p_value for i, j in enumerate(judgements) if j.p_value is not None and j.claim.corrected}
     adjusted = dict(zip(tested, stats.holm(list(tested.values())), strict=True))

@@ -217,8 +217,8 @@ def from_logs(interval: Interval | None) -> Interval | None:
 def equivalence(values: ArrayLike | Estimate, low: float, high: float) -> Floats:
     """p-value of two one-sided t tests (TOST) of the null hypothesis that the mean lies outside ``[low, high]``.
 
-    Shape ``(..., n)`` with ``n >= 2``, or an estimate, gives ``(...)``. At most ``a`` exactly when the ``1 - 2a`` interval of the mean
-    lies inside ``[low, high]`` (Schuirmann 1987, doi:10.1007/BF01068419).
+    Shape ``(..., n)`` with ``n >= 2``, or an estimate, gives ``(...)``. At most ``a`` exactly when the ``1 - 2a``
+    interval of the mean lies inside ``[low, high]`` (Schuirmann 1987, doi:10.1007/BF01068419).
     """
     above_low, below_high, freedom = _t_statistics(values, low, high)
     return np.asarray(stats.t.sf(np.minimum(above_low, below_high), freedom))
@@ -227,8 +227,8 @@ def equivalence(values: ArrayLike | Estimate, low: float, high: float) -> Floats
 def exclusion(values: ArrayLike | Estimate, low: float, high: float) -> Floats:
     """p-value of the one-sided t test of the null hypothesis that the mean lies inside ``[low, high]``.
 
-    Shape ``(..., n)`` with ``n >= 2``, or an estimate, gives ``(...)``. Less than ``a`` exactly when the ``1 - 2a`` interval of the mean
-    and ``[low, high]`` are disjoint.
+    Shape ``(..., n)`` with ``n >= 2``, or an estimate, gives ``(...)``. Less than ``a`` exactly when the ``1 - 2a``
+    interval of the mean and ``[low, high]`` are disjoint.
     """
     above_low, below_high, freedom = _t_statistics(values, low, high)
     return np.asarray(stats.t.cdf(np.minimum(above_low, below_high), freedom))

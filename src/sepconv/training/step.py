@@ -30,7 +30,9 @@ class CoupledSGD(keras.optimizers.SGD):  # type: ignore[misc]
 
     def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
         """Update ``variable`` with the gradient, decayed unless it is a depthwise kernel's and those are left out."""
-        if self.decay_depthwise or "depthwise_conv/kernel" not in variable.path:
+        # On TensorFlow the variable is the backend's own, which knows nothing of its layer.
+        path = self._trainable_variables[self._get_variable_index(variable)].path
+        if self.decay_depthwise or "depthwise_conv/kernel" not in path:
             gradient = ops.add(gradient, ops.multiply(ops.cast(self.l2, gradient.dtype), variable))
         super().update_step(gradient, variable, learning_rate)
 

@@ -188,16 +188,38 @@ def decide_in_turn(
         The first decision as :func:`decide` makes it (0 where no look decides), and the number of seeds at it (those of
         the last look where none decides); both of shape ``(...)``.
     """
-    shape = samples[0].shape[:-1]
-    decisions, seeds = np.zeros(shape, np.int8), np.zeros(shape, np.int64)
-    for numbers in looks:
+    return first_decision(
+        (
+            max(numbers),
+            combine(
+                [
+                    correct(weigh(sample[..., :n], *limit), comparisons)
+                    for sample, limit, n in zip(samples, limits, numbers, strict=True)
+                ]
+            ),
+        )
+        for numbers in looks
+    )
+
+
+def first_decision(looks: Iterable[tuple[int, Evidence]]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """The first decision that any look makes, as :func:`decide_in_turn` returns it.
+
+    Args:
+        looks: how many seeds are there at each look, and the evidence of them, in order.
+
+    Raises:
+        ValueError: there is no look.
+    """
+    decisions = seeds = None
+    for number, evidence in looks:
+        if decisions is None or seeds is None:
+            decisions, seeds = (np.zeros(evidence.supports.shape, kind) for kind in (np.int8, np.int64))
         undecided = decisions == 0
-        evidence = [
-            correct(weigh(sample[..., :n], *limit), comparisons)
-            for sample, limit, n in zip(samples, limits, numbers, strict=True)
-        ]
-        seeds[undecided] = max(numbers)
-        decisions = np.where(undecided, decide(combine(evidence), level(max(numbers))), decisions)
+        seeds[undecided] = number
+        decisions = np.where(undecided, decide(evidence, level(number)), decisions)
+    if decisions is None or seeds is None:
+        raise ValueError("expected a look or more, got none")
     return decisions, seeds
 
 

@@ -16,6 +16,7 @@ from statistics import fmean
 from typing import Literal
 
 from sepconv import spec
+from sepconv.metrics import LEARNING_METRICS
 from sepconv.spec import (
     TRAIN_IMAGES,
     Claim,
@@ -264,7 +265,7 @@ DEPARTURES = (
         paper="PyTorch's SGD in the speed records: the velocity is scaled by the rate of each step",
         ours="Keras's: each gradient is scaled by the rate of its own step",
         because="the two are equal only while the rate is constant; both kinds of network are trained alike",
-        affects=(*spec.LEARNING_METRICS,),
+        affects=(*LEARNING_METRICS,),
     ),
 )
 

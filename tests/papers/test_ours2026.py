@@ -9,9 +9,10 @@ from factories import batches_of, cost_of, run_of, throughput_of
 from sepconv.measuring import cost
 from sepconv.papers import all_papers, ours2026, paper, published
 from sepconv.papers.ours2026 import CHOSEN, SEPARABLE, SETTINGS, STANDARD, TUNING, TUNING_SEEDS, Setting, choose, tuning
+from sepconv.report import figures, frames, tables
 from sepconv.results.store import Results, read_all
 from sepconv.spec import TRAIN_IMAGES, Budget, Run
-from sepconv.verdicts import stats
+from sepconv.verdicts import calibration, stats
 from sepconv.verdicts.judge import judge
 from sepconv.verdicts.rules import Verdict
 
@@ -207,3 +208,74 @@ def test_holms_correction_is_over_the_questions_at_equal_cost():
         f"ours2026.{q}" for q in ("mult-adds", "parameters", "training-time", "latency", "training-bytes")
     }
     assert judged("width-accuracy", results(-8.0)).verdict is Verdict.SUPPORTED
+
+
+# --- what its page shows ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def found():
+    return results(1.0, machines=("cpu", "gpu"))
+
+
+def test_without_results_every_frame_is_empty_and_every_picture_drawn():
+    nothing = Results()
+    empty = [
+        frames.accuracies_over_cost(STUDY, nothing),
+        frames.deltas(STUDY, judge(STUDY, nothing), nothing),
+        frames.break_even(STUDY, nothing, [1.0]),
+        frames.slowdowns(STUDY, nothing),
+        frames.pairs_of_widths(STUDY, nothing),
+    ]
+    assert [len(frame) for frame in empty] == [0] * len(empty)
+    points, deltas, curve, slowdowns, pairs = empty
+    pictures = figures.accuracy_over_cost(points), figures.forest(deltas), figures.break_even(curve, slowdowns)
+    assert all(
+        "not" in axes.texts[0].get_text() or "no" in axes.texts[0].get_text() for p in pictures for axes in p.axes
+    )
+    assert "No question is answered yet" in tables.deltas_table(deltas).text
+    assert "No pair" in tables.pairs_table(pairs).text
+    assert set(frames.tuning(nothing)["seeds"]) == {0}
+
+
+def test_every_seed_stands_over_each_cost_that_is_known_of_all(found):
+    points = frames.accuracies_over_cost(STUDY, found)
+    assert set(points.groupby("panel").size()) == {24}
+    first = points[(points["panel"] == "mult-adds") & (points["network"] == "separable 3/4") & (points["seed"] == 1)]
+    assert first[["kind", "cost", "accuracy"]].to_numpy().tolist() == [["separable", 16.0, 83.0]]
+    assert len(figures.accuracy_over_cost(points).axes) == points["panel"].nunique()
+
+
+def test_deltas_are_those_of_the_judgements_with_the_horizontal_ones_beside(found):
+    deltas = frames.deltas(STUDY, judge(STUDY, found), found)
+    assert list(deltas["delta"]) == pytest.approx([1.0] * 10)  # two counts; four times on two machines
+    assert set(deltas["verdict"]) == {"supported"}
+    assert list(deltas["times_cheaper"]) == pytest.approx([2**0.5] * 10)  # two points are a doubling
+    assert (deltas["low"] < deltas["delta"]).all()
+    rows = [text.get_text() for text in figures.forest(deltas).axes[0].get_yticklabels()]
+    assert rows[0] == "mult-adds"
+    assert len(rows) == 10
+
+
+def test_break_even_is_where_the_slowdown_eats_the_lead(found):
+    curve = frames.break_even(STUDY, found, [0.5, 1, 2**0.5, 2, 100])
+    assert list(curve["slowdown"]) == [0.5, 1, 2**0.5, 2]  # at 100 there is no time that both kinds take
+    assert list(curve["delta"]) == pytest.approx([3, 1, 0, -1])
+    assert (curve["low"] < curve["delta"]).all()
+    marks = frames.slowdowns(STUDY, found)
+    assert list(marks["slowdown"]) == pytest.approx([1] * 8)
+    assert len(figures.break_even(curve, marks).axes[0].lines) == 2 + 8
+
+
+def test_pairs_of_widths_say_how_often_one_is_above_the_other(found):
+    pairs = frames.pairs_of_widths(STUDY, found)
+    assert list(pairs["difference"]) == pytest.approx([1] * 4)
+    assert set(pairs["superiority"]) == {1}
+    assert set(frames.pairs_of_widths(STUDY, results(0.0))["superiority"]) == {0.5}
+
+
+def test_simulated_deltas_err_as_seldom_as_was_promised():
+    rates = calibration.calibrate_delta(4000, margins=(0.0, -0.25, 0.25), noises=(0.3,), seeds=(3, 5, 10))
+    assert rates["wrong"].max() < 0.05
+    assert rates.loc[(rates["margin"] == 0) & (rates["seeds"] == 3), "wrong"].item() > 0.01  # it can be wrong
+    assert rates.loc[rates["seeds"] == 10, "mean_seeds"].max() < 10

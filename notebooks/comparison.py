@@ -44,7 +44,7 @@ found, budgets = store.read_all(Path(results_dir)), frames.shown(budget)
 # to be run.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-costs", "caption": "Test accuracy (mean over seeds) against parameters, mult-adds for one image, and bytes that one training step holds at the recipe's batch size. {download}`CSV <data/comparison-costs.csv>`"}, "image": {"alt": "Three scatter plots of test accuracy against parameters, mult-adds and bytes of a training step, on logarithmic axes"}}
-costs = frames.save(frames.costs(papers.all_papers(), found, budgets), "comparison-costs")
+costs = frames.save(frames.costs(papers.published(), found, budgets), "comparison-costs")
 figures.accuracy_against_costs(costs, ["num_params", "mult_adds", "training_step_bytes"])
 
 # %% [markdown]

@@ -32,7 +32,7 @@ from sepconv.verdicts import attribution
 from sepconv.verdicts.judge import judge
 
 found = store.read_all(Path(results_dir))
-judged = [(paper, judge(paper, found)) for paper in papers.all_papers()]
+judged = [(paper, judge(paper, found)) for paper in papers.published()]
 
 # %% [markdown]
 # ## Departures

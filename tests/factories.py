@@ -8,6 +8,7 @@ import numpy as np
 from sepconv.metrics import COST_METRICS
 from sepconv.papers import paper
 from sepconv.results.records import (
+    BatchTime,
     CostResult,
     Environment,
     Epoch,
@@ -225,29 +226,53 @@ def latency_of(experiment, passes, paper="p", protocol=("training", "host"), siz
     )
 
 
+def batches_of(experiment, milliseconds, paper="p", budget=Budget.PAPER, **machine):
+    """Latencies in inference mode, images on the host: the median time of a batch, by batch size."""
+    times = {size: BatchTime(p50=p50, p95=2 * p50, batches=100) for size, p50 in milliseconds.items()}
+    return latency_of(experiment, [1.0], paper, ("inference", "host"), sizes=tuple(milliseconds), **machine).model_copy(
+        update={"batch_times": times, "budget": budget}
+    )
+
+
+def _counts(random):
+    return {metric: int(random.integers(100, 1000)) for metric in COST_METRICS}
+
+
 def full_results(paper):
     """Results at the paper's budget of everything that a paper's claims could read."""
     trained = [e for e in paper.experiments if e.recipe]
     random = np.random.default_rng(0)
     return Results(
         runs=tuple(run_of(e, s, round(random.normal(80, 1), 2), paper=paper.key) for e in trained for s in range(3)),
-        costs=tuple(cost_of(e, paper=paper.key) for e in paper.experiments),
-        latencies=tuple(latency_of(e, random.uniform(1, 2, 3), paper=paper.key) for e in trained),
+        costs=tuple(cost_of(e, paper=paper.key, **_counts(random)) for e in paper.experiments),
+        latencies=tuple(
+            latency
+            for e in trained
+            for latency in (
+                latency_of(e, random.uniform(1, 2, 3), paper=paper.key),
+                batches_of(e, {1: random.uniform(1, 2), 64: random.uniform(1, 2)}, paper=paper.key),
+            )
+        ),
+        throughputs=tuple(
+            throughput_of(random.uniform(1, 2, 3), e.name, paper=paper.key, budget=Budget.PAPER) for e in trained
+        ),
     )
 
 
-def throughput_of(seconds=(2.0, 1.0, 4.0), experiment="conv"):
+def throughput_of(
+    seconds=(2.0, 1.0, 4.0), experiment="conv", *, paper="tseng2020", budget=Budget.SMOKE, images=256, **environment
+):
     fit = LoopTiming(compile=3, seconds=tuple(2 * s for s in seconds), losses=(2.5,) * 3)
     engine = LoopTiming(compile=1.5, seconds=seconds, losses=(2.25,) * 3)
     return ThroughputResult(
-        paper="tseng2020",
+        paper=paper,
         experiment=experiment,
-        budget=Budget.SMOKE,
-        images=256,
+        budget=budget,
+        images=images,
         batch_size=64,
         steps_per_execution=32,
         loops={"engine": engine, "fit": fit},
-        environment=ENVIRONMENT,
+        environment=ENVIRONMENT.model_copy(update=environment),
     )
 
 

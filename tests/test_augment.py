@@ -203,6 +203,18 @@ def test_crop_is_a_window_of_the_padded_image_and_each_window_comes():
     assert set(came) == windows.keys()
 
 
+def test_reflected_shift_is_a_window_of_the_image_that_numpy_reflects_and_each_window_comes():
+    image = np.arange(32 * 32 * 3, dtype=np.float32).reshape(32, 32, 3) / 3072
+    padded = np.pad(image, ((2, 2), (2, 2), (0, 0)), mode="reflect")
+    windows = {(y, x): padded[y : y + 32, x : x + 32] for y in range(5) for x in range(5)}
+    place_of = {float(window[16, 16, 0]): place for place, window in windows.items()}
+    shifted, _ = _augment([["reflected-shift"]], np.tile(image, (500, 1, 1, 1)))
+    places = [place_of[float(result[16, 16, 0])] for result in shifted]
+    for place, result in zip(places, shifted, strict=True):
+        np.testing.assert_array_equal(result, windows[place])
+    assert set(places) == windows.keys()
+
+
 def test_brightness_scales_each_image_by_its_own_factor():
     grey = np.full((2000, 4, 4, 3), 0.5, np.float32)
     bright, _ = _augment([["brightness"]], grey)
@@ -344,6 +356,7 @@ ALL = (
     ("flip",),
     ("shift", "rotate", "zoom"),
     ("crop",),
+    ("reflected-shift",),
     ("brightness",),
     ("randaugment", "autoaugment"),
     ("mixup", "cutmix"),
@@ -408,6 +421,15 @@ def test_examples_are_pictures():
 def test_operations_hold_and_compile_on_jax():
     pytest.importorskip("jax")
     environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", "pillow or warp or compiled", __file__]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "pillow or warp or compiled or reflected",
+        __file__,
+    ]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-3000:]

@@ -14,6 +14,7 @@ from sepconv.spec import (
     CLASSES,
     TEST_IMAGES,
     Agreement,
+    AheadAtEqualCost,
     Consistent,
     DifferenceWithin,
     Equal,
@@ -195,6 +196,8 @@ def stated(check) -> set[float]:
             half = (check.high - check.low) / 2
             limits = {abs(check.low), check.high, half, check.low + half}
             return {round(number, 6) for number in limits}
+        case AheadAtEqualCost():
+            return numbers(" ".join(check.costs).replace("_", " ")) | {check.margin}
         case Consistent():
             sides = [side for a in check.agreements for side in (a.left, a.right) if isinstance(side, Number)]
             found = {side.value for side in sides} | {a.tolerance for a in check.agreements}
@@ -236,6 +239,9 @@ def test_every_limit_and_epoch_of_a_check_is_in_its_criterion(id_):
     check, said = claim.check, numbers(claim.criterion)
     assert {quantity.epoch for quantity in claim.quantities if quantity.epoch} <= said
     if isinstance(check, Ordered):
+        return
+    if isinstance(check, AheadAtEqualCost):
+        assert check.margin in said
         return
     half = round((check.high - check.low) / 2, 6)
     middle = round(check.low + half, 6)

@@ -28,6 +28,9 @@ LARGE = {"dim": 256, "kernel": 7, "depth": 16}
         ("tseng.conv", {}, CIFAR, 10, 2_201_674, 2_201_674),  # Sec. 4.2
         ("tseng.depthwise_separable", {}, CIFAR, 10, 1_094_538, 1_084_938),  # Sec. 4.2
         ("tseng.depthwise_separable", {"blocks_512": 5}, CIFAR, 10, 2_182_026, 2_164_234),  # Table 2 as printed
+        ("tseng.skeleton", {}, CIFAR, 10, 1_094_538, 1_084_938),  # the network above
+        ("tseng.skeleton", {"width": 0.5}, CIFAR, 10, 286_666, 281_866),
+        ("tseng.skeleton", {"width": 0.5, "convolution": "standard"}, CIFAR, 10, 2_358_314, 2_355_402),
         ("islam.patch_network", {}, CIFAR, 10, 134_794, 130_442),  # Table 1, Small
         ("islam.patch_network", MEDIUM, CIFAR, 10, 498_954, 490_250),  # Table 1, Medium
         ("islam.patch_network", LARGE | {"patch": 1}, CIFAR, 10, 1_013_258, 996_362),
@@ -81,7 +84,14 @@ def test_unknown_option_lists_the_known():
 
 def test_only_builders_are_listed():
     assert set(builders()) == {
-        *("tseng.conv", "tseng.depthwise_separable", "islam.patch_network", "yu.conv_net", "yu.depthwise_conv_net"),
+        *(
+            "tseng.conv",
+            "tseng.depthwise_separable",
+            "tseng.skeleton",
+            "islam.patch_network",
+            "yu.conv_net",
+            "yu.depthwise_conv_net",
+        ),
         *(f"reference.{n}" for n in ("alexnet", "vgg19", "resnet50", "mobilenet", "mobilenet_standard")),
     }
 
@@ -107,6 +117,27 @@ def test_layer_names_are_stable():
         *("block1_depthwise_conv", "block1_depthwise_bn", "block1_depthwise_relu"),
     ]
     assert names[-2:] == ["pool", "logits"]
+
+
+def test_skeleton_of_width_one_is_the_network_of_the_paper():
+    ours, theirs = (build(Network(f"tseng.{name}"), CIFAR, 10) for name in ("skeleton", "depthwise_separable"))
+    assert keras_config(ours) == keras_config(theirs)
+
+
+def keras_config(model):
+    return [(type(layer).__name__, layer.get_config()) for layer in model.layers]
+
+
+def test_standard_skeleton_has_norm_and_relu_after_each_convolution_and_its_own_momentum():
+    options = {"convolution": "standard", "width": 1 / 3, "bn_momentum": 0.6}
+    model = build(Network("tseng.skeleton", options), CIFAR, 10)
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [layer.filters for layer in convolutions] == [11, 21, 43, 43, 85, 85, 171, 171, 341]
+    assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
+    kinds = [type(layer).__name__ for layer in model.layers[1:-2]]
+    assert kinds == len(convolutions) * ["Conv2D", "BatchNormalization", "Activation"]
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert {norm.momentum for norm in norms} == {0.6}
 
 
 def test_islam_without_residuals_adds_nothing():

@@ -1,6 +1,7 @@
 """What pages share: which runs a verdict needs, and what is missing of them."""
 
-import shlex
+import re
+import subprocess
 from dataclasses import replace
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -99,10 +100,19 @@ def test_nothing_is_trained_where_nothing_is_missing(tmp_path):
     assert pages.train_missing([], tmp_path) == []
 
 
+def words_of(line, assignments):
+    """A command's words as a shell expands them."""
+    script = "\n".join([*assignments, f"printf '%s\\n' {line}"])
+    return subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True).stdout.splitlines()
+
+
 def documented_runs():
     """Keys of the runs at the papers' budget that the commands of the page on running again would train."""
-    for line in RERUN.read_text().splitlines():
-        words = shlex.split(line) if line.startswith(("make reproduce", ".venv/bin/sepconv run")) else []
+    lines = RERUN.read_text().splitlines()
+    assignments = [line for line in lines if re.match(r'\w+="', line)]
+    for line in lines:
+        trains = line.startswith(("make reproduce", ".venv/bin/sepconv run"))
+        words = words_of(line, assignments) if trains else []
         settings = dict(word.split("=") for word in words if "=" in word)
         seeds = settings.get("SEEDS", "0").split()
         seeds = [words[i + 1] for i, word in enumerate(words) if word == "--seed"] or seeds

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from sepconv.papers import paper
-from sepconv.spec import Budget, EpochDecay, Scale, SpecError
+from sepconv.spec import Budget, EpochDecay, Scale, SpecError, Triangular
 from sepconv.training.schedule import learning_rates
 
 
@@ -56,6 +57,22 @@ def test_a_smoke_run_keeps_the_shape_of_a_warm_up_schedule():
     rates = learning_rates(recipe("islam2022", "small"), epochs=60, steps_per_epoch=98)
     assert rates.argmax() == 98  # five of 300 epochs are one of 60
     assert rates[-1, -1] == pytest.approx(5e-5)
+
+
+def test_triangle_rises_to_its_peak_at_its_share_of_the_steps_and_ends_at_its_last():
+    triangular = replace(recipe("tseng2020", "conv"), schedule=Triangular(0.5, start=0.2, rise=0.25, end=0.1))
+    rates = learning_rates(triangular, epochs=3, steps_per_epoch=7).ravel()
+    assert (rates[0], rates[5], rates[20]) == pytest.approx((0.1, 0.5, 0.05))
+    assert np.diff(rates[:6]) == pytest.approx(5 * [0.08])
+    assert np.diff(rates[5:]) == pytest.approx(15 * [-0.03])
+
+
+def test_triangle_of_a_shorter_run_ends_where_the_whole_ends():
+    triangular = replace(recipe("tseng2020", "conv"), schedule=Triangular(0.4))
+    for epochs in (2, 10):
+        rates = learning_rates(triangular, epochs, steps_per_epoch=98).ravel()
+        assert (rates[0], rates[-1]) == pytest.approx((0.08, 0.028))
+        assert rates.argmax() / len(rates) == pytest.approx(0.23, abs=0.01)
 
 
 # --- compressed ------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri
-from scipy.stats import ttest_1samp
+from scipy.stats import ttest_1samp, ttest_ind
 
 from sepconv.verdicts import stats
 
@@ -305,3 +305,109 @@ def test_p_values_of_many_samples_at_once_are_those_of_each():
     together = stats.equivalence(samples, 45, 55)
     assert together.shape == (4, 3)
     assert together[2, 1] == pytest.approx(float(stats.equivalence(samples[2, 1], 45, 55)))
+
+
+# --- curves ----------------------------------------------------------------------------------------------------------
+
+
+def test_contrast_by_hand():
+    # Means 2, 5 and 11; sums of squares 2, 8 and 2, so the pooled variance is 12 / 6 = 2.
+    found = stats.contrast([[1, 2, 3], [3, 5, 7], [10, 11, 12]], [1, 0.5, -1])
+    assert float(found.mean) == pytest.approx(2 + 2.5 - 11)
+    assert float(found.error) == pytest.approx(math.sqrt(2 * (1 + 0.25 + 1) / 3))
+    assert found.freedom == 6
+
+
+def test_contrast_of_two_equal_groups_is_students_test_of_two_samples():
+    first, second = (np.array(group) for group in SLEEP)
+    found = stats.contrast([first, second], [1, -1])
+    by_scipy = ttest_ind(first, second)  # equal variances
+    assert float(found.mean / found.error) == pytest.approx(by_scipy.statistic)
+    assert float(stats.exclusion(found, 0, math.inf)) == pytest.approx(by_scipy.pvalue / 2)
+    assert found.interval(10).high == pytest.approx(by_scipy.confidence_interval().high)
+
+
+def test_contrasts_of_many_groups_at_once_are_those_of_each():
+    groups = np.random.default_rng(0).normal(size=(5, 8, 3))
+    weights = np.linspace(-1, 1, 8)
+    together = stats.contrast(groups, weights)
+    for i, each in enumerate(groups):
+        alone = stats.contrast(each, weights)
+        assert (together.mean[i], together.error[i]) == pytest.approx((float(alone.mean), float(alone.error)))
+
+
+def test_weights_of_a_whole_curve_are_those_of_the_trapezoid_rule():
+    weights = stats.mean_height_weights([0, 1, 3], 0, 3)
+    assert weights.tolist() == pytest.approx([0.5 / 3, 1.5 / 3, 1 / 3])
+
+
+def test_weights_of_a_part_of_a_curve_by_hand():
+    # From 0.5 to 2 of knots at 0, 1 and 3 with heights a, b, c: the curve is (a+b)/2 at 0.5, b at 1, (b+c)/2 at 2.
+    # 0.5 * ((a+b)/2 + b)/2 + 1 * (b + (b+c)/2)/2 = a/8 + 3b/8 + 3b/4 + c/4, over a length of 1.5.
+    expected = [1 / 12, 3 / 4, 1 / 6]
+    assert stats.mean_height_weights([0, 1, 3], 0.5, 2).tolist() == pytest.approx(expected)
+    assert stats.mean_height_weights([3, 0, 1], 0.5, 2).tolist() == pytest.approx([expected[2], *expected[:2]])
+
+
+def delta(first_costs, first, second_costs, second):
+    weights = stats.delta_weights(first_costs, second_costs)
+    return float(weights[0] @ np.asarray(first) + weights[1] @ np.asarray(second))
+
+
+def test_delta_of_parallel_lines_is_their_distance():
+    costs, heights = np.array([1, 2, 4, 8.0]), np.array([80, 82, 84, 86.0])
+    assert delta(costs, heights + 1.5, costs, heights) == pytest.approx(1.5)
+    # Twice as cheap at equal height is two points above at equal cost, two points being what doubling the cost brings.
+    assert delta(costs / 2, heights, costs, heights) == pytest.approx(2)
+
+
+def test_delta_by_hand():
+    # Shared range: cost 2 to 4, of log2 1 to 2. The first rises from 80 at log2 0 to 84 at 2: mean 83 there. The second
+    # rises from 81 at log2 1 to 83 at log2 3: mean 81.5.
+    assert delta([1, 4], [80, 84], [2, 8], [81, 83]) == pytest.approx(83 - 81.5)
+
+
+def test_delta_turns_with_its_sides_and_not_with_the_unit_of_cost():
+    first, second = ([1, 3, 7], [80, 83, 85]), ([2, 4, 9], [79, 84, 84.5])
+    assert delta(*first, *second) == pytest.approx(-delta(*second, *first))
+    scaled = [1000 * cost for cost in first[0]], first[1], [1000 * cost for cost in second[0]], second[1]
+    assert delta(*scaled) == pytest.approx(delta(*first, *second))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ([1, 2], [3, 4], "expected curves that overlap"),
+        ([1, 2], [2, 4], "expected curves that overlap"),
+        ([0, 2], [1, 4], "expected positive costs"),
+        ([1, 1, 2], [1, 4], "expected knots in different places"),
+    ],
+)
+def test_curves_without_a_delta_are_refused(first, second, message):
+    with pytest.raises(ValueError, match=message):
+        stats.delta_weights(first, second)
+
+
+def test_times_cheaper_by_hand():
+    costs, heights = [1, 2, 4], [80, 82, 84]
+    assert stats.times_cheaper(costs, heights, [3, 6, 12], heights) == pytest.approx(3)
+    # Shared heights 82 to 84: the first costs 2 to 4, the second 1 to 8, whose geometric means are both 2**1.5.
+    assert stats.times_cheaper([1, 2, 4], heights, [1, 8], [82, 84]) == pytest.approx(1)
+    assert stats.times_cheaper(costs, heights, [1, 2], [90, 91]) is None
+    assert stats.times_cheaper(costs, [80, 84, 82], costs, heights) is None
+
+
+def test_superiority_counts_ties_half():
+    assert stats.superiority([3, 4], [1, 2]) == 1
+    assert stats.superiority([1, 2], [1, 2]) == 0.5
+    assert stats.superiority([1, 3], [2]) == 0.5
+    assert stats.superiority([1, 2, 2], [2]) == pytest.approx((0 + 0.5 + 0.5) / 3)
+    with pytest.raises(ValueError, match="expected a value on either side"):
+        stats.superiority([], [1])
+
+
+def test_pooled_spread_needs_fewer_seeds():
+    values = [0.1, 1.3, 0.7]
+    pooled = stats.Estimate(stats.mean_of(values).mean, stats.mean_of(values).error, 16)
+    alone, together = (stats.seeds_to_decide(values, 0, math.inf, pooled=estimate) for estimate in (None, pooled))
+    assert together < alone

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from sepconv.networks import build
 from sepconv.papers import paper
-from sepconv.spec import Optimizer
+from sepconv.spec import Network, Optimizer
 from sepconv.training import step
 from sepconv.training.data import NORMALISATIONS
 
@@ -31,6 +32,22 @@ def test_coupled_sgd_is_pytorchs():
         optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")], [variable])
     expected = pytorch_sgd(weights, gradients, rate=0.0125, momentum=0.9, l2=0.02)
     assert keras.ops.convert_to_numpy(variable) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("decay_depthwise", [True, False])
+def test_decay_spares_depthwise_kernels_only_where_it_is_told_to(decay_depthwise):
+    model = build(Network("tseng.skeleton", {"width": 1 / 16}), (32, 32, 3), 10)
+    optimizer = step.build_optimizer(Optimizer("sgd", l2=0.5, decay_depthwise=decay_depthwise))
+    variables = model.trainable_variables
+    for variable in variables:
+        variable.assign(keras.ops.ones_like(variable))
+    optimizer.build(variables)
+    optimizer.learning_rate = 0.1
+    optimizer.apply([keras.ops.zeros_like(variable) for variable in variables], variables)
+    decayed = {v.path: float(keras.ops.mean(v)) == pytest.approx(0.95) for v in variables}
+    kernels = {f"{layer.name}/kernel" for layer in model.layers if isinstance(layer, keras.layers.DepthwiseConv2D)}
+    assert len(kernels) == 8
+    assert {path for path, is_decayed in decayed.items() if not is_decayed} == (set() if decay_depthwise else kernels)
 
 
 def adamw(weights, gradients, rates, decay):

@@ -299,3 +299,15 @@ def test_the_engine_on_jax_in_a_process_of_its_own(monkeypatch):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
+
+
+def test_a_continued_run_records_its_stretches_and_never_continues_on_another_backend():
+    running, continued = trainer.Trainer(smoke()), trainer.Trainer(smoke())
+    running.train_epoch()
+    saved = running.checkpoint()
+    continued.restore(saved)
+    continued.train_epoch()
+    assert [stretch.first_epoch for stretch in continued.result("complete").stretches] == [1, 2]
+    saved.stretches[-1]["environment"]["backend"] = "jax"
+    with pytest.raises(checkpoint.CheckpointError, match=r"expected a checkpoint of tensorflow, .*KERAS_BACKEND=jax"):
+        trainer.Trainer(smoke()).restore(saved)

@@ -5,8 +5,10 @@ from dataclasses import replace
 from typing import assert_never
 
 from sepconv.spec import (
+    AheadAtEqualCost,
     Check,
     Consistent,
+    CostName,
     DifferenceWithin,
     Equal,
     Number,
@@ -32,6 +34,15 @@ _PHRASES = {
     "generalisation_gap": "training accuracy minus validation accuracy",
     "epoch_seconds": "time per epoch",
     "total_seconds": "training time",
+}
+COST_PHRASES: dict[CostName, str] = {
+    "mult_adds": "mult-adds",
+    "num_params": "parameters",
+    "training_step_bytes": "bytes of a training step",
+    "engine_seconds": "training time by this engine",
+    "fit_seconds": "training time by stock fit",
+    "latency_p50_1": "latency at batch size 1",
+    "latency_p50_64": "latency at batch size 64",
 }
 
 
@@ -62,6 +73,16 @@ def _clauses(check: Check, labels: Mapping[str, str]) -> str:
         case RatioWithin():
             limits = f"at most {_number(check.high)}" if check.low == 0 else _limits(check.low, check.high)
             return f"{_side(check.pair.first, labels)} divided by {_side(check.pair.second, labels)} is {limits}"
+        case AheadAtEqualCost():
+            first, second = (
+                _listed([labels[quantity.of] for quantity in side]) for side in (check.first, check.second)
+            )
+            equal = _listed([f"equal {COST_PHRASES[cost]}" for cost in check.costs])
+            unit = check.first[0].unit.replace("%", "points")
+            return (
+                f"at {equal}, {_phrase(check.first[0])} is higher for {first} than for {second} by "
+                f"{_number(check.margin)} {unit} or more, averaged over the logarithm of the cost"
+            )
         case Consistent():
             return "; ".join(
                 f"{_side(a.left, labels)} and {_side(a.right, labels)} differ by less than {_number(a.tolerance)}"

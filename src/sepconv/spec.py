@@ -24,7 +24,8 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and both backends take
 Dataset = Literal["cifar10", "cifar100", "imagenet"]  # imagenet: shapes to count with, never trained on
 Augmentation = Literal[
-    "flip", "crop", "shift", "rotate", "zoom", "brightness", "randaugment", "autoaugment", "mixup", "cutmix"
+    "flip", "crop", "shift", "reflected-shift", "rotate", "zoom", "brightness", "randaugment", "autoaugment", "mixup",
+    "cutmix",
 ]  # fmt: skip
 Normalisation = Literal["unit", "imagenet", "cifar10"]
 Precision = Literal["float32", "bfloat16"]
@@ -32,7 +33,7 @@ REFERENCE_PRECISION: Precision = "float32"  # in which results decide claims
 FLOAT32_BYTES = 4
 BYTES_PER_VALUE: dict[Precision, int] = {"float32": FLOAT32_BYTES, "bfloat16": 2}
 Stage = Literal["main", "long", "ablation"]  # long: a main experiment that takes more time than all others together
-Option = int | str | bool | None
+Option = int | float | str | bool | None
 
 
 class InputError(Exception):
@@ -106,7 +107,22 @@ class WarmupExponential:
     kind: Literal["warmup_exponential"] = "warmup_exponential"
 
 
-Schedule = Annotated[Constant | EpochDecay | WarmupExponential, Field(discriminator="kind")]
+@dataclass(frozen=True, config=_CONFIG)
+class Triangular:
+    """Linear from ``start * peak`` up to ``peak``, then linear down to ``end * peak`` at the last step.
+
+    ``rise`` is the share of the run's steps at which the peak is reached. Shape and shares of the public CIFAR-10 speed
+    records (github.com/KellerJordan/cifar10-airbench).
+    """
+
+    peak: Annotated[float, Field(gt=0)]
+    start: Annotated[float, Field(ge=0, le=1)] = 0.2
+    rise: Annotated[float, Field(gt=0, lt=1)] = 0.23
+    end: Annotated[float, Field(ge=0, le=1)] = 0.07
+    kind: Literal["triangular"] = "triangular"
+
+
+Schedule = Annotated[Constant | EpochDecay | WarmupExponential | Triangular, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -115,6 +131,7 @@ class Optimizer:
 
     ``weight_decay`` is decoupled (AdamW); ``l2`` is added to the gradient of every parameter, as PyTorch's SGD does.
     ``reset_each_epoch`` starts every epoch with fresh slots (momentum zero), as yu2021's notebooks do.
+    ``decay_depthwise`` says whether ``l2`` is added to the gradients of depthwise convolutions too.
     """
 
     name: Literal["adam", "adamw", "sgd"]
@@ -123,6 +140,7 @@ class Optimizer:
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     l2: Annotated[float, Field(ge=0)] = 0.0
     reset_each_epoch: bool = False
+    decay_depthwise: bool = True
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -280,6 +298,8 @@ class Run:
         """All that determines the numbers of the run, and no prose."""
         recipe = to_json(self.recipe)
         del recipe["sources"]
+        if recipe["optimizer"]["decay_depthwise"]:  # younger than the first results, whose ids stay
+            del recipe["optimizer"]["decay_depthwise"]
         return {
             "network": to_json(self.experiment.network),
             "dataset": self.experiment.dataset,
@@ -418,6 +438,29 @@ class Agreement:
     tolerance: Annotated[float, Field(gt=0)] = 1.0
 
 
+# What a network may cost: a count of its cost result, or a time that differs from machine to machine. Training seconds
+# are those of one epoch, by this package's engine and by Keras's ``fit``; a latency is the median of one batch.
+CostName = Literal[
+    "mult_adds", "num_params", "training_step_bytes", "engine_seconds", "fit_seconds", "latency_p50_1", "latency_p50_64"
+]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class AheadAtEqualCost:
+    """The ``first`` networks are ahead of the ``second`` by ``margin`` or more at equal cost, for each of ``costs``.
+
+    Each side is one metric of several networks that differ in size. What is compared is the Bjøntegaard delta: the mean
+    distance between the two curves of the metric over the logarithm of the cost, over the range that both cover. A time
+    is asked for on each machine by itself.
+    """
+
+    first: Annotated[tuple[Quantity, ...], Field(min_length=2)]
+    second: Annotated[tuple[Quantity, ...], Field(min_length=2)]
+    costs: Annotated[tuple[CostName, ...], Field(min_length=1)]
+    margin: float = 0.0
+    type: Literal["ahead_at_equal_cost"] = "ahead_at_equal_cost"
+
+
 @dataclass(frozen=True, config=_CONFIG)
 class Consistent:
     """Every agreement holds."""
@@ -476,6 +519,14 @@ def ratio_within(metric: str | Metric, low: float, high: float, *, of: str, than
     return RatioWithin(pair(metric, of=of, than=than), low, high)
 
 
+def ahead_at_equal_cost(
+    metric: str | Metric, *costs: CostName, of: Iterable[str], than: Iterable[str], margin: float = 0.0
+) -> AheadAtEqualCost:
+    """``metric`` of the experiments ``of`` is ahead of that of ``than`` at equal cost, for each of ``costs``."""
+    first, second = (tuple(Quantity(metric, name) for name in names) for names in (of, than))
+    return AheadAtEqualCost(first, second, costs, margin)
+
+
 def agreement(metric: str | Metric, *, of: str, stated: Number, tolerance: float = 1.0) -> Agreement:
     """``metric`` of the experiment ``of`` is the number that the paper states."""
     return Agreement(Quantity(metric, of), stated, tolerance)
@@ -486,14 +537,18 @@ def consistent(*agreements: Agreement) -> Consistent:
     return Consistent(agreements)
 
 
-Check = Annotated[Equal | Within | Ordered | DifferenceWithin | RatioWithin | Consistent, Field(discriminator="type")]
-Kind = Literal["exact", "value", "order", "ratio", "internal", "quoted"]
+Check = Annotated[
+    Equal | Within | Ordered | DifferenceWithin | RatioWithin | AheadAtEqualCost | Consistent,
+    Field(discriminator="type"),
+]
+Kind = Literal["exact", "value", "order", "ratio", "internal", "quoted", "question"]  # question: of a study of our own
 _KINDS: dict[type, tuple[Kind, ...]] = {  # that a claim with such a check may be of; the first unless it states another
     Equal: ("exact", "quoted"),
     Within: ("value",),
-    DifferenceWithin: ("value",),
-    Ordered: ("order",),
-    RatioWithin: ("ratio",),
+    DifferenceWithin: ("value", "question"),
+    Ordered: ("order", "question"),
+    RatioWithin: ("ratio", "question"),
+    AheadAtEqualCost: ("question",),
     Consistent: ("internal", "exact", "quoted"),
 }
 
@@ -509,6 +564,9 @@ class Claim:
 
     ``criterion`` is the check in plain words. A paper's module writes it where it can say more than the sentence that
     :mod:`sepconv.criteria` makes from the check, and leaves it empty elsewhere; ``papers.load`` fills it in.
+
+    Of a study of our own, ``quote`` is the question, ``where`` says what it is asked of, and ``reported`` is what was
+    expected before the first run. Holm's correction leaves out a claim that is not ``corrected``.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -519,6 +577,7 @@ class Claim:
     because: str = ""  # the reading that was chosen where the paper leaves something open
     criterion: str = ""
     kind: Kind = Field(default_factory=_kind)
+    corrected: bool = True
 
     def __post_init__(self) -> None:
         """The check suits the kind, and an interval is one."""
@@ -558,7 +617,10 @@ def _in_words(metric: Metric) -> dict[str, str]:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Paper:
-    """A paper: its citation, experiments and claims. A campaign takes papers with a smaller ``priority`` first."""
+    """A paper: its citation, experiments and claims. A campaign takes papers with a smaller ``priority`` first.
+
+    ``study`` marks one of our own: its claims are questions, and no count of papers includes it.
+    """
 
     key: Slug
     title: str
@@ -573,6 +635,7 @@ class Paper:
     metrics: tuple[Annotated[InstanceOf[Metric], PlainSerializer(_in_words)], ...] = ()  # that only this paper needs
     log: str | None = None  # CSV beside the module: experiment, epoch, test_accuracy, … as the authors printed them
     priority: int = 0
+    study: bool = False
 
     def __post_init__(self) -> None:
         """Names are unique, ids begin with the key, and claims and departures name experiments that exist."""

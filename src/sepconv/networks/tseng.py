@@ -1,10 +1,15 @@
-"""The two networks of tseng2020 (Tables 1 and 2)."""
+"""The two networks of tseng2020 (Tables 1 and 2), and the second's skeleton in other widths and convolutions."""
+
+from dataclasses import replace
+from typing import Literal
 
 import keras
 from keras import layers
 
 from sepconv.networks import fast_layers
-from sepconv.networks.layers import classifier, conv_bn_relu, depthwise_separable_block
+from sepconv.networks.layers import KERAS, classifier, conv_bn_relu, depthwise_separable_block, standard_block
+
+BLOCKS = {"separable": depthwise_separable_block, "standard": standard_block}
 
 
 def conv(image_shape: tuple[int, int, int], classes: int) -> keras.Model:
@@ -32,9 +37,34 @@ def depthwise_separable(image_shape: tuple[int, int, int], classes: int, *, bloc
         classes: number of logits.
         blocks_512: blocks from 512 to 512 filters. Table 2 prints 5; the stated 1,094,538 parameters are those of 1.
     """
+    return skeleton(image_shape, classes, blocks_512=blocks_512)
+
+
+def skeleton(
+    image_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    convolution: Literal["separable", "standard"] = "separable",
+    width: float = 1.0,
+    blocks_512: int = 1,
+    bn_momentum: float = 0.99,
+) -> keras.Model:
+    """Table 2 with every number of filters times ``width``, in one of two kinds of convolution.
+
+    Args:
+        image_shape: ``(height, width, channels)``.
+        classes: number of logits.
+        convolution: of the blocks: depthwise and pointwise, or one standard 3×3. Batch norm and ReLU follow each.
+        width: multiplies the filters of Table 2; the product is rounded.
+        blocks_512: blocks from 512 to 512 filters at width 1.
+        bn_momentum: of batch norm's running averages, as Keras counts it: the share that is kept at each step.
+    """
+    convention = replace(KERAS, bn_momentum=bn_momentum)
+    block = BLOCKS[convolution]
     inputs = keras.Input(image_shape, name="images")
-    x = conv_bn_relu(inputs, 32, 3, "stem")
+    x = conv_bn_relu(inputs, round(32 * width), 3, "stem", convention=convention)
     blocks = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * blocks_512, (1024, 1)]
     for i, (filters, stride) in enumerate(blocks, start=1):
-        x = depthwise_separable_block(x, filters, f"block{i}", stride)
-    return keras.Model(inputs, classifier(x, classes), name="depthwise_separable")
+        x = block(x, round(filters * width), f"block{i}", stride, convention)
+    name = "depthwise_separable" if convolution == "separable" else convolution
+    return keras.Model(inputs, classifier(x, classes, convention), name=name)

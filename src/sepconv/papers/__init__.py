@@ -47,6 +47,15 @@ def all_papers() -> tuple[Paper, ...]:
     return found
 
 
+def published() -> tuple[Paper, ...]:
+    """Every paper but our own studies, in the order of the keys.
+
+    Raises:
+        SpecError: a paper's module states something that cannot be.
+    """
+    return tuple(paper for paper in all_papers() if not paper.study)
+
+
 def paper(key: str) -> Paper:
     """The paper of that key.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -54,7 +55,7 @@ _STYLE: dict[Any, Any] = {  # matplotlib types each key as a literal
     "svg.fonttype": "path",
     "svg.hashsalt": "sepconv",  # else the names of paths differ at each rendering
 }
-_LOG_TICKS = [digit * 10.0**power for power in range(-2, 13) for digit in (1, 3)]
+_LOG_TICKS = [digit * 10.0**power for power in range(-5, 13) for digit in (1, 3)]
 _BAND_FROM = 3  # seeds; two give an interval that hides the curves
 _MOST_MARKED = 12  # epochs; longer curves need no markers
 
@@ -175,10 +176,8 @@ def accuracy_against_costs(costs: pd.DataFrame, metrics: Sequence[str]) -> Pictu
         axes = picture.add_subplot(len(metrics), 1, number)
         for group, points in costs.groupby("group", sort=False):
             _draw_group(axes, points, metric, COLOURS[groups.index(group) % len(COLOURS)])
-        axes.set(xscale="log", xlabel=LABELS[metric], ylabel="test accuracy (%)")
-        axes.xaxis.set_major_locator(FixedLocator(_LOG_TICKS))
-        axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set(xlabel=LABELS[metric], ylabel="test accuracy (%)")
+        _log_costs(axes)
     picture.legend(handles=_cost_legend(groups), loc="outside lower center", ncols=2)
     return picture
 
@@ -296,6 +295,14 @@ def _ratio_axes(axes: Axes, rows: Sequence[str], most: float) -> None:
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
 
 
+def _log_costs(axes: Axes) -> None:
+    """A logarithmic horizontal axis with a few ticks, however short it is."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(_LOG_TICKS))
+    axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
 def _draw_group(axes: Axes, points: pd.DataFrame, metric: str, colour: str) -> None:
     """The networks of one group; a line joins those of one budget, which differ in their convolutions."""
     for budget, part in points.groupby("budget", sort=False):
@@ -314,6 +321,92 @@ def _cost_legend(groups: Iterable[str]) -> list[Line2D]:
         Line2D([], [], color=GREY, marker=marker, markerfacecolor=face, linestyle="none", label=label)
         for label, (marker, face) in kinds.items()
     ]
+
+
+# --- equal cost ------------------------------------------------------------------------------------------------------
+
+KINDS = ("separable", "standard")
+_KIND_STYLE: dict[str, Any] = {
+    "hue_order": KINDS,
+    "style_order": KINDS,
+    "palette": dict(zip(KINDS, COLOURS, strict=False)),
+    "markers": dict(zip(KINDS, MARKERS, strict=False)),
+}
+
+
+@rc_context(_STYLE)
+def accuracy_over_cost(frame: pd.DataFrame) -> Picture:
+    """Accuracy over each cost, a panel for each; every seed as a point, a line through the means of each kind.
+
+    Args:
+        frame: as :func:`sepconv.report.frames.accuracies_over_cost` makes it.
+    """
+    panels = list(frame.groupby("panel", sort=False))
+    if not panels:
+        return _empty(Picture(PANEL), "no network of this comparison has been trained yet")
+    picture = Picture((PANEL - 0.2) * len(panels) + 0.8)
+    for number, (panel, points) in enumerate(panels, 1):
+        axes = picture.add_subplot(len(panels), 1, number)
+        what = {"x": "cost", "y": "accuracy", "hue": "kind", "style": "kind", "ax": axes, "legend": False}
+        sns.lineplot(
+            points.groupby(["kind", "cost"], as_index=False)["accuracy"].mean(), dashes=False, **what, **_KIND_STYLE
+        )
+        sns.scatterplot(points, s=18, alpha=0.7, **what, **_KIND_STYLE)
+        _log_costs(axes)
+        _label(axes, "", str(panel), "test accuracy (%)")
+    handles = [Line2D([], [], label=kind, **_series_style(place)) for place, kind in enumerate(KINDS)]
+    picture.legend(handles=handles, loc="outside lower center", ncols=2)
+    return picture
+
+
+@rc_context(_STYLE)
+def forest(deltas: pd.DataFrame) -> Picture:
+    """The deltas with their 95 % intervals, a row for each; right of the shaded margin, separable is ahead.
+
+    Args:
+        deltas: as :func:`sepconv.report.frames.deltas` makes it.
+    """
+    if deltas.empty:
+        return _empty(Picture(PANEL), "no question is answered yet")
+    picture = Picture(0.42 * len(deltas) + 1.0)
+    axes = picture.add_subplot()
+    margin = deltas["margin"].max()
+    axes.axvspan(-margin, margin, color="#eeeeee", zorder=0, linewidth=0)
+    axes.axvline(0, color="black", linewidth=1, zorder=1)
+    deltas = deltas.assign(what=deltas["what"].str.replace(", ", ",\n"))
+    sns.scatterplot(deltas, x="delta", y="what", color=COLOURS[0], s=45, ax=axes, zorder=3)
+    axes.hlines(deltas["what"], deltas["low"], deltas["high"], color=COLOURS[0], linewidth=2, zorder=2)
+    axes.set_ylim(len(deltas) - 0.5, -0.5)
+    _label(axes, "", "separable ahead by (points)", "")
+    return picture
+
+
+@rc_context(_STYLE)
+def break_even(curve: pd.DataFrame, slowdowns: pd.DataFrame) -> Picture:
+    """How far separable networks are ahead at equal time, over how much slower per mult-add they are.
+
+    Args:
+        curve: as :func:`sepconv.report.frames.break_even` makes it.
+        slowdowns: measured ones to mark, as :func:`sepconv.report.frames.slowdowns` makes them.
+    """
+    if curve.empty:
+        return _empty(Picture(PANEL), "no network of this comparison has been trained yet")
+    picture = Picture(PANEL + 0.22 * len(slowdowns))
+    axes = picture.add_subplot()
+    sns.lineplot(curve, x="slowdown", y="delta", color=COLOURS[0], linewidth=1.8, ax=axes)
+    axes.fill_between(curve["slowdown"], curve["low"], curve["high"], color=COLOURS[0], alpha=0.15)
+    axes.axhline(0, color="black", linewidth=1)
+    for number, (what, slowdown) in enumerate(zip(slowdowns["what"], slowdowns["slowdown"], strict=True), 1):
+        colour, line = COLOURS[number % len(COLOURS)], LINES[number % len(LINES)]
+        axes.axvline(slowdown, color=colour, linestyle=line, linewidth=1.4, label=what)
+    axes.set_xscale("log")
+    ticks = [0.5, 1, 2, 4, 8]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    _label(axes, "", "times as slow per mult-add", "separable ahead by (points)")
+    if len(slowdowns):
+        picture.legend(loc="outside lower center")
+    return picture
 
 
 # --- networks --------------------------------------------------------------------------------------------------------

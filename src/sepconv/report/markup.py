@@ -24,8 +24,10 @@ RUNS_PAGE = "runs.html"  # all executed pages lie in one folder
 _TONES = {
     Verdict.REPRODUCED: ("good", "✓"),
     Verdict.CONSISTENT: ("good", "✓"),
+    Verdict.SUPPORTED: ("good", "✓"),
     Verdict.NOT_REPRODUCED: ("bad", "✗"),
     Verdict.INCONSISTENT: ("bad", "✗"),
+    Verdict.NOT_SUPPORTED: ("bad", "✗"),
     Verdict.INCONCLUSIVE: ("open", "?"),
     Verdict.NOT_TESTED: ("none", "–"),
 }

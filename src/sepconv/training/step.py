@@ -24,14 +24,17 @@ class CoupledSGD(keras.optimizers.SGD):  # type: ignore[misc]
     same update.
     """
 
-    def __init__(self, l2: float, momentum: float, nesterov: bool) -> None:
+    def __init__(self, l2: float, momentum: float, nesterov: bool, decay_depthwise: bool = True) -> None:
         super().__init__(momentum=momentum, nesterov=nesterov, name="coupled_sgd")
-        self.l2 = l2
+        self.l2, self.decay_depthwise = l2, decay_depthwise
 
     def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
-        """Update ``variable`` with the decayed gradient."""
-        decayed = ops.add(gradient, ops.multiply(ops.cast(self.l2, gradient.dtype), variable))
-        super().update_step(decayed, variable, learning_rate)
+        """Update ``variable`` with the gradient, decayed unless it is a depthwise kernel's and those are left out."""
+        # On TensorFlow the variable is the backend's own, which knows nothing of its layer.
+        path = self._trainable_variables[self._get_variable_index(variable)].path
+        if self.decay_depthwise or "depthwise_conv/kernel" not in path:
+            gradient = ops.add(gradient, ops.multiply(ops.cast(self.l2, gradient.dtype), variable))
+        super().update_step(gradient, variable, learning_rate)
 
 
 def build_optimizer(spec: Optimizer) -> keras.optimizers.Optimizer:
@@ -42,7 +45,7 @@ def build_optimizer(spec: Optimizer) -> keras.optimizers.Optimizer:
         case "adamw":
             return fast_layers.AdamW(weight_decay=spec.weight_decay)
         case "sgd":
-            return CoupledSGD(spec.l2, spec.momentum, spec.nesterov)
+            return CoupledSGD(spec.l2, spec.momentum, spec.nesterov, spec.decay_depthwise)
 
 
 def training_batch(

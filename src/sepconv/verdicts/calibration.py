@@ -10,9 +10,10 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sepconv.spec import Check, Ordered, Quantity, Within, higher
-from sepconv.verdicts import rules
+from sepconv.verdicts import rules, stats
 from sepconv.verdicts.judge import Question, questions
 from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.stats import Floats
@@ -28,6 +29,11 @@ CHECKS: dict[str, Check] = {
     "one order": _ORDER,
     "three orders": Ordered(3 * _ORDER.pairs),
 }
+
+DELTA = "ahead at equal cost"
+DELTA_MARGIN = 0.5  # points, of the study's questions
+# Costs of four networks on either side, each twice the one before; the second side's are a tenth smaller.
+DELTA_COSTS = ((8.0, 16.0, 32.0, 64.0), (7.2, 14.4, 28.8, 57.6))
 
 Shape = Callable[[np.random.Generator, tuple[int, ...]], Floats]
 # Seed noise of mean 0 and standard deviation 1. Student's t assumes the normal; the others show what hangs on that.
@@ -84,6 +90,29 @@ def calibrate_policy(
     return pd.DataFrame([_simulate(cell, simulations, [random_state, i], LOOKS) for i, cell in enumerate(cells)])
 
 
+def calibrate_delta(
+    simulations: int = 10_000,
+    random_state: int = 0,
+    shapes: Iterable[str] = ("normal",),
+    margins: Iterable[float] = MARGINS,
+    noises: Iterable[float] = NOISES,
+    seeds: Iterable[int] = SEEDS,
+) -> pd.DataFrame:
+    """Simulate Bjøntegaard deltas of two kinds of four networks each, judged as questions at equal cost are.
+
+    Returns:
+        As :func:`calibrate`; the last number of ``seeds`` is reached in looks, as the rule for adding seeds has it.
+    """
+    counts = [*seeds]
+    cells = [Cell(*values) for values in product((DELTA,), shapes, margins, noises, counts)]
+    return pd.DataFrame(
+        [
+            _simulate_delta(cell, simulations, [random_state, i], LOOKS if cell.seeds == rules.MAX_SEEDS else None)
+            for i, cell in enumerate(cells)
+        ]
+    )
+
+
 def error_of_looks(levels: Sequence[float], simulations: int = 100_000, random_state: int = 0) -> float:
     """How often a claim on its limit is called reproduced at any of the looks, made at these two-sided levels.
 
@@ -138,6 +167,25 @@ def _simulate(
     samples = _samples(cell, asked, simulations, np.random.default_rng(random_state))
     numbers = [len(asked) * (n,) for n in looks or (cell.seeds,)]
     decisions, seeds = rules.decide_in_turn(samples, [question.limits for question in asked], numbers, len(asked))
+    return _rates(cell, simulations, decisions, seeds)
+
+
+def _simulate_delta(
+    cell: Cell, simulations: int, random_state: list[int], looks: Iterable[int] | None
+) -> dict[str, object]:
+    """As :func:`_simulate`, of a weighted sum of eight accuracies whose variance is pooled."""
+    first, second = stats.delta_weights(*DELTA_COSTS)
+    weights = np.concatenate([first, second])
+    random = np.random.default_rng(random_state)
+    groups = cell.noise * SHAPES[cell.shape](random, (simulations, len(weights), cell.seeds))
+    groups[:, : len(first)] += DELTA_MARGIN + cell.margin
+    evidence = (
+        (n, rules.weigh_contrast(groups[..., :n], weights, DELTA_MARGIN, np.inf)) for n in looks or (cell.seeds,)
+    )
+    return _rates(cell, simulations, *rules.first_decision(evidence))
+
+
+def _rates(cell: Cell, simulations: int, decisions: NDArray[np.int8], seeds: NDArray[np.int64]) -> dict[str, object]:
     reproduced, not_reproduced = float(np.mean(decisions == 1)), float(np.mean(decisions == -1))
     wrong = {1: not_reproduced, 0: max(reproduced, not_reproduced), -1: reproduced}
     return asdict(cell) | {

@@ -7,7 +7,7 @@ from math import inf
 from sepconv.results.store import Results
 from sepconv.spec import Budget, Claim, InputError, Paper, Quantity
 from sepconv.verdicts import sentences, stats
-from sepconv.verdicts.judge import Answer, Question, answer, judge, questions
+from sepconv.verdicts.judge import Answer, Question, answer, asked, judge
 from sepconv.verdicts.rules import Grade, Judgement, Verdict
 from sepconv.verdicts.samples import Selection, data_of
 from sepconv.verdicts.stats import Interval
@@ -105,8 +105,16 @@ def _of_our_data(ours: Results, theirs: Results) -> Results:
 
 def _rows(claim: Claim, ours: Selection, theirs: Selection) -> Iterator[ComparedNumber]:
     for budget in reversed(Budget):
-        for question in questions(claim.check):
-            yield from _rows_of(question, *(Selection(s.paper, s.results, budget) for s in (ours, theirs)))
+        our, their = (Selection(s.paper, s.results, budget) for s in (ours, theirs))
+        for question in _asked(claim, our):
+            yield from _rows_of(question, our, their)
+
+
+def _asked(claim: Claim, ours: Selection) -> tuple[Question, ...]:
+    try:
+        return asked(claim.check, ours)
+    except (InputError, ValueError):
+        return ()  # the judgements say why
 
 
 def _rows_of(question: Question, ours: Selection, theirs: Selection) -> Iterator[ComparedNumber]:

@@ -20,6 +20,7 @@ from typing import Any, assert_never
 from sepconv.results.store import Results
 from sepconv.spec import (
     SHORTENED,
+    AheadAtEqualCost,
     Budget,
     Check,
     Claim,
@@ -36,7 +37,7 @@ from sepconv.spec import (
     Within,
     to_json,
 )
-from sepconv.verdicts import rules, sentences, stats
+from sepconv.verdicts import costs, rules, sentences, stats
 from sepconv.verdicts.rules import ALPHA, Direction, Evidence, Grade, Indication, Judgement, Part, Verdict
 from sepconv.verdicts.samples import MIN_SEEDS, Key, Sample, Selection, describe
 
@@ -48,18 +49,26 @@ CHANCE_SIMULATIONS = 2000  # leave a chance a standard error of about one percen
 # What an order may be indicated of: all else depends on how long is trained, or on the machine.
 _INDICABLE = {"train_accuracy", "val_accuracy", "test_accuracy", "generalisation_gap"}
 _VERDICT_OF = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}
-_INTERNAL_VERDICT_OF = {1: Verdict.CONSISTENT, -1: Verdict.INCONSISTENT, 0: Verdict.INCONCLUSIVE}
+_VERDICTS_OF_KIND = {  # of all other kinds: _VERDICT_OF
+    "internal": {1: Verdict.CONSISTENT, -1: Verdict.INCONSISTENT, 0: Verdict.INCONCLUSIVE},
+    "question": {1: Verdict.SUPPORTED, -1: Verdict.NOT_SUPPORTED, 0: Verdict.INCONCLUSIVE},
+}
 
 
 @dataclass(frozen=True)
 class Question:
-    """Does a quantity, or a difference or ratio of two, lie from ``low`` to ``high``? ``strict``: between them."""
+    """Does a quantity, or a difference or ratio of two, lie from ``low`` to ``high``? ``strict``: between them.
 
-    terms: tuple[Quantity | Number, ...]  # one or two
+    With ``weights`` it is the sum of the terms' means, each times its weight, with one variance pooled over the terms.
+    """
+
+    terms: tuple[Quantity | Number, ...]  # one or two, or one for each weight
     low: float
     high: float
     strict: bool = False
     ratio: bool = False
+    weights: tuple[float, ...] = ()
+    name: str = ""  # where the terms do not say what is asked for
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -76,11 +85,13 @@ class Question:
         if self.ratio:
             return "×"
         unit = next((term.unit for term in self.terms if isinstance(term, Quantity)), "")
-        return "points" if unit == "%" and len(self.terms) == 2 else unit
+        return "points" if unit == "%" and len(self.terms) > 1 else unit
 
     @property
     def label(self) -> str:
         """What is asked for, in words."""
+        if self.name:
+            return self.name
         if len(self.terms) == 1:
             return _term_label(self.terms[0])
         first, second = self.terms
@@ -92,20 +103,31 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the results say to a question: ``values`` by seed (logarithms of ratios), and the mean of each term."""
+    """What the results say to a question: ``values`` by seed (logarithms of ratios), and the mean of each side.
+
+    ``groups`` are the values of each term of a weighted sum, whose variance is pooled; empty for all other questions.
+    """
 
     question: Question
     values: tuple[float, ...]
     sides: tuple[float, ...]
     runs: tuple[str, ...]
     exact: bool
+    groups: tuple[tuple[float, ...], ...] = ()
 
     @property
     def evidence(self) -> Evidence:
         """Evidence that the number lies within the limits."""
         if self.exact and self.values:
             return rules.weigh_exact(self.values[0], *self.question.limits)
+        if self.groups:
+            return rules.weigh_contrast(self.groups, self.question.weights, *self.question.limits)
         return rules.weigh(self.values, *self.question.limits)
+
+    @property
+    def estimate(self) -> stats.Estimate:
+        """The mean, or weighted sum of means, with its standard error; of two seeds or more."""
+        return stats.contrast(self.groups, self.question.weights) if self.groups else stats.mean_of(self.values)
 
     @property
     def on_its_scale(self) -> tuple[float, ...]:
@@ -123,7 +145,7 @@ def judge(paper: Paper, results: Results) -> tuple[Judgement, ...]:
 
 
 def questions(check: Check) -> tuple[Question, ...]:
-    """The numbers that a check asks for, with their limits."""
+    """The numbers that a check asks for, with their limits; none where which they are depends on what was measured."""
     match check:
         case Equal():
             expected, resolution = check.expected, check.resolution
@@ -136,9 +158,27 @@ def questions(check: Check) -> tuple[Question, ...]:
             return (Question(_terms(check.pair), check.low, check.high),)
         case RatioWithin():
             return (Question(_terms(check.pair), check.low, check.high, ratio=True),)
+        case AheadAtEqualCost():
+            return ()
         case Consistent():
             return tuple(Question((a.left, a.right), -a.tolerance, a.tolerance, strict=True) for a in check.agreements)
     assert_never(check)
+
+
+def asked(check: Check, selection: Selection) -> tuple[Question, ...]:
+    """As :func:`questions`, with those at equal cost, for each machine on which all networks' costs are known.
+
+    Where there is none, a question without weights stands for it, which nothing answers.
+    """
+    if not isinstance(check, AheadAtEqualCost):
+        return questions(check)
+    return tuple(
+        Question(
+            (*check.first, *check.second), check.margin, inf, weights=known.weights, name=f"distance at {known.words}"
+        )
+        for cost in check.costs
+        for known in costs.comparable(cost, check, selection)
+    )
 
 
 def answer(question: Question, selection: Selection) -> Answer:
@@ -147,6 +187,8 @@ def answer(question: Question, selection: Selection) -> Answer:
     Raises:
         QuantityError: no result could ever answer it.
     """
+    if len(question.terms) > 2:
+        return _weighted(question, selection)
     samples = [selection.sample(term) for term in question.terms]
     sides = _aligned(samples)
     shared = list(sides[0])
@@ -160,6 +202,25 @@ def answer(question: Question, selection: Selection) -> Answer:
         sides=tuple(fmean(side.values()) for side in sides if side),
         runs=tuple(sorted({s.sources[key] for s in samples for key in s.sources if s.exact or key in shared})),
         exact=all(sample.exact for sample in samples),
+    )
+
+
+def _weighted(question: Question, selection: Selection) -> Answer:
+    """The answer over the seeds that all terms have; ``sides`` are the parts with positive and negative weights."""
+    samples = [selection.sample(term) for term in question.terms]
+    aligned = _aligned(samples) if question.weights else []
+    groups = tuple(tuple(side.values()) for side in aligned) if aligned and aligned[0] else ()
+    if not groups:
+        return Answer(question, (), (), (), exact=False)
+    weighted = [[weight * value for value in group] for weight, group in zip(question.weights, groups, strict=True)]
+    means = [fmean(group) for group in weighted]
+    return Answer(
+        question=question,
+        values=tuple(map(sum, zip(*weighted, strict=True))),
+        sides=(sum(mean for mean in means if mean > 0), -sum(mean for mean in means if mean < 0)),
+        runs=tuple(sorted({sample.sources[key] for sample in samples for key in aligned[0]})),
+        exact=False,
+        groups=groups,
     )
 
 
@@ -178,8 +239,9 @@ def export(papers: Sequence[Paper], results: Results) -> dict[str, Any]:
 def _judge(claim: Claim, selection: Selection) -> Judgement:
     """One claim, without Holm's correction and without the sentence, unless it cannot be judged."""
     try:
-        answers = [answer(question, selection) for question in questions(claim.check)]
-        missing, set_aside = selection.missing(claim.quantities), selection.set_aside(claim.quantities)
+        answers = [answer(question, selection) for question in asked(claim.check, selection)]
+        missing = selection.missing(claim.quantities) + costs.missing(claim.check, selection)
+        set_aside = selection.set_aside(claim.quantities)
         indication = _indication(claim, selection)
     except (InputError, ValueError) as error:
         return _unjudgeable(claim, selection.paper, str(error))
@@ -215,9 +277,10 @@ def _judge(claim: Claim, selection: Selection) -> Judgement:
 def _with_holm(judgements: list[Judgement]) -> list[Judgement]:
     """Holm's correction over the paper's claims on which a test was made; what is not sure any more is inconclusive.
 
-    A corrected p-value is held against the level of its claim's own look.
+    Claims that are not ``corrected`` stay as they are and change no other's correction. A corrected p-value is held
+    against the level of its claim's own look.
     """
-    tested = {i: j.p_value for i, j in enumerate(judgements) if j.p_value is not None}
+    tested = {i: j.p_value for i, j in enumerate(judgements) if j.p_value is not None and j.claim.corrected}
     adjusted = dict(zip(tested, stats.holm(list(tested.values())), strict=True))
     return [
         replace(j, holm_verdict=Verdict.INCONCLUSIVE) if adjusted.get(i, 0) > j.level else j
@@ -228,8 +291,8 @@ def _with_holm(judgements: list[Judgement]) -> list[Judgement]:
 def _part(given: Answer, claim: Claim, comparisons: int, level: float) -> Part:
     question, values, n = given.question, given.values, len(given.values)
     enough = n >= MIN_SEEDS and not given.exact
-    interval = stats.mean_interval(values) if enough else None
-    bootstrap = stats.bootstrap_interval(values, BOOTSTRAP_SEED) if enough else None
+    interval = given.estimate.interval(n) if enough else None
+    bootstrap = stats.bootstrap_interval(values, BOOTSTRAP_SEED) if enough and not given.groups else None
     if question.ratio:
         interval, bootstrap = stats.from_logs(interval), stats.from_logs(bootstrap)
     return Part(
@@ -263,7 +326,7 @@ def _verdict_of(evidence: Evidence, claim: Claim, level: float, tested: bool) ->
     direction = int(rules.decide(evidence, level))
     if not tested and direction != -1:
         return Verdict.NOT_TESTED
-    return (_INTERNAL_VERDICT_OF if claim.kind == "internal" else _VERDICT_OF)[direction]
+    return _VERDICTS_OF_KIND.get(claim.kind, _VERDICT_OF)[direction]
 
 
 def _p_value(answers: list[Answer], evidence: Evidence, level: float) -> float | None:
@@ -294,18 +357,23 @@ def _more_seeds_of(given: Answer, comparisons: int, behind: int) -> int | None:
     if len(given.values) < MIN_SEEDS:
         return MIN_SEEDS - len(given.values)
     return stats.seeds_to_decide(
-        given.values, *given.question.limits, lambda number: rules.level(number + behind), comparisons
+        given.values,
+        *given.question.limits,
+        lambda number: rules.level(number + behind),
+        comparisons,
+        given.estimate if given.groups else None,
     )
 
 
 def _chance(answers: list[Answer], comparisons: int, further: int) -> float | None:
     """How likely the claim is decided once ``further`` seeds have come, looked at as the rule for adding seeds has it.
 
-    None where a number has fewer than three seeds, which say too little about the spread.
+    None where a number has fewer than three seeds, which say too little about the spread, and for weighted sums, which
+    are not simulated.
     """
     drawn = [a for a in answers if not a.exact]
     numbers = [len(a.values) for a in drawn]
-    if min(numbers) < MIN_SEEDS:
+    if min(numbers) < MIN_SEEDS or any(a.groups for a in drawn):
         return None
     samples = [
         stats.with_further_values(a.values, further, CHANCE_SIMULATIONS, random_state)
@@ -327,8 +395,8 @@ def _indication(claim: Claim, selection: Selection) -> Indication | None:
     """What the runs at both shortened budgets say of the order that a claim states."""
     if not isinstance(claim.check, Ordered) or not all(_indicable(q, selection.paper) for q in claim.quantities):
         return None
-    asked = questions(claim.check)
-    answers = {b: [answer(q, replace(selection, budget=b)) for q in asked] for b in SHORTENED}
+    orders = questions(claim.check)
+    answers = {b: [answer(q, replace(selection, budget=b)) for q in orders] for b in SHORTENED}
     runs = tuple(dict.fromkeys(run for budget in SHORTENED for a in answers[budget] for run in a.runs))
     signs = {budget: _signs(answers[budget]) for budget in SHORTENED}
     reasons = [_why_open(budget, answers[budget]) for budget in SHORTENED if 0 in signs[budget]]

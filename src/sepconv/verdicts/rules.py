@@ -36,6 +36,8 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "inconclusive"
     CONSISTENT = "consistent"
     INCONSISTENT = "inconsistent"
+    SUPPORTED = "supported"
+    NOT_SUPPORTED = "not supported"
     NOT_TESTED = "not tested at this budget"
 
 
@@ -148,12 +150,27 @@ def weigh(values: ArrayLike, low: float, high: float) -> Evidence:
     """Evidence of samples ``(..., n)`` for a mean in ``[low, high]``; none at all below three seeds."""
     sample = np.asarray(values, float)
     if sample.shape[-1] < MIN_SEEDS:
-        nothing = np.ones(sample.shape[:-1])
-        return Evidence(nothing, nothing)
+        return _no_evidence(sample.shape[:-1])
+    return _weigh(stats.mean_of(sample), low, high)
+
+
+def weigh_contrast(groups: ArrayLike, weights: ArrayLike, low: float, high: float) -> Evidence:
+    """Evidence of groups ``(..., k, n)`` for a weighted sum of their means in ``[low, high]``; as :func:`weigh`."""
+    samples = np.asarray(groups, float)
+    if samples.shape[-1] < MIN_SEEDS:
+        return _no_evidence(samples.shape[:-2])
+    return _weigh(stats.contrast(samples, weights), low, high)
+
+
+def _weigh(estimate: stats.Estimate, low: float, high: float) -> Evidence:
     return Evidence(
-        supports=np.minimum(1, 2 * stats.equivalence(sample, low, high)),
-        contradicts=np.minimum(1, 2 * stats.exclusion(sample, low, high)),
+        supports=np.minimum(1, 2 * stats.equivalence(estimate, low, high)),
+        contradicts=np.minimum(1, 2 * stats.exclusion(estimate, low, high)),
     )
+
+
+def _no_evidence(shape: tuple[int, ...]) -> Evidence:
+    return Evidence(np.ones(shape), np.ones(shape))
 
 
 def weigh_exact(value: float, low: float, high: float) -> Evidence:
@@ -201,16 +218,38 @@ def decide_in_turn(
         The first decision as :func:`decide` makes it (0 where no look decides), and the number of seeds at it (those of
         the last look where none decides); both of shape ``(...)``.
     """
-    shape = samples[0].shape[:-1]
-    decisions, seeds = np.zeros(shape, np.int8), np.zeros(shape, np.int64)
-    for numbers in looks:
+    return first_decision(
+        (
+            max(numbers),
+            combine(
+                [
+                    correct(weigh(sample[..., :n], *limit), comparisons)
+                    for sample, limit, n in zip(samples, limits, numbers, strict=True)
+                ]
+            ),
+        )
+        for numbers in looks
+    )
+
+
+def first_decision(looks: Iterable[tuple[int, Evidence]]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """The first decision that any look makes, as :func:`decide_in_turn` returns it.
+
+    Args:
+        looks: how many seeds are there at each look, and the evidence of them, in order.
+
+    Raises:
+        ValueError: there is no look.
+    """
+    decisions = seeds = None
+    for number, evidence in looks:
+        if decisions is None or seeds is None:
+            decisions, seeds = (np.zeros(evidence.supports.shape, kind) for kind in (np.int8, np.int64))
         undecided = decisions == 0
-        evidence = [
-            correct(weigh(sample[..., :n], *limit), comparisons)
-            for sample, limit, n in zip(samples, limits, numbers, strict=True)
-        ]
-        seeds[undecided] = max(numbers)
-        decisions = np.where(undecided, decide(combine(evidence), level(max(numbers))), decisions)
+        seeds[undecided] = number
+        decisions = np.where(undecided, decide(evidence, level(number)), decisions)
+    if decisions is None or seeds is None:
+        raise ValueError("expected a look or more, got none")
     return decisions, seeds
 
 

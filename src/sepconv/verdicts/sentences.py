@@ -28,7 +28,8 @@ def counts(judgements: Iterable[Judgement]) -> str:
 def sentence(judgement: Judgement) -> str:
     """Verdict, what the paper reports, and what we found, in one sentence."""
     claim, verdict = judgement.claim, judgement.verdict
-    opening = f"{verdict.capitalize()}: the paper reports {claim.reported.rstrip('.')}"
+    reported = "expected was" if claim.kind == "question" else "the paper reports"
+    opening = f"{verdict.capitalize()}: {reported} {claim.reported.rstrip('.')}"
     found = "; ".join(describe_part(part) for part in judgement.parts if part.n)
     pieces = [f"{opening}, and we find {found}" if found else opening]
     if verdict is Verdict.NOT_TESTED:

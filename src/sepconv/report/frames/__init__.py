@@ -9,6 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from sepconv.report.frames.calibration import power, seed_noise
+from sepconv.report.frames.equal_cost import (
+    accuracies_over_cost,
+    break_even,
+    deltas,
+    pairs_of_widths,
+    slowdowns,
+    tuning,
+)
 from sepconv.report.frames.measurements import (
     depthwise,
     fastest_ways,
@@ -34,8 +42,11 @@ from sepconv.report.frames.runs import (
 __all__ = [
     "HISTORY",
     "accuracies",
+    "accuracies_over_cost",
     "accuracy_text",
+    "break_even",
     "costs",
+    "deltas",
     "depthwise",
     "fastest_ways",
     "history",
@@ -46,6 +57,7 @@ __all__ = [
     "limits",
     "log",
     "memories",
+    "pairs_of_widths",
     "power",
     "precisions",
     "ratios",
@@ -53,9 +65,11 @@ __all__ = [
     "save",
     "seed_noise",
     "shown",
+    "slowdowns",
     "systems",
     "throughputs",
     "time_ratios",
+    "tuning",
 ]
 
 

@@ -14,6 +14,7 @@ from sepconv.report.tables.comparison import (
     idle_claims,
     left_out_table,
 )
+from sepconv.report.tables.equal_cost import deltas_table, pairs_table, tuning_table
 from sepconv.report.tables.measurements import limits_table, memories_table, rooflines_table, throughputs_table
 from sepconv.report.tables.networks import channel_rows, columns_beside, costs_table, layer_rows, side_by_side
 from sepconv.report.tables.runs import (
@@ -35,6 +36,7 @@ __all__ = [
     "compared_table",
     "concordance_table",
     "costs_table",
+    "deltas_table",
     "departures_table",
     "expected_table",
     "format_estimate",
@@ -46,6 +48,7 @@ __all__ = [
     "limits_table",
     "memories_table",
     "missing_table",
+    "pairs_table",
     "policy_table",
     "precision_table",
     "problems_table",
@@ -57,5 +60,6 @@ __all__ = [
     "side_by_side",
     "throughputs_table",
     "times_table",
+    "tuning_table",
     "wrong_rates_table",
 ]

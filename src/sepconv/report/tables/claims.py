@@ -79,7 +79,10 @@ def times_table(judgements: Sequence[Judgement], results: Results) -> Html:
 
 
 def _counts(judged: Judged) -> Html:
-    """A row for each verdict, and one for all together, which is the record None."""
+    """A row for each verdict, and one for all together, which is the record None.
+
+    Whether questions of our own are supported has rows only where they are among the claims.
+    """
 
     def count(verdicts_of: Counter[Verdict], verdict: Verdict | None) -> str:
         return str(verdicts_of[verdict] or NOTHING) if verdict else str(verdicts_of.total())
@@ -89,7 +92,9 @@ def _counts(judged: Judged) -> Html:
         verdicts_of = Counter(judgement.verdict for judgement in judgements)
         columns.append(Column(link(f"{paper.key}.html", paper.key), partial(count, verdicts_of), numeric=True))
     caption = "Verdicts on each paper’s claims"
-    return table([*Verdict, None], columns, caption, mark=lambda verdict: "" if verdict else "total")
+    found = {judgement.verdict for _, judgements in judged for judgement in judgements}
+    rows = [v for v in Verdict if v in found or v not in (Verdict.SUPPORTED, Verdict.NOT_SUPPORTED)]
+    return table([*rows, None], columns, caption, mark=lambda verdict: "" if verdict else "total")
 
 
 def _claims(paper: Paper, judgements: Sequence[Judgement]) -> Html:
@@ -125,10 +130,11 @@ def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
     yield "Criterion", claim.criterion
     if claim.because:
         yield "Because", claim.because
-    yield "Reported", claim.reported
+    ours = claim.kind == "question"
+    yield "Expected" if ours else "Reported", claim.reported
     several = len(judgement.parts) > 1
     estimates = [describe_estimate(part, with_verdict=several) for part in judgement.parts]
-    yield "Reproduced", _listed(estimates) or NOTHING
+    yield "Found" if ours else "Reproduced", _listed(estimates) or NOTHING
     yield "Evidence", evidence(judgement)
     if judgement.look:
         stricter = "; the interval shown stays that of 95 %" if judgement.level < ALPHA else ""

@@ -14,6 +14,7 @@ from sepconv.spec import (
     Paper,
     Recipe,
     Schedule,
+    Triangular,
     WarmupExponential,
 )
 
@@ -65,7 +66,7 @@ def _value(value: object) -> str:
     match value:
         case Optimizer():
             return _optimizer(value)
-        case Constant() | EpochDecay() | WarmupExponential():
+        case Constant() | EpochDecay() | WarmupExponential() | Triangular():
             return _schedule(value)
         case tuple():
             return _augment(value)
@@ -77,10 +78,11 @@ def _value(value: object) -> str:
 
 
 def _optimizer(optimizer: Optimizer) -> str:
+    decayed = "every parameter" if optimizer.decay_depthwise else "every parameter but depthwise kernels"
     settings = {
         f"{'Nesterov ' if optimizer.nesterov else ''}momentum {optimizer.momentum}": optimizer.momentum,
         f"decoupled weight decay {optimizer.weight_decay}": optimizer.weight_decay,
-        f"L2 {optimizer.l2} on every parameter": optimizer.l2,
+        f"L2 {optimizer.l2} on {decayed}": optimizer.l2,
         "made anew at each epoch": optimizer.reset_each_epoch,
     }
     return ", ".join([_OPTIMIZER_NAMES[optimizer.name], *(text for text, is_set in settings.items() if is_set)])
@@ -95,6 +97,9 @@ def _schedule(schedule: Schedule) -> str:
         case WarmupExponential():
             up = f"learning rate {schedule.start:g} to {schedule.peak:g} over {schedule.warmup_epochs} epochs, linearly"
             return f"{up}; then to {schedule.end:g}, exponentially"
+        case Triangular():
+            peak = f"learning rate {schedule.peak:g} at {100 * schedule.rise:g} % of the steps"
+            return f"{peak}, from {schedule.start:g} and to {schedule.end:g} times that, linearly"
 
 
 def _augment(steps: tuple[tuple[Augmentation, ...], ...]) -> str:

@@ -190,6 +190,7 @@ Markdown(
     "{download}`CSV <data/calibration-deltas.csv>` holds the other sizes of noise too."
 )
 
+# %% [markdown]
 # ## Did indications come true?
 #
 # Complete runs under compressed schedules may *indicate* an order and never decide it ([](../methods) has the rules). Whether they can be

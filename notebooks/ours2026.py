@@ -77,7 +77,8 @@ points = frames.save(frames.accuracies_over_cost(page.paper, page.results), "our
 figures.accuracy_over_cost(points)
 
 # %% [markdown]
-# Pairs of about the same mult-adds, and how often a run of the one is above a run of the other:
+# Pairs of about the same mult-adds, and how often a run of the one is above a run of the other
+# ({download}`CSV <data/ours2026-pairs.csv>`):
 
 # %% tags=["hide-input"]
 tables.pairs_table(frames.save(frames.pairs_of_widths(page.paper, page.results), "ours2026-pairs"))
@@ -118,7 +119,7 @@ pages.missing_table(page.wanted, page.results)
 #
 # A recipe may suit one kind better, so peak learning rate and decay of depthwise kernels were tuned for each kind by itself, at one
 # width, on training images that were held out. The rule that chooses is code: the best mean validation accuracy, of equal ones the
-# smaller rate. The test images decide nothing here.
+# smaller rate. The test images decide nothing here. {download}`CSV <data/ours2026-tuning.csv>`
 
 # %% tags=["hide-input"]
 tuning = frames.save(frames.tuning(page.results), "ours2026-tuning")

@@ -168,10 +168,10 @@ def test_it_never_takes_the_place_of_the_count(tmp_path):
 
 
 def test_what_is_run_counts_by_the_median_of_three_and_what_is_planned_is_planned_once(monkeypatch):
-    found = iter([memory_of(step_bytes=size) for size in (30, 10, 20)])
+    found = iter([memory_of(step_bytes=size) for size in (3_000_000, 1_000_000, 2_000_000)])
     monkeypatch.setattr(memory, "_in_fresh_process", lambda *_: next(found))
     measured = memory.measure_anew("tseng2020", PAPER.experiment("conv"))
-    assert (measured.step_bytes, measured.repeats) == (20, (10, 20, 30))
+    assert (measured.step_bytes, measured.repeats) == (2_000_000, (1_000_000, 2_000_000, 3_000_000))
     planned = memory_of().model_copy(update={"method": "compiled"})
     found = iter([planned])
     assert memory.measure_anew("tseng2020", PAPER.experiment("conv")) == planned

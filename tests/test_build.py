@@ -69,6 +69,12 @@ def test_a_clean_notebook_passes(root):
     assert faults(root) == ""
 
 
+def test_a_warning_on_a_page_is_a_fault(root):
+    warning = {"name": "stderr", "output_type": "stream", "text": ["/home/me/x.py:3: UserWarning: too small\n"]}
+    edit(root, lambda nb: nb["cells"][-1]["outputs"].append(warning))
+    assert "warns: /home/me/x.py:3: UserWarning: too small" in faults(root)
+
+
 def test_two_executions_write_the_same_bytes_also_where_the_user_has_another_kernel(root, monkeypatch):
     kernel = {"argv": ["false"], "display_name": "Another", "language": "python"}
     write(root / "jupyter" / "kernels" / "python3" / "kernel.json", json.dumps(kernel))

@@ -32,7 +32,7 @@ def check(root: Path) -> None:
 
 
 def notebook_faults(root: Path) -> Iterator[str]:
-    """One line for each exception, error output, and missing, stale or orphaned notebook."""
+    """One line for each exception, error output, warning, and missing, stale or orphaned notebook."""
     executed = {path.stem: path for path in sorted(executed_folder(root).glob("*.ipynb"))}
     written = {path.stem: path for path in sources(root)}
     for name in written.keys() - executed.keys():
@@ -57,6 +57,8 @@ def _failures(notebook: dict[str, Any]) -> Iterator[str]:
         for output in cell.get("outputs", ()):
             if output["output_type"] == "error":
                 yield f"cell {number} ends in {output['ename']}: {output['evalue']}"
+            if output.get("name") == "stderr":
+                yield f"cell {number} warns: {''.join(output['text']).strip().splitlines()[0]}"
 
 
 def _staleness(root: Path, source: Path | None, notebook: dict[str, Any]) -> Iterator[str]:

@@ -14,7 +14,6 @@ from sepconv.results.store import Results
 from sepconv.spec import REFERENCE_PRECISION, Budget, Experiment, Paper, Schedule
 from sepconv.training.schedule import learning_rates as step_rates
 from sepconv.verdicts.samples import settled
-from sepconv.verdicts.sentences import listed
 
 
 def costs(all_papers: Iterable[Paper], results: Results, budgets: Sequence[Budget]) -> pd.DataFrame:
@@ -108,7 +107,8 @@ def _learning_rates(paper: Paper, names: list[str]) -> pd.DataFrame:
     epochs = np.append(np.arange(recipe.epochs), recipe.epochs - 1 / steps)
     step = np.arange(len(rates))
     named = (step == 0) | (step == rates.argmax()) | (step == step[-1])
-    label = f"{listed(names)}: {recipe.epochs} epochs"
+    shared = f" and {len(names) - 1} more" if names[1:] else ""  # the whole list would be wider than a figure
+    label = f"{names[0]}{shared}: {recipe.epochs} epochs"
     return pd.DataFrame(
         {"paper": paper.key, "schedule": label, "epoch": epochs, "learning_rate": rates, "named": named}
     )

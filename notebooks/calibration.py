@@ -19,11 +19,11 @@
 # true one not reproduced. *Inconclusive* is never wrong, but it is the price: a careful rule that always says so is of no use, so the
 # share of right verdicts, the *power*, is counted as well.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "remove-input"]
 simulations = 10_000
 results_dir = "../../results"
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 from pathlib import Path
 
 import pandas as pd
@@ -49,7 +49,7 @@ shown = cells[cells["noise"] == middle]
 # another, and that *three* such orders hold at once. In each reproduction every network is trained from several seeds, and the accuracy
 # of a seed is the true one plus noise.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 listed = ", ".join(f"{noise:g}" for noise in calibration.NOISES)
 Markdown(
     f"The noise is normal, with a standard deviation of {listed} points, from {', '.join(map(str, calibration.SEEDS))} seeds. The "
@@ -62,7 +62,7 @@ Markdown(
 # %% [markdown]
 # Are these the right sizes of noise? What was measured, as the standard deviation of the test accuracy over the seeds of one experiment:
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 found = store.read_all(Path(results_dir))
 noise = pd.concat([frames.seed_noise(paper, found, frames.shown("paper")) for paper in papers.all_papers()])
 measured = [
@@ -74,16 +74,16 @@ Markdown("\n".join(measured) or "No experiment has been run from three seeds yet
 # %% [markdown]
 # ## Verdicts
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "calibration-rates", "caption": "How often each verdict is given when the truth is known. Below the bars stand the number of seeds and by how many points the claim is true or false. The CSV holds the other sizes of noise too. {download}`CSV <data/calibration-rates.csv>`"}, "image": {"alt": "Stacked bars for three kinds of claims: true claims are reproduced more often with more seeds, false ones not reproduced, on the limit nearly all are inconclusive"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "calibration-rates", "caption": "How often each verdict is given when the truth is known. Below the bars stand the number of seeds and by how many points the claim is true or false. The CSV holds the other sizes of noise too. {download}`CSV <data/calibration-rates.csv>`"}, "image": {"alt": "Stacked bars for three kinds of claims: true claims are reproduced more often with more seeds, false ones not reproduced, on the limit nearly all are inconclusive"}}
 figures.verdict_rates(shown)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 Markdown(f"The same in numbers, for noise of {middle:g} points:")
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.calibration_table(shown)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 highest = cells.loc[cells["wrong"].idxmax()]
 off_limit = cells.loc[cells["margin"] != 0, "wrong"].max()
 Markdown(
@@ -98,7 +98,7 @@ Markdown(
 # Someone who looks at a claim after each further seed, and stops when it is decided, has several chances to be wrong. So every later look
 # has a stricter level than the first, and the looks end. The levels were fixed by simulation, with the truth on the limit.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 same, used = (calibration.error_of_looks(levels) for levels in (len(LEVELS) * (ALPHA,), LEVELS))
 Markdown(
     f"The first look, at {calibration.LOOKS[0]} seeds, is at a two-sided level of {LEVELS[0]:g}; each later one, up to {MAX_SEEDS} seeds, at "
@@ -109,11 +109,11 @@ Markdown(
 # %% [markdown]
 # The same three kinds of claims, judged in this way:
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 policy = frames.save(calibration.calibrate_policy(simulations), "calibration-policy")
 tables.policy_table(policy[policy["noise"] == middle])
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 highest = policy.loc[policy["wrong"].idxmax()]
 Markdown(
     f"Over all {len(policy)} combinations at most {100 * highest['wrong']:.1f} % of the verdicts are wrong. "
@@ -134,12 +134,12 @@ Markdown(
 #
 # How often each verdict is given with the truth on the limit, for each shape of noise. {download}`CSV <data/calibration-shapes.csv>`
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 shapes = calibration.calibrate(simulations, shapes=calibration.SHAPES, margins=[0])
 worst = calibration.worst(frames.save(shapes, "calibration-shapes"))
 tables.wrong_rates_table(worst)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 above = worst[worst["wrong"] - 2 * worst["error"] > ALPHA]
 cases = [
     f"- {w.check}, {w.shape} noise, {w.seeds} seeds: {100 * w.wrong:.1f} ± {200 * w.error:.1f} %"
@@ -161,11 +161,11 @@ Markdown(
 # With few seeds the interval is wide, and most true claims are inconclusive. How many seeds it takes depends on how far the networks are
 # apart, measured in noise.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "calibration-power", "caption": "How often a true order of two networks is found, over the number of seeds of each, for three sizes of noise. {download}`CSV <data/calibration-power.csv>`"}, "image": {"alt": "Share of reproductions that find a true order, rising with seeds, faster where networks are further apart and where noise is small"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "calibration-power", "caption": "How often a true order of two networks is found, over the number of seeds of each, for three sizes of noise. {download}`CSV <data/calibration-power.csv>`"}, "image": {"alt": "Share of reproductions that find a true order, rising with seeds, faster where networks are further apart and where noise is small"}}
 power = pd.concat([frames.power([0.5, 1, 2], noise, range(3, 16)) for noise in calibration.NOISES])
 figures.power(frames.save(power, "calibration-power"))
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 few = power[power["seeds"] == power["seeds"].min()]
 lines = [f"- {c.margin:g} apart, noise of {c.noise:g}: {100 * c.decided:.0f} %" for c in few.itertuples()]
 Markdown(
@@ -179,11 +179,11 @@ Markdown(
 # Our own study asks which kind of network is ahead at equal cost. Its number is a weighted sum of the mean accuracies of eight networks,
 # whose variance is pooled. The same simulation for it; the largest number of seeds is reached in looks.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 deltas = frames.save(calibration.calibrate_delta(simulations), "calibration-deltas")
 tables.calibration_table(deltas[deltas["noise"] == middle])
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 highest = deltas.loc[deltas["wrong"].idxmax()]
 Markdown(
     f"Over all {len(deltas)} combinations at most {100 * highest['wrong']:.1f} % of the verdicts are wrong. "
@@ -197,7 +197,7 @@ Markdown(
 # trusted is not simulated but counted: of the claims that the papers' own schedules decided, how often was the same indicated?
 # {download}`CSV <data/calibration-concordance.csv>`
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 judged = [judgement for paper in papers.all_papers() for judgement in judge(paper, found)]
 concordance = frames.save(concordance_of(judged), "calibration-concordance")
 outcomes = concordance["outcome"].value_counts()
@@ -208,7 +208,7 @@ Markdown(
     f"In {outcomes.get(Outcome.OPEN, 0)} further claims the compressed schedules left the order open."
 )
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.concordance_table(concordance)
 
 # %% [markdown]

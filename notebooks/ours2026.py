@@ -22,7 +22,7 @@
 # This is a study of our own, judged by the same program as the papers. Networks, recipe, questions, criteria and what we expected were
 # written in code before its first run.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "remove-input"]
 budget = "paper"
 results_dir = "../../results"
 train = False
@@ -31,7 +31,7 @@ train = False
 # With the parameter `train`, what is missing at the budget is trained first. Without it, this page is made from the results that are
 # there.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 import numpy as np
 from IPython.display import Markdown
 
@@ -46,11 +46,11 @@ page
 #
 # How far separable networks are ahead at each equal cost, averaged over the range of it that both kinds cover.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "ours2026-deltas", "caption": "The mean distance in test accuracy at equal cost (Bjøntegaard delta) with its 95 % interval. In the shaded margin a difference is none. {download}`CSV <data/ours2026-deltas.csv>`"}, "image": {"alt": "A row for each cost: the mean distance between separable and standard networks with its interval, beside zero and the margin"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "ours2026-deltas", "caption": "The mean distance in test accuracy at equal cost (Bjøntegaard delta) with its 95 % interval. In the shaded margin a difference is none. {download}`CSV <data/ours2026-deltas.csv>`"}, "image": {"alt": "A row for each cost: the mean distance between separable and standard networks with its interval, beside zero and the margin"}}
 deltas = frames.save(frames.deltas(page.paper, page.judgements, page.results), "ours2026-deltas")
 figures.forest(deltas)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.deltas_table(deltas)
 
 # %% [markdown]
@@ -62,7 +62,7 @@ tables.deltas_table(deltas)
 # mult-adds and in parameters at once. Only memory differs: the separable one holds the activations of twice as many layers, each
 # three times as wide.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.costs_table(page.paper, page.results)
 
 # %% [markdown]
@@ -72,7 +72,7 @@ tables.costs_table(page.paper, page.results)
 # here with straight lines between the means, over the logarithm of the cost. It is a weighted sum of the means, so its interval is
 # Student's, with one variance pooled over all networks.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "ours2026-costs", "caption": "Test accuracy over each cost, every seed. A time has a panel for each machine on which all networks were measured. {download}`CSV <data/ours2026-costs.csv>`"}, "image": {"alt": "Test accuracy over the logarithm of each cost, a line through the means of separable and of standard networks, a point for each seed"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "ours2026-costs", "caption": "Test accuracy over each cost, every seed. A time has a panel for each machine on which all networks were measured. {download}`CSV <data/ours2026-costs.csv>`"}, "image": {"alt": "Test accuracy over the logarithm of each cost, a line through the means of separable and of standard networks, a point for each seed"}}
 points = frames.save(frames.accuracies_over_cost(page.paper, page.results), "ours2026-costs")
 figures.accuracy_over_cost(points)
 
@@ -80,7 +80,7 @@ figures.accuracy_over_cost(points)
 # Pairs of about the same mult-adds, and how often a run of the one is above a run of the other
 # ({download}`CSV <data/ours2026-pairs.csv>`):
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.pairs_table(frames.save(frames.pairs_of_widths(page.paper, page.results), "ours2026-pairs"))
 
 # %% [markdown]
@@ -89,12 +89,12 @@ tables.pairs_table(frames.save(frames.pairs_of_widths(page.paper, page.results),
 # A depthwise convolution takes longer for each mult-add than a standard one. How much longer may it take before separable networks are
 # no longer ahead at equal time? Where the curve crosses zero; the marks are what was measured.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "ours2026-break-even", "caption": "How far separable networks would be ahead at equal time, over how many times as slow per mult-add they are, with the 95 % interval and the measured slowdowns. {download}`CSV of the curve <data/ours2026-break-even.csv>`, {download}`CSV of the marks <data/ours2026-slowdowns.csv>`"}, "image": {"alt": "The lead of separable networks falling with their slowdown per mult-add, with a vertical mark for each measured machine"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "ours2026-break-even", "caption": "How far separable networks would be ahead at equal time, over how many times as slow per mult-add they are, with the 95 % interval and the measured slowdowns. {download}`CSV of the curve <data/ours2026-break-even.csv>`, {download}`CSV of the marks <data/ours2026-slowdowns.csv>`"}, "image": {"alt": "The lead of separable networks falling with their slowdown per mult-add, with a vertical mark for each measured machine"}}
 curve = frames.save(frames.break_even(page.paper, page.results, np.geomspace(0.5, 8, 49)), "ours2026-break-even")
 slowdowns = frames.save(frames.slowdowns(page.paper, page.results), "ours2026-slowdowns")
 figures.break_even(curve, slowdowns)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 above = curve.loc[curve["delta"] > 0, "slowdown"]
 Markdown(
     f"By the means, separable networks stay ahead up to a slowdown of about {above.max():.1f}."
@@ -105,13 +105,13 @@ Markdown(
 # %% [markdown]
 # ## The questions
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.claim_cards(page.judgements)
 
 # %% [markdown]
 # What is still missing, and what it would cost:
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 pages.missing_table(page.wanted, page.results)
 
 # %% [markdown]
@@ -121,18 +121,18 @@ pages.missing_table(page.wanted, page.results)
 # width, on training images that were held out. The rule that chooses is code: the best mean validation accuracy, of equal ones the
 # smaller rate. The test images decide nothing here. {download}`CSV <data/ours2026-tuning.csv>`
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tuning = frames.save(frames.tuning(page.results), "ours2026-tuning")
 tables.tuning_table(tuning)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 undone = int((tuning["seeds"] < len(ours2026.TUNING_SEEDS)).sum())
 Markdown(
     f"**{undone} of {len(tuning)} settings have not been tried yet: what the recipe records is provisional.**"
     * bool(undone)
 )
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.recipe_table(page.paper)
 
 # %% [markdown]
@@ -141,5 +141,5 @@ tables.recipe_table(page.paper)
 # One skeleton on small images, trained for a few epochs. Published tables of other separable networks {cite:p}`haase2020` say what to
 # expect elsewhere. A cost that was not measured on a machine is not tested there.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.departures_table(page.paper)

@@ -17,12 +17,12 @@
 # it and never edited: a checksum in the file would tell. This page lists them all, with the machine and the code that they come from,
 # and says which ones are missing. Only runs at the budget `paper` decide a claim.
 
-# %% tags=["parameters", "hide-input"]
+# %% tags=["parameters", "remove-input"]
 results_dir = "../../results"
 repeats_dir = "../../repeats"
 budget = "paper"
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 from pathlib import Path
 
 from IPython.display import display
@@ -40,7 +40,7 @@ found = store.read_all(Path(results_dir))
 # batches; *val* and *test* are measured after it. The *commit* is that of the code, `-dirty` where it had been changed since; the
 # *run id* is a hash of all that determines the numbers, so the same recipe and seed have the same id everywhere.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.runs_table(found)
 
 # %% [markdown]
@@ -51,7 +51,7 @@ tables.runs_table(found)
 # columns how far they are apart at most, in points and in loss. Another commit of the code, another machine or another number of its
 # cores may change bits.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 again = store.read_all(Path(repeats_dir)) if Path(repeats_dir).is_dir() else store.Results()
 tables.repeats_table(frames.repeats(found, again))
 
@@ -60,7 +60,7 @@ tables.repeats_table(frames.repeats(found, again))
 #
 # One pass over the test images without training, repeated, at each batch size.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.latencies_table(found)
 
 # %% [markdown]
@@ -68,7 +68,7 @@ tables.latencies_table(found)
 #
 # Parameters, mult-adds and bytes are counted from the built networks, and so do not depend on a seed or a machine.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 for paper in papers.all_papers():
     display(tables.costs_table(paper, found))
 
@@ -78,7 +78,7 @@ for paper in papers.all_papers():
 # A verdict on a trained network needs three seeds. The hours are what training would take on the named machine, from the fastest
 # epoch of the same network that was ever measured there; *unknown* where none was.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 pages.missing_table(pages.needed(papers.all_papers(), budget), found)
 
 # %% [markdown]
@@ -86,5 +86,5 @@ pages.missing_table(pages.needed(papers.all_papers(), budget), found)
 #
 # A file that is damaged, was edited, or lies in the wrong place is listed here and counts for nothing.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.problems_table(found)

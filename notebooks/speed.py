@@ -21,10 +21,10 @@
 # Nothing on this page decides a claim. The claims on times read the runs and latencies of the paper's own protocol, those on memory
 # the counts.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "remove-input"]
 results_dir = "../../results"
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 from pathlib import Path
 
 from IPython.display import Markdown
@@ -46,7 +46,7 @@ found = store.read_all(Path(results_dir))
 # An epoch of *fit* ends where Keras says so: putting its input pipeline away after that is left out, though with short epochs it can take
 # as long again.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "speed-throughput", "caption": "Images per second of each training loop, over those of Keras's fit on the same machine: right of the line is faster. {download}`CSV <data/speed-throughput.csv>`"}, "image": {"alt": "Ratios of training speed to Keras's fit on a logarithmic axis, a row for each network, a marker for each other training loop"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "speed-throughput", "caption": "Images per second of each training loop, over those of Keras's fit on the same machine: right of the line is faster. {download}`CSV <data/speed-throughput.csv>`"}, "image": {"alt": "Ratios of training speed to Keras's fit on a logarithmic axis, a row for each network, a marker for each other training loop"}}
 loops = frames.save(frames.throughputs(found), "speed-throughput")
 others = loops[loops["loop"] != "fit"]
 named = others.assign(
@@ -55,10 +55,10 @@ named = others.assign(
 )
 figures.ratios(named, "images per second ÷ those of fit", {})
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.throughputs_table(loops)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 apart = (others["loss"] / others["loss_of_fit"] - 1).abs()
 Markdown(
     f"In {(apart < 1e-6).sum()} of {len(apart)} comparisons the loss is that of *fit* to six digits. At most they differ by {apart.max():.2%}, in "
@@ -75,11 +75,11 @@ Markdown(
 # from the host within the time; batch norm works as in inference, or as in training, on the statistics of each batch, as
 # {cite:t}`yu2021` left it when they measured.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "speed-latency", "caption": "Milliseconds of a batch over the batch size, both on logarithmic axes: half of the batches took no longer than the marker (p50), 95 % no longer than the end of the bar (p95). A marker without a bar is the mean batch of whole passes. {download}`CSV <data/speed-latency.csv>`"}, "image": {"alt": "Milliseconds of a batch rising with the batch size, a panel for each way of measuring, a line for each network"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "speed-latency", "caption": "Milliseconds of a batch over the batch size, both on logarithmic axes: half of the batches took no longer than the marker (p50), 95 % no longer than the end of the bar (p95). A marker without a bar is the mean batch of whole passes. {download}`CSV <data/speed-latency.csv>`"}, "image": {"alt": "Milliseconds of a batch rising with the batch size, a panel for each way of measuring, a line for each network"}}
 latencies = frames.save(frames.latencies(found), "speed-latency")
 figures.latencies(latencies)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 timed = latencies[latencies["batches"] > 0]
 worst = (timed["p95"] / timed["p50"]).max()
 Markdown(
@@ -108,7 +108,7 @@ Markdown(
 #
 # Two networks compare under one heading of the table. Across headings they do not.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "speed-memory", "caption": "Measured over counted bytes of a training step at the recipe's batch size: on the line, the count is what is taken. {download}`CSV <data/speed-memory.csv>`"}, "image": {"alt": "Ratios of measured to counted bytes on a logarithmic axis, a row for each network, a marker for each way of measuring"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "speed-memory", "caption": "Measured over counted bytes of a training step at the recipe's batch size: on the line, the count is what is taken. {download}`CSV <data/speed-memory.csv>`"}, "image": {"alt": "Ratios of measured to counted bytes on a logarithmic axis, a row for each network, a marker for each way of measuring"}}
 memories = frames.save(frames.memories(found), "speed-memory")
 named = memories.assign(
     what=memories["paper"] + " " + memories["experiment"],
@@ -116,7 +116,7 @@ named = memories.assign(
 )
 figures.ratios(named, "measured ÷ counted bytes", {})
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.memories_table(memories)
 
 # %% [markdown]
@@ -128,7 +128,7 @@ tables.memories_table(memories)
 # and each pass takes its operations or its bytes, whichever take longer; norms, pooling and the optimizer take their bytes. Activation
 # functions, augmentation and the start of each kernel are free.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.rooflines_table(found)
 
 # %% [markdown]
@@ -137,11 +137,11 @@ tables.rooflines_table(found)
 # throughout can reach its limit and be slow. More than all of it can be reached where a kernel saves operations, as Winograd's algorithm
 # does for small filters, or keeps in its cache what is counted as moved.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "speed-limits", "caption": "Images per second in training, as measured with this book's engine and as the roofline allows at most, on a logarithmic axis. The CSV has the networks that were not trained on such a device too. {download}`CSV <data/speed-limits.csv>`"}, "image": {"alt": "A row for each network, with a marker at the measured images per second and one at the most that the device allows, joined by a line"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "speed-limits", "caption": "Images per second in training, as measured with this book's engine and as the roofline allows at most, on a logarithmic axis. The CSV has the networks that were not trained on such a device too. {download}`CSV <data/speed-limits.csv>`"}, "image": {"alt": "A row for each network, with a marker at the measured images per second and one at the most that the device allows, joined by a line"}}
 limits = frames.save(frames.limits(papers.all_papers(), found, found.rooflines), "speed-limits")
 figures.limits(limits)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.limits_table(limits[limits["measured"].notna()])
 
 # %% [markdown]
@@ -154,11 +154,11 @@ tables.limits_table(limits[limits["measured"].notna()])
 # each part of each convolution in the fastest way. On any other they use the grouped one, since the ratios of a CPU say nothing about
 # a GPU.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "speed-depthwise", "caption": "Time of the grouped convolution over that of another way, for every depthwise convolution of the networks: right of the line, the other way is faster. {download}`CSV <data/speed-depthwise.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each convolution, a marker for each of the three parts of its training step"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "speed-depthwise", "caption": "Time of the grouped convolution over that of another way, for every depthwise convolution of the networks: right of the line, the other way is faster. {download}`CSV <data/speed-depthwise.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each convolution, a marker for each of the three parts of its training step"}}
 parts = frames.save(frames.depthwise(found), "speed-depthwise")
 figures.depthwise(parts)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 Markdown(
     f"In {(parts['way'] != 'grouped').sum()} comparisons on {', '.join(sorted(set(parts['device'])))}, all ways give the same numbers: where they differ most, "
     f"it is by {parts['difference'].max():.1g} of the largest value."
@@ -166,7 +166,7 @@ Markdown(
     else "Nothing has been measured yet."
 )
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 fastest = parts.groupby(["device", "layer", "precision", "part"])["fraction"].max().dropna()
 Markdown(
     f"Each part has to move its input, its output and the kernel once. In its fastest way it takes the time of that to "

@@ -17,10 +17,10 @@
 # it gets them. Papers state the first in a sentence and the second in a list of names. This page shows both as they are run here. The
 # numbers behind them, each with its place in the paper or our reason, stand in the tables of [](recipes).
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "remove-input"]
 seed = 1
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 import os
 
 import numpy as np
@@ -42,7 +42,7 @@ tseng, islam = papers.paper("tseng2020"), papers.paper("islam2022")
 # same factor after each epoch, a different one for each network. {cite:t}`tseng2020` say nothing, and we take what their framework does by
 # default. Marked are the points that a schedule is stated by: where it starts, its peak, and where it ends.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "training-learning-rates", "caption": "Learning rate over the epochs of every recipe, on a logarithmic scale. {download}`CSV <data/training-learning-rates.csv>`"}, "image": {"alt": "Learning rates over epochs: islam2022 rises briefly, then falls exponentially; tseng2020 is constant; yu2021 falls exponentially, at four different speeds"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "training-learning-rates", "caption": "Learning rate over the epochs of every recipe, on a logarithmic scale. {download}`CSV <data/training-learning-rates.csv>`"}, "image": {"alt": "Learning rates over epochs: islam2022 rises briefly, then falls exponentially; tseng2020 is constant; yu2021 falls exponentially, at four different speeds"}}
 rates = pd.concat([frames.learning_rates(paper) for paper in papers.all_papers()])
 figures.learning_rates(frames.save(rates, "training-learning-rates"))
 
@@ -57,7 +57,7 @@ figures.learning_rates(frames.save(rates, "training-learning-rates"))
 # steps of the recipe together, on one training image of each class of CIFAR-10 {cite:p}`krizhevsky2009`: the first of each in the official
 # files. They are made by the code that trains, here with NumPy as its backend. {download}`The images <../_static/cifar10-examples.png>`
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 images = np.stack(np.split(imread("../_static/cifar10-examples.png"), 10, axis=1))
 pixels = np.uint8(np.round(255 * images))
 
@@ -66,7 +66,7 @@ pixels = np.uint8(np.round(255 * images))
 #
 # The paper names kinds of operations and no strengths. Ours are mild: each moves or brightens the image a little.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "training-augmentation-tseng2020", "caption": "The operations of tseng2020’s augmentation, each alone, and all in turn. Pixels from outside repeat the edge."}, "image": {"alt": "Ten small photographs in a row, and the same shifted, rotated, zoomed, brightened or darkened, flipped, and all of it at once"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "training-augmentation-tseng2020", "caption": "The operations of tseng2020’s augmentation, each alone, and all in turn. Pixels from outside repeat the edge."}, "image": {"alt": "Ten small photographs in a row, and the same shifted, rotated, zoomed, brightened or darkened, flipped, and all of it at once"}}
 recipe = tseng.experiment("da-conv").recipe
 alone = {name: ((name,),) for step in recipe.augment for name in step}
 made = {name: augment.examples(steps, pixels, seed) for name, steps in (alone | {"all steps": recipe.augment}).items()}
@@ -80,7 +80,7 @@ figures.photographs({"as they are": images} | made)
 # box of another into it; the labels are mixed in the same shares. In the recipe an image draws one of the first two and one of the last
 # two, after a flip and a crop. It shows why training accuracy may stay far below testing accuracy.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "training-augmentation-islam2022", "caption": "The operations of islam2022’s augmentation, each alone, and all steps of the recipe in turn. Pixels from outside are grey, the mean of CIFAR-10. MixUp and CutMix take the image to the left as partner."}, "image": {"alt": "Ten small photographs in a row, and the same flipped, cropped, with operations of RandAugment and AutoAugment, blended with or pasted over by their neighbours, and all of it at once"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "training-augmentation-islam2022", "caption": "The operations of islam2022’s augmentation, each alone, and all steps of the recipe in turn. Pixels from outside are grey, the mean of CIFAR-10. MixUp and CutMix take the image to the left as partner."}, "image": {"alt": "Ten small photographs in a row, and the same flipped, cropped, with operations of RandAugment and AutoAugment, blended with or pasted over by their neighbours, and all of it at once"}}
 recipe = islam.experiment("small").recipe
 alone = {name: ((name,),) for step in recipe.augment for name in step}
 made = {name: augment.examples(steps, pixels, seed) for name, steps in (alone | {"all steps": recipe.augment}).items()}

@@ -24,11 +24,11 @@
 # Without `theirs_dir` it says what to expect. [](../rerun) has the commands from the start, and `sepconv compare my-results` says the
 # same in the terminal.
 
-# %% tags=["parameters", "hide-input"]
+# %% tags=["parameters", "remove-input"]
 results_dir = "../../results"
 theirs_dir = ""
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 from pathlib import Path
 
 from IPython.display import Markdown, display
@@ -51,7 +51,7 @@ NOBODY = Markdown("*No other folder is given, so there is nothing here yet.*")
 # A claim is listed here if both folders could test it and they disagree. Training at less than the paper's own budget gives no verdict
 # that could change, and fewer than three seeds are *inconclusive* at most.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.changed_table(compared) if theirs_dir else NOBODY
 
 # %% [markdown]
@@ -62,7 +62,7 @@ tables.changed_table(compared) if theirs_dir else NOBODY
 # different budgets must never be held against each other, so each budget stands apart. Where a claim compares two networks of which
 # you ran one, that one is listed alone. A ratio of times depends on the machine: look at that first.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 rows = {row for _, comparisons in compared for c in comparisons for row in c.shared if row.expected}
 values, inside = sum(len(row.theirs) for row in rows), sum(row.as_expected for row in rows)
 of_values = Markdown(
@@ -71,7 +71,7 @@ of_values = Markdown(
 )
 of_values if theirs_dir else Markdown("*No other folder is given. These are what its numbers would be held against.*")
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 for paper, comparisons in compared:
     show = tables.compared_table if theirs_dir else tables.expected_table
     display(show(paper, comparisons))
@@ -82,7 +82,7 @@ for paper, comparisons in compared:
 # Claims that need runs which are not there, counts that have to be equal and so need no interval, and sentences on which a paper is held
 # against itself.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.idle_claims(compared, given=bool(theirs_dir))
 
 # %% [markdown]
@@ -91,7 +91,7 @@ tables.idle_claims(compared, given=bool(theirs_dir))
 # A file that is damaged or belongs to no experiment here is compared with nothing, and neither is a run of another recipe, precision or
 # network, on other images, or with a loss that became NaN.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 aside = [reason for paper in known for reason in compare.set_aside(paper, ours, theirs)]
 left_out = [*theirs.problems, *samples.unknown_results(known, theirs), *aside]
 tables.left_out_table(left_out) if theirs_dir else NOBODY

@@ -26,7 +26,7 @@ from sepconv.report.frames.measurements import (
     ratios,
     throughputs,
 )
-from sepconv.report.frames.networks import costs, intensity, layers, learning_rates, time_ratios
+from sepconv.report.frames.networks import costs, counts, intensity, layers, learning_rates, time_ratios
 from sepconv.report.frames.runs import (
     HISTORY,
     accuracies,
@@ -46,6 +46,7 @@ __all__ = [
     "accuracy_text",
     "break_even",
     "costs",
+    "counts",
     "deltas",
     "depthwise",
     "fastest_ways",

@@ -15,6 +15,9 @@ from sepconv.spec import REFERENCE_PRECISION, Budget, Experiment, Paper, Schedul
 from sepconv.training.schedule import learning_rates as step_rates
 from sepconv.verdicts.samples import settled
 
+COUNTS = ("batch_size", "num_params", "trainable_params", "mult_adds", "weighted_layers", "weight_bytes",
+          "training_step_bytes")  # fmt: skip
+
 
 def costs(all_papers: Iterable[Paper], results: Results, budgets: Sequence[Budget]) -> pd.DataFrame:
     """Test accuracy and costs of every network trained in float32, at the first of ``budgets`` that it was run at.
@@ -30,6 +33,15 @@ def costs(all_papers: Iterable[Paper], results: Results, budgets: Sequence[Budge
             if cost is not None and found and found[0].spec["recipe"]["precision"] == REFERENCE_PRECISION:
                 rows.append(_cost_row(paper, experiment, cost, found))
     return pd.DataFrame(rows)
+
+
+def counts(paper: Paper, results: Results) -> pd.DataFrame:
+    """Every exact count of a paper's networks: ``paper``, ``experiment`` and the counts of ``CostResult``."""
+    found = [results.cost_of(paper.key, experiment.name) for experiment in paper.experiments]
+    return pd.DataFrame(
+        [{"paper": c.paper, "experiment": c.experiment} | {name: getattr(c, name) for name in COUNTS} for c in found if c],
+        columns=["paper", "experiment", *COUNTS],
+    )
 
 
 def layers(*costs: CostResult) -> pd.DataFrame:

@@ -95,9 +95,11 @@ def accuracy_text(paper: Paper, results: Results, name: str, metric: str, budget
 def systems(paper: Paper, results: Results) -> dict[str, str]:
     """What our runs of a paper were made with, under the names of tseng2020's Table 4."""
     environments = [run.environment for run in results.runs if run.paper == paper.key]
+    cards = {e.device for e in environments if e.accelerator}
+    processors = {e.device.replace("(R)", "") for e in environments if not e.accelerator}
     found = {
         "Operating system": {e.system for e in environments},
-        "Graphics card": {e.device if e.accelerator else f"none; {e.device}" for e in environments},
+        "Graphics card": cards | ({f"none, but {' and '.join(sorted(processors))}"} if processors else set()),
         "Development environment": {f"Keras {e.keras}, {e.backend} {e.backend_version}" for e in environments},
         "Programming language": {f"Python {e.python}" for e in environments},
     }

@@ -26,11 +26,12 @@ from sepconv.report.frames.measurements import (
     ratios,
     throughputs,
 )
-from sepconv.report.frames.networks import costs, counts, intensity, layers, learning_rates, time_ratios
+from sepconv.report.frames.networks import costs, counts, intensity, layers, learning_rates, padded_bytes, time_ratios
 from sepconv.report.frames.runs import (
     HISTORY,
     accuracies,
     accuracy_text,
+    all_runs,
     history,
     log,
     precisions,
@@ -44,6 +45,7 @@ __all__ = [
     "accuracies",
     "accuracies_over_cost",
     "accuracy_text",
+    "all_runs",
     "break_even",
     "costs",
     "counts",
@@ -58,6 +60,7 @@ __all__ = [
     "limits",
     "log",
     "memories",
+    "padded_bytes",
     "pairs_of_widths",
     "power",
     "precisions",

@@ -1,7 +1,7 @@
 """Networks: layers, costs, arithmetic intensity, and the learning rates that they are trained with."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import ceil
+from math import ceil, prod
 from statistics import fmean
 
 import numpy as np
@@ -11,7 +11,7 @@ from sepconv.measuring import roofline
 from sepconv.report.frames.runs import current_runs
 from sepconv.results.records import CONVOLUTIONS, CostResult, RunResult
 from sepconv.results.store import Results
-from sepconv.spec import REFERENCE_PRECISION, Budget, Experiment, Paper, Schedule
+from sepconv.spec import FLOAT32_BYTES, REFERENCE_PRECISION, Budget, Experiment, Paper, Schedule
 from sepconv.training.schedule import learning_rates as step_rates
 from sepconv.verdicts.samples import settled
 
@@ -42,6 +42,16 @@ def counts(paper: Paper, results: Results) -> pd.DataFrame:
         [{"paper": c.paper, "experiment": c.experiment} | {name: getattr(c, name) for name in COUNTS} for c in found if c],
         columns=["paper", "experiment", *COUNTS],
     )
+
+
+def padded_bytes(cost: CostResult) -> int:
+    """Bytes of one batch's padded copies: what the convolutions of stride 2 read in a network that pads both sides.
+
+    Keras pads in a layer of its own, whose output the count of activations includes; PyTorch pads within the
+    convolution.
+    """
+    strided = [layer for layer in cost.layers if layer.stride == 2 and layer.type in ("Conv2D", "DepthwiseConv2D")]
+    return FLOAT32_BYTES * (cost.batch_size or 1) * sum(prod(layer.input_shape) for layer in strided)
 
 
 def layers(*costs: CostResult) -> pd.DataFrame:

@@ -24,9 +24,11 @@ from sepconv.report.frames.measurements import (
     limits,
     memories,
     ratios,
+    roofline_ratios,
     throughputs,
 )
-from sepconv.report.frames.networks import costs, intensity, layers, learning_rates, time_ratios
+from sepconv.report.frames.networks import costs, intensity, layers, learning_rates
+from sepconv.report.frames.pairs import papers_ratios
 from sepconv.report.frames.runs import (
     HISTORY,
     accuracies,
@@ -58,17 +60,18 @@ __all__ = [
     "log",
     "memories",
     "pairs_of_widths",
+    "papers_ratios",
     "power",
     "precisions",
     "ratios",
     "repeats",
+    "roofline_ratios",
     "save",
     "seed_noise",
     "shown",
     "slowdowns",
     "systems",
     "throughputs",
-    "time_ratios",
     "tuning",
 ]
 

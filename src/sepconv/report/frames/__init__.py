@@ -24,9 +24,11 @@ from sepconv.report.frames.measurements import (
     limits,
     memories,
     ratios,
+    roofline_ratios,
     throughputs,
 )
-from sepconv.report.frames.networks import costs, counts, intensity, layers, learning_rates, padded_bytes, time_ratios
+from sepconv.report.frames.networks import costs, counts, intensity, layers, learning_rates, padded_bytes
+from sepconv.report.frames.pairs import papers_ratios
 from sepconv.report.frames.runs import (
     HISTORY,
     accuracies,
@@ -62,17 +64,18 @@ __all__ = [
     "memories",
     "padded_bytes",
     "pairs_of_widths",
+    "papers_ratios",
     "power",
     "precisions",
     "ratios",
     "repeats",
+    "roofline_ratios",
     "save",
     "seed_noise",
     "shown",
     "slowdowns",
     "systems",
     "throughputs",
-    "time_ratios",
     "tuning",
 ]
 

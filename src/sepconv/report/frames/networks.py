@@ -83,12 +83,6 @@ def intensity(costs_by_label: Mapping[str, CostResult], batch_size: int) -> pd.D
     return pd.DataFrame(rows)
 
 
-def time_ratios(first: CostResult, second: CostResult, batch_size: int, balances: Iterable[float]) -> pd.DataFrame:
-    """How many times as long ``first`` takes as ``second`` on a device of each balance: ``balance``, ``ratio``."""
-    rows = [(balance, roofline.time_ratio(first, second, batch_size, balance)) for balance in balances]
-    return pd.DataFrame(rows, columns=["balance", "ratio"])
-
-
 def learning_rates(paper: Paper) -> pd.DataFrame:
     """The schedules of a paper's recipes: the learning rate at the start of each epoch, and at the last step.
 
@@ -102,13 +96,18 @@ def learning_rates(paper: Paper) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
+def data_title(experiment: Experiment) -> str:
+    """An experiment's dataset as it is written: ``CIFAR-10``."""
+    return experiment.dataset.upper().replace("CIFAR", "CIFAR-")
+
+
 def _cost_row(paper: Paper, experiment: Experiment, cost: CostResult, sample: list[RunResult]) -> dict[str, object]:
     augmented = ", augmented" if experiment.recipe and experiment.recipe.augment else ""
     separable = any(layer.type == "DepthwiseConv2D" for layer in cost.layers)
     return {
         "paper": paper.key,
         "experiment": experiment.name,
-        "group": f"{paper.key}, {experiment.dataset.upper().replace('CIFAR', 'CIFAR-')}{augmented}",
+        "group": f"{paper.key}, {data_title(experiment)}{augmented}",
         "convolution": "depthwise separable" if separable else "standard",
         "budget": str(sample[0].budget),
         "seeds": len(sample),

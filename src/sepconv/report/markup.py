@@ -186,9 +186,8 @@ def card(judgement: Judgement, found: str, evidence: str, entries: Iterable[tupl
 def badge(verdict: Verdict) -> Markup:
     """A verdict in words, with a sign and a colour beside them."""
     tone, sign = _TONES[verdict]
-    return Markup('<span class="sc-verdict sc-{}"><span aria-hidden="true">{}</span> {}</span>').format(
-        tone, sign, verdict
-    )
+    text = '<span class="sc-verdict sc-{}" data-verdict="{}"><span aria-hidden="true">{}</span> {}</span>'
+    return Markup(text).format(tone, verdict, sign, verdict)
 
 
 def verdicts(judgement: Judgement) -> Markup:

@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from factories import A, claim, paper_of, run_of, runs_of
+from factories import COUNTED as COUNTED_NETWORK
+from factories import A, claim, cost_of, paper_of, run_of, runs_of
 from sepconv.report import answer
 from sepconv.results.store import Results
 from sepconv.spec import Agreement, Budget, Equal, Number, Quantity, Run, Within, consistent, higher
 from sepconv.verdicts.judge import judge
+from sepconv.verdicts.rules import Verdict
 
 RATIOS = ["pair", "quantity", "machine", "unit", "value", "low", "high", "seeds"]
 EVIL = "<img src=x onerror=alert(1)>"
@@ -125,31 +127,37 @@ TIMED = claim(higher("latency_4", of="a", than="b"), "order")
 INTERNAL = claim(consistent(Agreement(Number("here", 1), Number("there", 2))), "internal")
 
 
+def text_of(html):
+    return BeautifulSoup(html.text, "html.parser").p.text
+
+
 def test_what_the_judged_claims_rest_on():
     judged = judge(paper_of(TRAINED, TRAINED, UNTRAINED, INTERNAL), Results(runs=runs_of(A, (93.0, 93.1, 92.9))))
-    assert answer.support(judged) == (
-        "Of the 3 judged claims, 2 rest on training at the paper’s own schedule, 1 on what the paper says in two places."
+    assert text_of(answer.support(judged)) == (
+        "Of the 3 judged claims, 2 rest on training at the paper’s own schedule, 1 on what the paper says in two "
+        "places."
     )
-    assert answer.support(judged[2:]) == (
-        "Of the 1 judged claims, 0 rest on training at the paper’s own schedule, 1 on what the paper says in two places."
+    counted = judge(paper_of(COUNTED), Results(costs=(cost_of(COUNTED_NETWORK),)))
+    assert text_of(answer.support(counted)) == (
+        "Of the 1 judged claims, 0 rest on training at the paper’s own schedule, 1 on counts."
     )
 
 
 def test_times_that_were_only_measured_are_no_training():
     (timed,) = judge(paper_of(TIMED), Results())
-    decided = replace(timed, verdict="reproduced")
-    assert "Of the 1 judged claims, 0 rest on training" in answer.support([decided])
-    assert answer.support([decided]).endswith(", 1 on measured times.")
+    assert text_of(answer.support([replace(timed, verdict=Verdict.REPRODUCED)])) == (
+        "Of the 1 judged claims, 0 rest on training at the paper’s own schedule, 1 on measured times."
+    )
 
 
 def test_what_is_missing():
     judged = judge(paper_of(UNTRAINED, TRAINED, INTERNAL), Results(runs=(run_of(A, 0),)))
     absent = [Run("p", A, Budget.PAPER, seed) for seed in range(3)]
-    known = {"slow": {"x": 3600.0}, "fast": {"x": 3600.0, "y": 5400.0}}
-    assert answer.missing(judged, absent, known) == (
-        "1 of 3 claims are not tested yet. Missing: 3 runs, of which 2 would take about 2 hours on fast; and times "
+    known = {EVIL: {"x": 3600.0, "y": 5400.0}, "fast": {"x": 3600.0}}
+    assert text_of(answer.missing(judged, absent, known)) == (
+        f"1 of 3 claims are not tested yet. Missing: 3 runs, of which 2 would take about 2 hours on {EVIL}; and times "
         "from accelerators."
     )
-    assert answer.missing(judged, absent, {}) == (
+    assert text_of(answer.missing(judged, absent, {})) == (
         "1 of 3 claims are not tested yet. Missing: 3 runs; and times from accelerators."
     )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import pandas as pd
 from markupsafe import Markup
 
-from sepconv.report.markup import Html, listing
+from sepconv.report.markup import Html, listing, paragraph
 from sepconv.report.tables.cells import several
 from sepconv.spec import Basis, Run
 from sepconv.verdicts.rules import Judgement, Verdict
@@ -51,12 +51,12 @@ def at_equal_cost(frame: pd.DataFrame) -> Html:
     return Html(listing(found or ["At equal cost: not tested yet."]))
 
 
-def support(judgements: Sequence[Judgement]) -> str:
+def support(judgements: Sequence[Judgement]) -> Html:
     """How many of the claims that are judged rest on whole trainings, and on what the others rest."""
     judged = [judgement for judgement in judgements if judgement.verdict is not Verdict.NOT_TESTED]
     trained = [judgement for judgement in judged if _is_trained(judgement)]
     others = Counter(judgement.claim.basis for judgement in judged if not _is_trained(judgement))
-    return (
+    return paragraph(
         f"Of the {len(judged)} judged claims, {len(trained)} rest on training at the paper’s own schedule"
         f"{''.join(f', {others[basis]} {words}' for basis, words in _BASES.items() if others[basis])}."
     )
@@ -64,7 +64,7 @@ def support(judgements: Sequence[Judgement]) -> str:
 
 def missing(
     judgements: Sequence[Judgement], absent: Collection[Run], seconds: Mapping[str, Mapping[str, float]]
-) -> str:
+) -> Html:
     """What is not tested, and the runs that it would take.
 
     Args:
@@ -79,7 +79,7 @@ def missing(
     if seconds:
         machine, known = max(seconds.items(), key=lambda item: len(item[1]))
         text += f", of which {len(known)} would take about {sum(known.values()) / 3600:,.0f} hours on {machine}"
-    return f"{text}; and times from accelerators."
+    return paragraph(f"{text}; and times from accelerators.")
 
 
 def _cost(quantity: str, rows: pd.DataFrame, pairs: Iterable[str]) -> Markup:

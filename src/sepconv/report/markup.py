@@ -243,6 +243,11 @@ def lines(texts: Iterable[str]) -> Markup:
     return Markup("<br>").join(texts)
 
 
+def paragraph(text: str) -> Html:
+    """A paragraph."""
+    return Html(Markup("<p>{}</p>").format(text))
+
+
 def listing(texts: Iterable[str]) -> Markup:
     """A list; empty where there is nothing to list."""
     items = Markup("").join(Markup("<li>{}</li>").format(text) for text in texts)

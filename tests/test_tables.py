@@ -14,7 +14,21 @@ from sepconv.report import markup, tables
 from sepconv.results import store
 from sepconv.results.records import Layer
 from sepconv.results.store import Results
-from sepconv.spec import Budget, Equal, Experiment, Optimizer, Pair, Quantity, RatioWithin, Run, Within, higher
+from sepconv.spec import (
+    Agreement,
+    Budget,
+    Equal,
+    Experiment,
+    Number,
+    Optimizer,
+    Pair,
+    Quantity,
+    RatioWithin,
+    Run,
+    Within,
+    consistent,
+    higher,
+)
 from sepconv.verdicts import attribution
 from sepconv.verdicts.attribution import Cause, Gap
 from sepconv.verdicts.concordance import COLUMNS
@@ -69,6 +83,21 @@ def judgement_of(*parts, **changes):
     return replace(judgement, **changes)
 
 
+COUNTED = judgement_of(
+    part_of(100, exact=True, unit="parameters", sides=(100,)),
+    claim=claim(Equal(Quantity("num_params", "a"), 100), "exact", "counted"),
+    p_value=None,
+    look=None,
+)
+INTERNAL = judgement_of(
+    part_of(16, exact=True, unit="", sides=(32, 16), verdict=Verdict.INCONSISTENT),
+    claim=claim(consistent(Agreement(Number("here", 32), Number("there", 16))), "internal", "internal"),
+    verdict=Verdict.INCONSISTENT,
+    p_value=None,
+    look=None,
+)
+
+
 def soup(html):
     return BeautifulSoup(html.text, "html.parser")
 
@@ -81,6 +110,14 @@ def cells(html, caption=""):
 
 def text_of(tag):
     return re.sub(" (?=[,;])", "", tag.get_text(" ", strip=True)).replace("\u00a0", " ")
+
+
+def card_of(judgement):
+    return soup(tables.claim_cards([judgement])).select_one("details.sc-claim")
+
+
+def entries_of(card):
+    return dict(zip([t.text for t in card("dt")], [d.get_text(" ", strip=True) for d in card("dd")], strict=True))
 
 
 def every_table():
@@ -180,9 +217,22 @@ def test_good_and_bad_verdicts_look_different():
 
 def test_holms_verdict_is_shown_where_it_is_another():
     corrected = judgement_of(part_of(93.0), holm_verdict=Verdict.INCONCLUSIVE)
-    badges = [b.get_text(" ", strip=True) for b in soup(tables.claim_cards([corrected])).select("header .sc-verdict")]
+    badges = [b.get_text(" ", strip=True) for b in soup(tables.claim_cards([corrected])).select("summary .sc-verdict")]
     assert badges == ["✓ reproduced", "? inconclusive"]
-    assert len(soup(tables.claim_cards([judgement_of(part_of(93.0))])).select("header .sc-verdict")) == 1
+    assert len(soup(tables.claim_cards([judgement_of(part_of(93.0))])).select("summary .sc-verdict")) == 1
+
+
+@pytest.mark.parametrize(
+    ("judgement", "entry"),
+    [
+        (judgement_of(part_of(93.0)), "✓ reproduced"),
+        (judgement_of(part_of(93.0), holm_verdict=Verdict.INCONCLUSIVE), "? inconclusive"),
+        (judgement_of(part_of(93.0, exact=True), p_value=None), None),
+        (judgement_of(part_of(93.0), claim=replace(judgement_of().claim, corrected=False)), None),
+    ],
+)
+def test_holms_verdict_stands_on_each_card_that_it_applies_to(judgement, entry):
+    assert entries_of(card_of(judgement)).get("With Holm’s correction") == entry
 
 
 @pytest.mark.parametrize(
@@ -209,12 +259,29 @@ def test_format_estimate(part, text):
 
 
 def test_scoreboard_counts():
-    judgements = [judgement_of(part_of(93.0))] * 2 + [judgement_of(verdict=Verdict.NOT_TESTED)]
-    counted = cells(tables.scoreboard([(paper_of(), judgements), (paper_of(key="q"), judgements[:1])]), "Verdicts on")
-    assert counted[0] == ["verdict", "p", "q"]
-    assert ["✓ reproduced", "2", "1"] in counted
-    assert ["– not tested at this budget", "1", "–"] in counted
-    assert counted[-1] == ["claims", "3", "1"]
+    trained = [judgement_of(part_of(93.0))] * 2 + [judgement_of(verdict=Verdict.NOT_TESTED)]
+    counts = cells(tables.scoreboard([(paper_of(), trained), (paper_of(key="q"), [COUNTED, INTERNAL])]), "by verdict")
+    assert counts[0] == ["verdict", "counted", "trained or timed", "the paper against itself", "all"]
+    assert ["✓ reproduced", "1", "2", "–", "3"] in counts
+    assert ["✗ inconsistent", "–", "–", "1", "1"] in counts
+    assert ["– not tested at this budget", "–", "1", "–", "1"] in counts
+    assert counts[-1] == ["claims", "1", "3", "1", "5"]
+
+
+def test_scoreboard_has_a_part_for_each_basis_of_a_verdict():
+    html = tables.scoreboard([(paper_of(), [INTERNAL, COUNTED, judgement_of(part_of(93.0))])])
+    parts = {table.caption.text: [a.text for a in table("a")] for table in soup(html).select(".sc-filtered table")}
+    assert parts == {
+        "Claims that are counted on the networks": ["counted"],
+        "Claims that are trained or timed, with the grade of the evidence": ["x"],
+        "Claims in which a paper is held against itself": ["internal"],
+    }
+
+
+def test_scoreboard_keeps_the_order_of_the_papers():
+    html = tables.scoreboard([(paper_of(key=key), [replace(COUNTED, paper=key)]) for key in ("q", "p")])
+    groups = [row[0] for row in cells(html, "counted on") if len(row) == 1]
+    assert groups == ["q: A (2020), T", "p: A (2020), T"]
 
 
 def test_scoreboard_row():
@@ -222,19 +289,23 @@ def test_scoreboard_row():
         judgement_of(part_of(93.0, 92.5, 93.5)),
         judgement_of(part_of(None, n=0), verdict=Verdict.NOT_TESTED, missing=("p/a/paper-seed-0", "p/a/paper-seed-1")),
         judgement_of(part_of(93.0), part_of(None, n=0, verdict=Verdict.NOT_TESTED), verdict=Verdict.NOT_TESTED),
-        judgement_of(part_of(100, exact=True, unit="parameters", sides=(100,))),
+        COUNTED,
     ]
-    _, *rows = cells(tables.scoreboard([(paper_of(), judged)]), "p: A (2020)")
-    assert [row[4] for row in rows] == ["93.00 ± 0.50 %", "2 results missing", "1 of 2 reproduced", "100 parameters"]
-    assert [row[5] for row in rows] == ["3", "0", "0", "–"]
+    html = tables.scoreboard([(paper_of(), judged)])
+    _, _, *rows = cells(html, "trained")
+    assert [row[4] for row in rows] == ["93.00 ± 0.50 %", "2 results missing", "1 of 2 reproduced"]
+    assert [row[5] for row in rows] == ["3", "0", "0"]
     assert rows[0][:4] == ["x", "✓ reproduced", "direct", "93 %"]
+    assert cells(html, "counted on")[2] == ["counted", "✓ reproduced", "93 %", "100 parameters"]
 
 
 def test_every_claim_of_the_scoreboard_leads_to_its_card():
     for paper in papers.all_papers():
         judged = judge(paper, Results())
         links = {a["href"] for a in soup(tables.scoreboard([(paper, judged)])).select("tbody a")}
-        cards = {f"{paper.key}.html#{card['id']}" for card in soup(tables.claim_cards(judged)).select("article")}
+        cards = {
+            f"{paper.key}.html#{card['id']}" for card in soup(tables.claim_cards(judged)).select("details.sc-claim")
+        }
         assert cards == links
         assert len(cards) == len(paper.claims)
 
@@ -252,7 +323,7 @@ def test_cells_of_sentences_carry_the_name_of_their_column_for_narrow_pages():
 
 def test_effect_size_of_a_difference_stands_on_its_card():
     judgement = judgement_of(part_of(-1.5, -2.0, -1.0, unit="points", sides=(91.0, 92.5), effect=-7.4123))
-    card = soup(tables.claim_cards([judgement])).article
+    card = card_of(judgement)
     assert "−1.50 ± 0.50 points (n = 3; effect size −7.4 standard deviations)" in card.get_text(" ", strip=True)
 
 
@@ -273,10 +344,10 @@ def test_scoreboard_shows_the_grade_and_counts_verdicts_only():
         indication=Indication(Direction.REVERSED, "at the budget short, 60 %", ("p/a/short-seed-0",)),
     )
     html = tables.scoreboard([(paper_of(), (judgement_of(), indicated))])
-    heading, *rows = cells(html, "T")
+    heading, _, *rows = cells(html, "trained")
     assert [row[heading.index("evidence")] for row in rows] == ["direct", "indicated not as claimed"]
-    counts = dict(cells(html, "Verdicts on each paper")[1:])
-    assert {verdict.strip("✓✗?– "): count for verdict, count in counts.items() if count != "–"} == {
+    counts = {verdict.strip("✓✗?– "): count for verdict, *_, count in cells(html, "by verdict")[1:]}
+    assert {verdict: count for verdict, count in counts.items() if count != "–"} == {
         "reproduced": "1",
         "not tested at this budget": "1",
         "claims": "2",
@@ -299,38 +370,66 @@ def test_card_says_it_all():
         grade=Grade.INDICATED,
         indication=Indication(Direction.AS_CLAIMED, "at the budget short, 60 %", ("p/a/short-seed-0",)),
     )
-    card = soup(tables.claim_cards([judgement])).article
-    entries = dict(zip([t.text for t in card("dt")], [d.get_text(" ", strip=True) for d in card("dd")], strict=True))
+    card = card_of(judgement)
     assert card["id"] == "p.x"
+    assert not card.has_attr("open")
+    assert text_of(card.summary) == "x ✓ reproduced indicated as claimed evidence 93.00 ± 0.50 %; claimed: 93 %"
     assert card.blockquote.p.text == "“q”"
     assert card.blockquote.footer.text == "Sec. 1"
-    assert entries == {
+    assert entries_of(card) == {
         "Criterion": "as it says",
         "Because": "the reading",
         "Reported": "93 %",
         "Reproduced": "accuracy of a: 93.00 ± 0.50 % (n = 3; bootstrap 92.60 to 93.40)",
         "Evidence": "indicated as claimed",
         "Judged at": "look 1 of 8, two-sided level 0.05",
+        "With Holm’s correction": "✓ reproduced",
+        "Indicated": "Compressed schedules indicate the order as claimed, which decides nothing: at the budget short, "
+        "60 %.",
         "Runs": "p/a/paper-seed-0",
         "Recipe": "a",
         "Not counted": "p/a/paper-seed-1 (other epochs)",
     }
-    assert card.select_one(".sc-sentence").text == "Reproduced."
-    assert card.select_one(".sc-indication").text == (
-        "Compressed schedules indicate the order as claimed, which decides nothing: at the budget short, 60 %."
-    )
 
 
 def test_card_names_every_missing_run():
     missing = tuple(f"p/a/paper-seed-{seed}" for seed in range(9))
-    card = soup(tables.claim_cards([judgement_of(verdict=Verdict.NOT_TESTED, missing=missing)]))
+    card = card_of(judgement_of(verdict=Verdict.NOT_TESTED, missing=missing))
     assert [item.text for item in card.select("details li")] == list(missing)
-    assert "9 still needed" in card.summary.text
+    assert "9 still needed" in card.select_one("dd summary").text
+
+
+def test_card_of_a_claim_that_cannot_be_judged_says_why():
+    card = card_of(judgement_of(verdict=Verdict.NOT_TESTED, p_value=None, look=None, sentence="Cannot be judged: x."))
+    assert entries_of(card)["Reproduced"] == "Cannot be judged: x."
+
+
+def test_card_of_an_inconclusive_claim_says_what_would_decide():
+    open_ = judgement_of(part_of(93.0, n=2), verdict=Verdict.INCONCLUSIVE)
+    assert entries_of(card_of(open_))["To decide"] == "fewer than three seeds decide nothing"
+    assert "To decide" not in entries_of(card_of(judgement_of(part_of(93.0))))
+
+
+def test_readings_that_several_claims_share_are_said_once():
+    shared = "One block, as in Sec. 4.2."
+    readings = [f"Of a. {shared}", shared, f"{shared} And b.", "Of c."]
+    judged = [
+        judgement_of(claim=replace(judgement_of().claim, id=f"p.{name}", because=because))
+        for name, because in zip("abcd", readings, strict=True)
+    ]
+    found = soup(tables.claim_cards(judged))
+    assert text_of(found.p) == f"Reading 1: {shared} (a, b, c)"
+    assert found.get_text().count(shared) == 1
+    because = [entries_of(card)["Because"] for card in found.select("details.sc-claim")]
+    assert because == ["Of a. Reading 1.", "Reading 1.", "Reading 1. And b.", "Of c."]
+    (target,) = {a["href"] for a in found.select("dd a[href^='#']")}
+    assert found.select_one(target) == found.p
+    assert not soup(tables.claim_cards(judged[2:])).find("p", id=True)  # two are not several
 
 
 def test_parts_have_verdicts_of_their_own_where_there_are_several():
     def badges(*parts):
-        return len(soup(tables.claim_cards([judgement_of(*parts)])).select("dd .sc-verdict"))
+        return len(card_of(judgement_of(*parts, p_value=None)).select("dd .sc-verdict"))
 
     assert badges(part_of(93.0)) == 0
     assert badges(part_of(93.0), part_of(93.0)) == 2
@@ -345,7 +444,7 @@ def test_links_of_cards_lead_to_runs_and_recipes():
     targets = {f"{markup.RUNS_PAGE}#{row['id']}" for html in runs for row in soup(html).select("tr[id]")}
     for p in (paper, *papers.all_papers()):
         recipes = {f"{p.key}.html#{name['id']}" for name in soup(tables.recipe_table(p)).select(".sc-group [id]")}
-        links = [a["href"] for a in soup(tables.claim_cards(judge(p, found))).select("dd a")]
+        links = [a["href"] for a in soup(tables.claim_cards(judge(p, found))).select("dd a:not([href^='#'])")]
         assert set(links) <= targets | recipes
         trained = any(q.definition.source == "run" for c in p.claims for q in c.quantities)
         assert bool(recipes & set(links)) >= trained
@@ -355,7 +454,8 @@ def test_a_claim_that_rests_on_training_leads_to_each_recipe():
     trained, counted, timed = (
         claim(higher(metric, of="a", than="b"), "order") for metric in ("val_accuracy", "num_params", "latency_4")
     )
-    cards = soup(tables.claim_cards([judgement_of(claim=c) for c in (trained, counted, timed)])).select("article")
+    cards = soup(tables.claim_cards([judgement_of(claim=c) for c in (trained, counted, timed)]))
+    cards = cards.select("details.sc-claim")
     assert [[a["href"] for a in card.select("dd a")] for card in cards] == [
         ["p.html#p/a/recipe", "p.html#p/b/recipe"],
         [],

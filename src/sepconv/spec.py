@@ -132,6 +132,8 @@ class Optimizer:
     ``weight_decay`` is decoupled (AdamW); ``l2`` is added to the gradient of every parameter, as PyTorch's SGD does.
     ``reset_each_epoch`` starts every epoch with fresh slots (momentum zero), as yu2021's notebooks do.
     ``decay_depthwise`` says whether ``l2`` is added to the gradients of depthwise convolutions too.
+    ``decay_times_rate`` says whether each step multiplies ``weight_decay`` by the learning rate, as Keras and PyTorch
+    do; AdamW of TensorFlow Addons does not.
     """
 
     name: Literal["adam", "adamw", "sgd"]
@@ -141,6 +143,7 @@ class Optimizer:
     l2: Annotated[float, Field(ge=0)] = 0.0
     reset_each_epoch: bool = False
     decay_depthwise: bool = True
+    decay_times_rate: bool = True
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -298,8 +301,9 @@ class Run:
         """All that determines the numbers of the run, and no prose."""
         recipe = to_json(self.recipe)
         del recipe["sources"]
-        if recipe["optimizer"]["decay_depthwise"]:  # younger than the first results, whose ids stay
-            del recipe["optimizer"]["decay_depthwise"]
+        for younger in ("decay_depthwise", "decay_times_rate"):  # than the first results, whose ids stay
+            if recipe["optimizer"][younger]:
+                del recipe["optimizer"][younger]
         return {
             "network": to_json(self.experiment.network),
             "dataset": self.experiment.dataset,
@@ -541,12 +545,14 @@ Check = Annotated[
     Equal | Within | Ordered | DifferenceWithin | RatioWithin | AheadAtEqualCost | Consistent,
     Field(discriminator="type"),
 ]
-Kind = Literal["exact", "value", "order", "ratio", "internal", "quoted", "question"]  # question: of a study of our own
+# internal: the paper against itself, or against the program and log that its authors published. question: asked by us.
+# expectation: what the authors expected beforehand, which their own numbers need not bear out.
+Kind = Literal["exact", "value", "order", "ratio", "internal", "quoted", "question", "expectation"]
 _KINDS: dict[type, tuple[Kind, ...]] = {  # that a claim with such a check may be of; the first unless it states another
     Equal: ("exact", "quoted"),
     Within: ("value",),
     DifferenceWithin: ("value", "question"),
-    Ordered: ("order", "question"),
+    Ordered: ("order", "question", "expectation"),
     RatioWithin: ("ratio", "question"),
     AheadAtEqualCost: ("question",),
     Consistent: ("internal", "exact", "quoted"),
@@ -567,6 +573,9 @@ class Claim:
 
     Of a study of our own, ``quote`` is the question, ``where`` says what it is asked of, and ``reported`` is what was
     expected before the first run. Holm's correction leaves out a claim that is not ``corrected``.
+
+    ``reading_from`` are the ids of the claims whose reported numbers chose the reading, where the paper alone does not
+    settle it. A claim that is among them itself was fitted: that it comes out tests nothing.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -578,6 +587,7 @@ class Claim:
     criterion: str = ""
     kind: Kind = Field(default_factory=_kind)
     corrected: bool = True
+    reading_from: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """The check suits the kind, and an interval is one."""
@@ -592,11 +602,26 @@ class Claim:
         """The quantities that the check reads."""
         return tuple(_quantities(self.check))
 
+    @property
+    def fitted(self) -> bool:
+        """Whether the reading was chosen so that this claim comes out."""
+        return self.id in self.reading_from
+
+    @property
+    def expected(self) -> bool:
+        """Whether ``reported`` is what somebody expected, rather than what the paper found."""
+        return self.kind in ("question", "expectation")
+
+
+DepartureKind = Literal["difference", "assumption", "contradiction"]
+
 
 @dataclass(frozen=True, config=_CONFIG)
 class Departure:
-    """Where we knowingly differ from a paper, or had to choose because it is silent.
+    """Where we knowingly differ from a paper, or had to choose.
 
+    ``kind`` says why: a ``difference`` is ours, an ``assumption`` fills in what the paper leaves open, and in a
+    ``contradiction`` statements of the paper, or of what its authors published with it, exclude each other.
     ``affects`` are the metrics that could come out otherwise without it, of ``experiments`` only (of all if empty);
     none where the authors' own numbers show that their program did the same. ``counterpart`` maps an experiment or a
     metric to the one that lacks this departure, where there is one.
@@ -609,6 +634,7 @@ class Departure:
     affects: tuple[str, ...]
     experiments: tuple[Slug, ...] = ()
     counterpart: dict[str, str] = Field(default_factory=dict)
+    kind: DepartureKind = "difference"
 
 
 def _in_words(metric: Metric) -> dict[str, str]:

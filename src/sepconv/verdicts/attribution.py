@@ -25,6 +25,7 @@ T = TypeVar("T")
 class Cause(StrEnum):
     """What is behind a gap, as far as the results say."""
 
+    CONTRADICTION = "contradiction in the paper"
     DEPARTURE = "protocol departure"
     SEEDS = "seed noise"
     STATEMENT = "the statement itself"  # a count that no choice of ours can change
@@ -45,7 +46,7 @@ class Gap:
 class Suspects:
     """Departures that touch a claim, by what undoing them did to its verdict."""
 
-    explaining: tuple[str, ...]  # without it the claim is reproduced
+    explaining: tuple[Departure, ...]  # without it the claim is reproduced
     cleared: tuple[str, ...]  # without it the claim is no better
     open: tuple[str, ...]  # never undone
 
@@ -66,11 +67,12 @@ def touches(departure: Departure, claim: Claim) -> bool:
 
 def suspects(paper: Paper, claim: Claim, results: Results) -> Suspects:
     """Judge the claim without each departure that touches it, where the results allow that."""
-    verdicts = {d.what: _without(d, paper, claim, results) for d in paper.departures if touches(d, claim)}
+    judged = [(d, _without(d, paper, claim, results)) for d in paper.departures if touches(d, claim)]
+    decided = (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED)
     return Suspects(
-        explaining=tuple(what for what, verdict in verdicts.items() if verdict is Verdict.REPRODUCED),
-        cleared=tuple(what for what, verdict in verdicts.items() if verdict is Verdict.NOT_REPRODUCED),
-        open=tuple(w for w, v in verdicts.items() if v not in (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED)),
+        explaining=tuple(departure for departure, verdict in judged if verdict is Verdict.REPRODUCED),
+        cleared=tuple(departure.what for departure, verdict in judged if verdict is Verdict.NOT_REPRODUCED),
+        open=tuple(departure.what for departure, verdict in judged if verdict not in decided),
     )
 
 
@@ -100,8 +102,7 @@ def _gap(judgement: Judgement, found: Suspects) -> Gap:
     if judgement.verdict is Verdict.INCONCLUSIVE:
         return _undecided(judgement, parts)
     if found.explaining:
-        known = f"Without the departure in {listed(found.explaining)}, the claim is reproduced"
-        return Gap(judgement, Cause.DEPARTURE, f"{known}.", "Only the authors' program can say which of both was run.")
+        return _explained(judgement, found.explaining)
     if all(part.exact for part in parts):
         return _counted(judgement, found)
     predicted = {part: interval for part in parts if not part.exact and (interval := _one_more_run(part))}
@@ -120,6 +121,16 @@ def _undecided(judgement: Judgement, parts: Sequence[Part]) -> Gap:
         else f"A narrower question: with this spread {stats.MOST_SEEDS:,} seeds would not decide."
     )
     return Gap(judgement, Cause.SEEDS, known, experiment)
+
+
+def _explained(judgement: Judgement, departures: Sequence[Departure]) -> Gap:
+    whats = listed([departure.what for departure in departures])
+    experiment = "Only the authors' program can say which of the two was run."
+    if all(departure.kind == "contradiction" for departure in departures):
+        known = f"The paper contradicts itself in {whats}. By its other statement the claim is reproduced."
+        return Gap(judgement, Cause.CONTRADICTION, known, experiment)
+    known = f"Without the departure in {whats}, the claim is reproduced."
+    return Gap(judgement, Cause.DEPARTURE, known, experiment)
 
 
 def _counted(judgement: Judgement, found: Suspects) -> Gap:

@@ -320,6 +320,7 @@ class Run:
 
 # --- claims ----------------------------------------------------------------------------------------------------------
 
+NameOrMetric = Annotated[str | InstanceOf[Metric], PlainSerializer(str, return_type=str)]
 _KNOWN_METRICS = (*METRICS, "latency_N for a batch size N")
 
 
@@ -331,7 +332,7 @@ class Quantity:
     ``epoch`` (first is 1) reads a run's history there rather than at its end.
     """
 
-    metric: Annotated[str | InstanceOf[Metric], PlainSerializer(str, return_type=str)]
+    metric: NameOrMetric
     of: str
     epoch: Annotated[int, Field(ge=1)] | None = None
 
@@ -483,14 +484,14 @@ def within(metric: str | Metric, low: float, high: float, *, of: Iterable[str], 
     return Within(tuple(Quantity(metric, name, epoch) for name in of), low, high)
 
 
-def pair(metric: str | Metric, *, of: str, than: str) -> Pair:
+def pair(metric: str | Metric, *, of: str, than: str, epoch: int | None = None) -> Pair:
     """``metric`` of the experiment ``of`` beside that of ``than``."""
-    return Pair(Quantity(metric, of), Quantity(metric, than))
+    return Pair(Quantity(metric, of, epoch), Quantity(metric, than, epoch))
 
 
-def higher(metric: str | Metric, *, of: str, than: str) -> Ordered:
+def higher(metric: str | Metric, *, of: str, than: str, epoch: int | None = None) -> Ordered:
     """``metric`` is higher for the experiment ``of`` than for ``than``."""
-    return Ordered((pair(metric, of=of, than=than),))
+    return Ordered((pair(metric, of=of, than=than, epoch=epoch),))
 
 
 def highest(metric: str | Metric, *, of: str, than: Iterable[str]) -> Ordered:
@@ -633,7 +634,7 @@ class Departure:
     because: str
     affects: tuple[str, ...]
     experiments: tuple[Slug, ...] = ()
-    counterpart: dict[str, str] = Field(default_factory=dict)
+    counterpart: dict[str, NameOrMetric] = Field(default_factory=dict)
     kind: DepartureKind = "difference"
 
 
@@ -678,7 +679,7 @@ class Paper:
             self._require_metrics(claim.id, [m.name for m in claim.quantities])
         for departure in self.departures:
             self._require_metrics(f"departure {departure.what!r}", departure.affects)
-            others = {*departure.experiments, *chain(*departure.counterpart.items())}
+            others = {*departure.experiments, *map(str, chain(*departure.counterpart.items()))}
             others -= {*METRICS, *map(str, self.metrics)}
             _require(others <= set(names), f"{departure.what!r}: unknown experiment", names, others - set(names))
 

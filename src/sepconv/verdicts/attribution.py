@@ -79,7 +79,7 @@ def suspects(paper: Paper, claim: Claim, results: Results) -> Suspects:
 def undo(departure: Departure, spec: T) -> T:
     """A claim, check or quantity with what the departure stands for replaced by what lacks it."""
     if isinstance(spec, Quantity):
-        of = departure.counterpart.get(spec.of, spec.of)
+        of = str(departure.counterpart.get(spec.of, spec.of))
         return replace(spec, of=of, metric=departure.counterpart.get(spec.name, spec.metric))
     if isinstance(spec, tuple):
         return type(spec)(undo(departure, part) for part in spec)
@@ -138,7 +138,7 @@ def _counted(judgement: Judgement, found: Suspects) -> Gap:
     if found.open:
         experiment = f"Count again with one of these changed at a time: {', '.join(found.open)}."
         return Gap(judgement, Cause.UNEXPLAINED, known, experiment)
-    known += " No departure of ours is left, so the statement does not hold of the networks that the paper describes."
+    known += " No departure of ours is left, so the statement itself does not hold by this criterion."
     return Gap(judgement, Cause.STATEMENT, known, "None: no training changes a count.")
 
 
@@ -162,7 +162,8 @@ def _unexplained(judgement: Judgement, found: Suspects, predicted: dict[Part, In
 
 
 def _cleared(found: Suspects) -> str:
-    return f" Undone, and no better for it: {', '.join(found.cleared)}." if found.cleared else ""
+    ruled_out = ", ".join(found.cleared)
+    return f" Ruled out, since the claim does no better without them: {ruled_out}." if found.cleared else ""
 
 
 def _experiments(judgement: Judgement) -> str:

@@ -128,10 +128,8 @@ def _seeds_in_short(judgement: Judgement) -> str:
 def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
     claim = judgement.claim
     yield "Criterion", claim.criterion
-    if claim.because:
-        yield "Because", claim.because
-    if chosen := reading(claim):
-        yield "Reading", chosen
+    if because := f"{claim.because} {reading(claim)}".strip():
+        yield "Because", because
     yield "Expected" if claim.expected else "Reported", claim.reported
     several = len(judgement.parts) > 1
     estimates = [describe_estimate(part, with_verdict=several) for part in judgement.parts]

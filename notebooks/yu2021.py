@@ -80,7 +80,10 @@ figures.diagram({t: figures.layer_boxes(x, ["batch norm", "ReLU"]) for t, x in p
 # authors' notebooks have them, and only with them is the number of parameters the one that the paper gives. They are built, and marked here.
 
 # %% tags=["remove-input"]
-printed_networks = {"figure2": ("ConvNet (Fig. 2 of yu2021)", conv), "figure3": ("DepthwiseConvNet (Fig. 3 of yu2021)", dw)}
+printed_networks = {
+    "figure2": ("ConvNet (Fig. 2 of yu2021)", conv),
+    "figure3": ("DepthwiseConvNet (Fig. 3 of yu2021)", dw),
+}
 for figure, (name, cost) in printed_networks.items():
     printed = papers.printed(paper, figure)
     rows = printed.itertuples(index=False, name=None)
@@ -137,6 +140,26 @@ figures.over_log(history[history["experiment"] == "cifar100-dw"], frames.log(pap
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "yu2021-fig-10", "caption": "ConvNet on CIFAR-100, training loss and test accuracy (Figs. 10 and 11 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
 figures.over_log(history[history["experiment"] == "cifar100-conv"], frames.log(paper, "cifar100-conv"))
+
+# %% [markdown]
+# **The authors' log by itself.** The paper compares each network at the end of its own schedule. Compared at equal epochs, the same log
+# shows another order. It is one run of each network without restarts: its epochs are numbered without a gap, and every one is timed.
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "yu2021-log", "caption": "Test accuracy of both networks on CIFAR-10 in the authors' log. {download}`CSV <data/yu2021-log.csv>`"}, "image": {"alt": "Test accuracy over epochs of DepthwiseConvNet and ConvNet on CIFAR-10, as the authors' notebooks print it"}}
+of_cifar10 = {f"cifar10-{name}": label for name, label in names.items()}
+figures.curves(frames.logged(paper, of_cifar10), "val_accuracy", "test accuracy (%)")
+
+# %% tags=["remove-input"]
+leads = frames.log_leads(paper, [("cifar10-conv", "cifar10-dw"), ("cifar100-conv", "cifar100-dw")])
+frames.save(leads, "yu2021-log-leads")
+first = 10  # before it both curves rise steeply
+shown = leads[leads["epoch"] >= first].groupby(["experiment", "held_equal"], sort=False)["lead"]
+lines = [
+    f"- {paper.labels[name]}, at equal {held_equal}: {(lead > 0).sum()} of {len(lead)} epochs from epoch {first} on are ahead of "
+    f"DepthwiseConvNet's, by {lead.mean():+.1f} points on average"
+    for (name, held_equal), lead in shown
+]
+Markdown("\n".join(lines) + "\n\n{download}`CSV <data/yu2021-log-leads.csv>`")
 
 # %% [markdown]
 # **The times of Sections 4.2 and 4.3.** Seconds depend on the machine, and the paper does not name its GPU. What can be compared is how many

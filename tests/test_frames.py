@@ -1,5 +1,7 @@
 """Tidy frames hold what the results hold, row by row."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -7,11 +9,12 @@ from factories import ENVIRONMENT, result_of
 from sepconv import papers
 from sepconv.report import frames
 from sepconv.results.records import CostResult, Final, LatencyResult, Layer, Reestimated
-from sepconv.results.store import Results
+from sepconv.results.store import Results, read_all
 from sepconv.spec import Budget, Run, SpecError
 
 TSENG, YU = papers.paper("tseng2020"), papers.paper("yu2021")
 BOTH = (Budget.PAPER, Budget.SHORT)
+COMMITTED = read_all(Path(__file__).parents[1] / "results")
 
 
 def run(name, seed=0, budget=Budget.SHORT, paper=TSENG, accuracy=50.0, **more):
@@ -261,8 +264,10 @@ def test_more_seeds_and_larger_differences_are_decided_more_often():
 
 
 def test_systems_of_our_runs():
-    found = frames.systems(TSENG, Results(runs=(run("conv"), run("dsc"))))
-    assert found["Graphics card"] == "none; cpu"
+    other = ENVIRONMENT.model_copy(update={"device": "Intel(R) Xeon(R)"})
+    runs = (run("conv"), run("dsc"), run("dsc").model_copy(update={"environment": other}))
+    found = frames.systems(TSENG, Results(runs=runs))
+    assert found["Graphics card"] == "none, but Intel Xeon and cpu"
     assert found["Development environment"] == "Keras 3.15.1, tensorflow 2.21.0"
     assert frames.systems(YU, Results(runs=(run("conv"),)))["Graphics card"] == "no run yet"
 
@@ -281,3 +286,28 @@ def test_layers_of_networks():
     assert frame[["experiment", "name", "params"]].to_dict("records") == [
         {"experiment": "cifar10-dw", "name": "a", "params": 10}
     ]
+
+
+def test_counts_are_those_of_the_results():
+    frame = frames.counts(TSENG, COMMITTED).set_index("experiment")
+    assert list(frame.index) == [e.name for e in TSENG.experiments]
+    assert frame.loc["dsc", "num_params"] == 1_094_538
+    assert list(frame.columns) == ["paper", *frames.networks.COUNTS]
+
+
+def test_padded_copies_add_what_the_comparison_with_autograd_found():
+    """17 % and 28 % of the other activations; by hand, of the inputs padded by one pixel on each side."""
+    by_hand = 4 * 256 * sum((size + 2) ** 2 * channels for size, channels in ((64, 64), (32, 128), (16, 256), (8, 512)))
+    for name, share in {"cifar10-dw": 0.17, "cifar10-conv": 0.28}.items():
+        cost = COMMITTED.cost_of("yu2021", name)
+        assert frames.padded_bytes(cost) == by_hand
+        assert by_hand / (cost.activation_bytes - by_hand) == pytest.approx(share, abs=0.005)
+
+
+def test_every_run_has_a_row_and_a_diverged_one_no_accuracy():
+    diverged = run("dsc").model_copy(update={"status": "diverged", "final": None})
+    frame = frames.all_runs(Results(runs=(diverged, run("conv")))).set_index("run")
+    assert list(frame.reset_index().columns) == list(frames.runs.RUNS)
+    assert list(frame["status"]) == ["complete", "diverged"]  # by key
+    assert frame["test_accuracy"].notna().tolist() == [True, False]
+    assert frame["minutes"].iloc[0] == pytest.approx(sum(run("conv").seconds.model_dump().values()) / 60)

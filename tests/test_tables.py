@@ -186,7 +186,8 @@ def test_nothing_in_results_or_specs_becomes_html():
         tables.claim_cards([judgement]),
         tables.scoreboard([(paper, [judgement])]),
         tables.gaps_table([Gap(judgement, Cause.SEEDS, EVIL, EVIL)]),
-        tables.columns_beside(EVIL, [{EVIL: EVIL}], [{}]),
+        tables.networks_beside(EVIL, [{"": EVIL, EVIL: EVIL}], [{}]),
+        tables.values_beside(EVIL, {EVIL: EVIL}, {}),
         tables.runs_table(Results(runs=(run,))),
         tables.problems_table(Results(problems=(EVIL,))),
         tables.side_by_side(EVIL, [EVIL], [[EVIL]], []),
@@ -482,7 +483,7 @@ def test_recipe_says_shared_things_once():
     longer = replace(A.recipe, epochs=5, sources=A.recipe.sources | {"epochs": "Sec. 9"})
     paper = paper_of(experiments=(A, B, replace(A, name="long", recipe=longer), replace(A, name="x", recipe=None)))
     _, *rows = cells(tables.recipe_table(paper))
-    assert rows[0] == ["a, b; the others too, but for what is said below"]
+    assert rows[0] == ["a, b; also of the others, except for what is stated below"]
     assert ["epochs", "8", "test"] in rows
     assert rows[-4:-2] == [["long"], ["epochs", "5", "Sec. 9"]]
     assert rows[-2:] == [["x"], ["–", "built and counted, not trained", "–"]]
@@ -605,8 +606,8 @@ def test_side_by_side_marks_what_differs():
 def test_costs():
     cost = cost_of(A, num_params=1_234_567, mult_adds=12_345_678, weight_bytes=2_500_000)
     rows = {row[0]: row[1:] for row in cells(tables.costs_table(paper_of(), Results(costs=(cost,))))}
-    assert rows["a"][:5] == ["1,234,567", "100", "12.3", "100", "2.5"]
-    assert rows["b"] == ["not counted yet", *["–"] * 5]
+    assert rows["a"][:3] == ["1.23", "12.3", "2.5"]
+    assert rows["b"] == ["not counted yet", *["–"] * 3]
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
@@ -617,18 +618,11 @@ def test_runs_are_grouped_and_a_diverged_one_has_no_accuracy():
     run = run_of(A, 0, 93.456, environment=environment() | {"git_commit": "0123456789abcdef-dirty"})
     html = tables.runs_table(Results(runs=(run, bad)))
     _, *rows = cells(html)
-    assert [row[0] for row in rows] == ["o", "b/paper-seed-1", "p", "a/paper-seed-0"]
-    assert rows[1][1:6] == ["diverged", "8", "–", "–", "–"]
-    assert rows[3][1:] == [
-        "complete",
-        "8",
-        *["93.46"] * 3,
-        "1.4",
-        "H200",
-        "jax 0.7",
-        "float32",
-        "01234567-dirty",
-        run.run_id,
+    assert rows == [
+        ["o: H200, jax 0.7, float32"],
+        ["b/paper-seed-1", "8", "diverged", "diverged", "1.37", "0123abc"],
+        ["p: H200, jax 0.7, float32"],
+        ["a/paper-seed-0", "8", "93.46", "93.46", "1.37", "01234567-dirty"],
     ]
     assert soup(html).find(id="p/a/paper-seed-0").name == "tr"
     assert "No run" in soup(tables.runs_table(Results())).caption.text
@@ -636,14 +630,15 @@ def test_runs_are_grouped_and_a_diverged_one_has_no_accuracy():
 
 def test_a_run_says_where_its_products_were_rounded():
     run = run_of(A, 0, environment=environment() | {"exact_products": False})
-    *_, row = cells(tables.runs_table(Results(runs=(run,))))
-    assert row[9] == "float32, rounded"
+    _, place, _ = cells(tables.runs_table(Results(runs=(run,))))
+    assert place == ["p: H200, jax 0.7, float32, rounded"]
 
 
 def test_latencies():
-    _, first, second = cells(tables.latencies_table(Results(latencies=(latency_of(A, (1.5, 1.25, 2)),))))
+    _, place, first, second = cells(tables.latencies_table(Results(latencies=(latency_of(A, (1.5, 1.25, 2)),))))
+    assert place == ["H200, jax, commit 0123abc"]
     name = "p/a/latency-paper-training-host"
-    assert first == [name, "4", "10,000", "1.25", "2", "3", "H200", "jax", "0123abc"]
+    assert first == [name, "4", "10,000", "1.25", "2", "3"]
     assert second[1] == "256"
 
 
@@ -719,14 +714,45 @@ def test_gaps():
     assert soup(html).caption.text == "3 claims that did not come out"
 
 
-def test_columns_beside():
+def test_networks_beside_turns_the_table_and_folds_what_agrees():
     printed = [{"model": "Small", "params": "1", "epochs": "300"}, {"model": "Large", "params": "2", "epochs": "300"}]
-    html = tables.columns_beside("T", printed, [{"params": "9"}, {}])
+    html = tables.networks_beside("T", printed, [{"params": "9", "epochs": "300"}, {"epochs": "300"}])
     assert cells(html) == [
-        ["model", "params, paper", "params, ours", "epochs, paper", "epochs, ours"],
-        ["Small", "1", "9", "300", "–"],
-        ["Large", "2", "–", "300", "–"],
+        ["", "", "Small", "Large"],
+        ["params", "the paper", "1", "2"],
+        ["", "here", "9", "–"],
+        ["epochs", "both", "300", "300"],
     ]
+    assert [row.th.text for row in soup(html).select("tr.sc-differs")] == [""]
+
+
+def test_values_beside():
+    html = tables.values_beside("T", {"size": "1", "card": "2"}, {"size": "9"})
+    assert cells(html) == [["", "the paper", "here"], ["size", "1", "9"], ["card", "2", "–"]]
+
+
+def test_a_long_table_shows_where_print_and_network_differ_and_folds_the_whole():
+    printed = [(str(number),) for number in range(20)]
+    built = [*printed[:9], ("x",), *printed[10:]]
+    html = tables.side_by_side("T", ["y"], printed, built)
+    short, whole = soup(html).find_all("table")
+    assert [row.get_text(" ", strip=True) for row in short.select("tbody tr")] == [
+        "9 the same – –",
+        "differs 9 y x",
+        "10 the same – –",
+    ]
+    assert whole.find_parent("details").summary.text == "All 20 rows"
+    assert len(whole.select("tbody tr")) == 20
+    agreeing = soup(tables.side_by_side("T", ["y"], printed, printed))
+    assert agreeing.summary.text == "T: all 20 rows are built as printed"
+    assert len(agreeing.find_all("table")) == 1
+
+
+def test_choices_name_every_departure_and_what_is_left_open():
+    tseng = papers.paper("tseng2020")
+    row = next(row for row in cells(tables.choices_table(papers.all_papers())) if row[0] == "tseng2020")
+    assert row[1] == ", ".join(departure.what for departure in tseng.departures)
+    assert row[2] == "optimizer, schedule, normalisation, label smoothing, precision"
 
 
 def test_problems():

@@ -1,7 +1,7 @@
 """What the pages of the book share: a paper's page and its sections, the runs that verdicts need, what is missing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sepconv.report import frames, tables
 from sepconv.report.markup import Html, claim_link, listing
 from sepconv.results import store
 from sepconv.results.store import Results
-from sepconv.spec import Budget, Paper, Run
+from sepconv.spec import Basis, Budget, Paper, Run
 from sepconv.training import campaign
 from sepconv.verdicts import sentences
 from sepconv.verdicts.judge import judge
@@ -25,14 +25,13 @@ SECTIONS = (
     "What was hard", "Departures", "Contact with the authors",
 )  # fmt: skip
 CONTACT = (
-    "The authors were not contacted. Everything here rests on what is published, so where the paper is silent, the choice "
-    "is ours and is listed above. What we would have asked is what made the reproduction hard."
+    "The authors were not contacted. Everything here rests on what is published, so where the paper is silent, the "
+    "choice is ours and is listed above. What we would have asked is what made the reproduction hard."
 )
-_SCOPES: dict[str, Callable[[Judgement], bool]] = {  # a claim is of the first that fits
-    "hold the paper against itself or against its authors’ notebooks": lambda j: j.claim.kind == "internal",
-    "are about seconds": lambda j: any(q.unit == "s" for q in j.claim.quantities),
-    "are about trained networks": lambda j: any(q.definition.source == "run" for q in j.claim.quantities),
-    "are about counts: parameters, mult-adds, bytes, layers": lambda j: True,
+_WORDS = {
+    Basis.COUNTED: "are about what is counted on the networks",
+    Basis.TRAINED: "are about what is trained or timed",
+    Basis.INTERNAL: "compare the paper with itself or with what its authors published",
 }
 
 
@@ -81,14 +80,13 @@ def opening(key: str, results_dir: str, budget: str, train: bool) -> Page:
 
 
 def scope(page: Page) -> Html:
-    """How many claims of each kind a paper makes."""
-    kinds = _by_scope(page.judgements)
-    return Html(listing(f"{len(of_kind)} {kind}." for kind, of_kind in kinds.items()))
+    """How many of a paper's claims rest on what."""
+    return Html(listing(f"{len(found)} {_WORDS[basis]}." for basis, found in _by_basis(page.judgements).items()))
 
 
 def findings(page: Page) -> Html:
-    """The verdicts on each kind of claim; those that were decided or stay open name their claims."""
-    return Html(listing(_findings(kind, of_kind) for kind, of_kind in _by_scope(page.judgements).items()))
+    """The verdicts on the claims, by what they rest on; each names its claims, except where nothing is tested yet."""
+    return Html(listing(_findings(basis, found) for basis, found in _by_basis(page.judgements).items()))
 
 
 def needed(papers: Sequence[Paper], budget: str) -> list[Run]:
@@ -127,21 +125,21 @@ def missing_table(wanted: Sequence[Run], found: Results) -> Html:
     return tables.missing_table(wanted, absent, seconds(absent, found))
 
 
-def _by_scope(judgements: Iterable[Judgement]) -> dict[str, list[Judgement]]:
-    found: dict[str, list[Judgement]] = {kind: [] for kind in reversed(_SCOPES)}
+def _by_basis(judgements: Iterable[Judgement]) -> dict[Basis, list[Judgement]]:
+    found: dict[Basis, list[Judgement]] = {basis: [] for basis in _WORDS}
     for judgement in judgements:
-        found[next(kind for kind, fits in _SCOPES.items() if fits(judgement))].append(judgement)
-    return {kind: of_kind for kind, of_kind in found.items() if of_kind}
+        found[judgement.claim.basis].append(judgement)
+    return {basis: of_basis for basis, of_basis in found.items() if of_basis}
 
 
-def _findings(kind: str, judgements: Sequence[Judgement]) -> Markup:
+def _findings(basis: Basis, judgements: Sequence[Judgement]) -> Markup:
     counts = Counter(judgement.verdict for judgement in judgements)
     verdicts = Markup("; ").join(
         Markup("{} {}{}").format(counts[verdict], verdict, _named(verdict, judgements))
         for verdict in Verdict
         if counts[verdict]
     )
-    return Markup("Of {} that {}: {}.").format(len(judgements), kind.partition(":")[0], verdicts)
+    return Markup("Of {} that {}: {}.").format(len(judgements), _WORDS[basis], verdicts)
 
 
 def _named(verdict: Verdict, judgements: Sequence[Judgement]) -> Markup:

@@ -37,11 +37,9 @@ def costs(all_papers: Iterable[Paper], results: Results, budgets: Sequence[Budge
 
 def counts(paper: Paper, results: Results) -> pd.DataFrame:
     """Every exact count of a paper's networks: ``paper``, ``experiment`` and the counts of ``CostResult``."""
+    columns = ["paper", "experiment", *COUNTS]
     found = [results.cost_of(paper.key, experiment.name) for experiment in paper.experiments]
-    return pd.DataFrame(
-        [{"paper": c.paper, "experiment": c.experiment} | {name: getattr(c, name) for name in COUNTS} for c in found if c],
-        columns=["paper", "experiment", *COUNTS],
-    )
+    return pd.DataFrame([[getattr(cost, name) for name in columns] for cost in found if cost], columns=columns)
 
 
 def padded_bytes(cost: CostResult) -> int:

@@ -204,7 +204,7 @@ def _entries(judgement: Judgement, shared: Mapping[str, int]) -> Iterator[tuple[
     yield "Expected" if claim.expected else "Reported", claim.reported
     several = len(judgement.parts) > 1
     estimates = [describe_estimate(part, with_verdict=several) for part in judgement.parts]
-    yield "Found" if claim.expected else "Reproduced", _listed(estimates) or judgement.sentence  # which then says why not
+    yield "Found" if claim.expected else "Reproduced", _listed(estimates) or judgement.sentence  # why not
     yield from _certainty(judgement)
     yield from _sources(judgement)
 

@@ -48,6 +48,7 @@ def runs_table(results: Results) -> Html:
         empty="No run has been made yet",
         group=place,
         anchor=lambda run: run.key,
+        sortable=True,
     )
 
 

@@ -86,7 +86,7 @@ Markdown(
 )
 
 # %% [markdown]
-# (roofline)=
+# (mult-adds-and-time)=
 # ## Mult-adds and time
 #
 # A device computes and moves data at once, so whichever a layer needs longer for sets its time {cite:p}`williams2009`: the *roofline* is the

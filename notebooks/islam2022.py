@@ -39,7 +39,7 @@ page
 #
 # The thesis claims a high test accuracy from very few parameters, in three sizes, and reports what each choice contributes: kernel size,
 # patch size, depth, narrowing, batch norm against layer norm, AdamW against Adam, and the batch size. It trains no standard counterpart of
-# its networks, so none of its claims compares separable with standard convolution directly. Of its claims,
+# its networks, so none of its claims compares separable with standard convolution directly.
 
 # %% tags=["remove-input"]
 pages.scope(page)
@@ -173,7 +173,7 @@ pages.missing_table(page.wanted, found)
 source("papers/islam2022.py", "islam2022.kernel-cost")
 
 # %%
-print(page.judgement("islam2022.kernel-cost").sentence)
+Markdown(page.judgement("islam2022.kernel-cost").sentence)
 
 # %% [markdown]
 # All of them:
@@ -196,7 +196,7 @@ tables.claim_cards(page.judgements)
 #
 # ## Departures
 #
-# Where we knowingly differ from the thesis, or had to choose because it is silent.
+# Where we knowingly differ from the thesis, or had to choose because it is silent:
 
 # %% tags=["remove-input"]
 tables.departures_table(paper)

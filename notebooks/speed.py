@@ -130,7 +130,7 @@ tables.memories_table(memories)
 tables.rooflines_table(found)
 
 # %% [markdown]
-# *Operations per byte* is the balance of the device, see [](roofline): layers with a lower arithmetic intensity wait for memory. The fraction
+# *Operations per byte* is the balance of the device, see [](mult-adds-and-time): layers with a lower arithmetic intensity wait for memory. The fraction
 # reached says how much a better kernel or training loop could still gain. It does not rate the network: one that waits for memory
 # throughout can reach its limit and still be slow. More than the limit can be reached where a kernel saves operations, as Winograd's
 # algorithm does for small filters, or keeps in its cache what is counted as moved.

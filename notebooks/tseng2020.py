@@ -38,7 +38,7 @@ page
 # ## Scope of the claims
 #
 # The paper claims that the separable network has half the parameters, is more accurate in training and in validation, and takes hardly
-# more time; and that augmentation lowers training accuracy and raises validation accuracy in both networks. Of its claims,
+# more time; and that augmentation lowers training accuracy and raises validation accuracy in both networks.
 
 # %% tags=["remove-input"]
 pages.scope(page)
@@ -156,7 +156,7 @@ pages.missing_table(page.wanted, found)
 source("papers/tseng2020.py", "tseng2020.val-dsc-higher")
 
 # %%
-print(page.judgement("tseng2020.val-dsc-higher").sentence)
+Markdown(page.judgement("tseng2020.val-dsc-higher").sentence)
 
 # %% [markdown]
 # All of them:
@@ -179,7 +179,7 @@ tables.claim_cards(page.judgements)
 #
 # ## Departures
 #
-# Where we knowingly differ from the paper, or had to choose because it is silent.
+# Where we knowingly differ from the paper, or had to choose because it is silent:
 
 # %% tags=["remove-input"]
 tables.departures_table(paper)

@@ -39,7 +39,7 @@ page
 #
 # The paper compares accuracy on CIFAR-10 and CIFAR-100, the time of training, and the time of inference. It reports accuracies that hardly
 # differ; epochs of DepthwiseConvNet that take half the time, but a longer training in total, since DepthwiseConvNet is trained for more
-# epochs; and an inference that is a little faster in large batches and slower in very small ones. Of its claims,
+# epochs; and an inference that is a little faster in large batches and slower in very small ones.
 
 # %% tags=["remove-input"]
 pages.scope(page)
@@ -132,13 +132,13 @@ log = frames.save(papers.training_log(paper), "yu2021-log")
 # %% mystnb={"figure": {"name": "yu2021-fig-4", "caption": "DepthwiseConvNet on CIFAR-10, training loss and test accuracy (Figs. 4 and 5 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "DepthwiseConvNet on CIFAR-10: training loss and test accuracy over epochs, our runs over the authors' log"}}
 figures.over_log(history[history["experiment"] == "cifar10-dw"], frames.log(paper, "cifar10-dw"))
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "yu2021-fig-6", "caption": "ConvNet on CIFAR-10, training loss and test accuracy (Figs. 6 and 7 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-10: training loss and test accuracy over epochs, our runs over the authors' log"}}
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show the curves of ConvNet on CIFAR-10", "code_prompt_hide": "Hide the curves of ConvNet on CIFAR-10", "figure": {"name": "yu2021-fig-6", "caption": "ConvNet on CIFAR-10, training loss and test accuracy (Figs. 6 and 7 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-10: training loss and test accuracy over epochs, our runs over the authors' log"}}
 figures.over_log(history[history["experiment"] == "cifar10-conv"], frames.log(paper, "cifar10-conv"))
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "yu2021-fig-8", "caption": "DepthwiseConvNet on CIFAR-100, training loss and test accuracy (Figs. 8 and 9 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "DepthwiseConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show the curves of DepthwiseConvNet on CIFAR-100", "code_prompt_hide": "Hide the curves of DepthwiseConvNet on CIFAR-100", "figure": {"name": "yu2021-fig-8", "caption": "DepthwiseConvNet on CIFAR-100, training loss and test accuracy (Figs. 8 and 9 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "DepthwiseConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
 figures.over_log(history[history["experiment"] == "cifar100-dw"], frames.log(paper, "cifar100-dw"))
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "yu2021-fig-10", "caption": "ConvNet on CIFAR-100, training loss and test accuracy (Figs. 10 and 11 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show the curves of ConvNet on CIFAR-100", "code_prompt_hide": "Hide the curves of ConvNet on CIFAR-100", "figure": {"name": "yu2021-fig-10", "caption": "ConvNet on CIFAR-100, training loss and test accuracy (Figs. 10 and 11 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
 figures.over_log(history[history["experiment"] == "cifar100-conv"], frames.log(paper, "cifar100-conv"))
 
 # %% [markdown]
@@ -191,7 +191,7 @@ pages.missing_table(page.wanted, found)
 source("papers/yu2021.py", "yu2021.epoch-time")
 
 # %%
-print(page.judgement("yu2021.epoch-time").sentence)
+Markdown(page.judgement("yu2021.epoch-time").sentence)
 
 # %% [markdown]
 # All of them:
@@ -214,7 +214,7 @@ tables.claim_cards(page.judgements)
 #
 # ## Departures
 #
-# Where we knowingly differ from the paper, or had to choose because it is silent.
+# Where we knowingly differ from the paper, or had to choose because it is silent:
 
 # %% tags=["remove-input"]
 tables.departures_table(paper)

@@ -153,16 +153,17 @@ def test_the_call_that_trains_an_epoch_is_one(page, monkeypatch, capsys):
 
 def test_the_opening_says_what_claims_rest_on_and_what_was_found():
     page = pages.opening("tseng2020", str(RESULTS), "paper", train=False)
-    scope, findings = (BeautifulSoup(part(page).text, "html.parser")("li") for part in (pages.scope, pages.findings))
-    counts = [int(item.text.split()[0]) for item in scope]
-    assert sum(counts) == len(TSENG.claims)
-    assert [int(item.text.split()[1]) for item in findings] == counts
+    scope, findings = (BeautifulSoup(part(page).text, "html.parser") for part in (pages.scope, pages.findings))
+    total, *counts = map(int, re.findall(r"\d+", scope.text))
+    assert total == sum(counts) == len(TSENG.claims)
+    findings = findings("li")
+    assert [int(re.search(r"\((\d+) claim", item.text)[1]) for item in findings] == counts
     decided = {j.claim.id for j in page.judgements if j.verdict is not Verdict.NOT_TESTED}
     named = {link["href"].partition("#")[2] for item in findings for link in item("a")}
     assert named == decided
-    for item in findings:
+    for item, count in zip(findings, counts, strict=True):
         numbers = re.findall(r"(?:: |; )(\d+) ", item.text)
-        assert sum(map(int, numbers)) == int(item.text.split()[1])
+        assert sum(map(int, numbers)) == count
 
 
 def test_the_judgement_on_a_claim_is_that_claims():

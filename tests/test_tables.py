@@ -729,6 +729,9 @@ def test_networks_beside_turns_the_table_and_folds_what_agrees():
 def test_values_beside():
     html = tables.values_beside("T", {"size": "1", "card": "2"}, {"size": "9"})
     assert cells(html) == [["", "the paper", "here"], ["size", "1", "9"], ["card", "2", "–"]]
+    assert not soup(html).details
+    agreeing = tables.values_beside("T", {"size": "1"}, {"size": "1"})
+    assert soup(agreeing).summary.text == "T: all 1 values are the same here"
 
 
 def test_a_long_table_shows_where_print_and_network_differ_and_folds_the_whole():

@@ -39,10 +39,12 @@ async function show(page, theme, width) {
 </script>
 """
 WATCH = """\
+const SETTLED = 2000; // ms, which a browser with a virtual clock does not wait for
 const blocked = [];
 addEventListener("securitypolicyviolation", (event) => blocked.push(`${event.violatedDirective} ${event.blockedURI}`));
 addEventListener("load", async () => {
   document.documentElement.dataset.theme = location.search.slice(1);
+  await new Promise((settle) => setTimeout(settle, SETTLED)); // the theme's scripts and ours
   const height = document.documentElement.scrollHeight;
   const { violations } = await axe.run({ resultTypes: ["violations"] });
   const faults = violations

@@ -186,7 +186,8 @@ def test_nothing_in_results_or_specs_becomes_html():
         tables.claim_cards([judgement]),
         tables.scoreboard([(paper, [judgement])]),
         tables.gaps_table([Gap(judgement, Cause.SEEDS, EVIL, EVIL)]),
-        tables.columns_beside(EVIL, [{EVIL: EVIL}], [{}]),
+        tables.networks_beside(EVIL, [{"": EVIL, EVIL: EVIL}], [{}]),
+        tables.values_beside(EVIL, {EVIL: EVIL}, {}),
         tables.runs_table(Results(runs=(run,))),
         tables.problems_table(Results(problems=(EVIL,))),
         tables.side_by_side(EVIL, [EVIL], [[EVIL]], []),
@@ -339,7 +340,7 @@ def test_every_claim_of_the_scoreboard_leads_to_its_card():
 def test_cells_of_sentences_carry_the_name_of_their_column_for_narrow_pages():
     stacked = soup(tables.departures_table(papers.paper("yu2021"))).table
     assert "sc-stack" in stacked["class"]
-    (row, *_) = stacked.tbody("tr")
+    row = stacked.tbody.td.parent
     assert [cell["data-label"] for cell in row("td")] == ["the paper", "here", "because"]
     assert not soup(tables.costs_table(papers.paper("yu2021"), COMMITTED)).find_all(attrs={"data-label": True})
 
@@ -357,6 +358,18 @@ def test_card_says_where_the_level_is_stricter_than_the_interval_shown():
     )
     counted = judgement_of(part_of(93.0, exact=True), look=None)
     assert "look" not in text_of(soup(tables.claim_cards([counted])))
+
+
+def test_card_says_which_claims_chose_the_reading_and_what_was_expected():
+    fitted, tested, plain = (
+        judgement_of(part_of(1.0), claim=replace(judgement_of().claim, id=f"p.{name}", reading_from=chosen))
+        for name, chosen in (("a", ("p.a", "p.b")), ("c", ("p.a", "p.b")), ("d", ()))
+    )
+    texts = [text_of(soup(tables.claim_cards([each]))) for each in (fitted, tested, plain)]
+    assert ["Fitted:" in text for text in texts] == [True, False, False]
+    assert ["chosen by p.a, p.b; this claim tests it" in text for text in texts] == [False, True, False]
+    expectation = judgement_of(claim=claim(higher("val_accuracy", of="a", than="b"), "expectation"))
+    assert "Expected" in text_of(soup(tables.claim_cards([expectation])))
 
 
 def test_scoreboard_shows_the_grade_and_counts_verdicts_only():
@@ -493,7 +506,7 @@ def test_recipe_says_shared_things_once():
     longer = replace(A.recipe, epochs=5, sources=A.recipe.sources | {"epochs": "Sec. 9"})
     paper = paper_of(experiments=(A, B, replace(A, name="long", recipe=longer), replace(A, name="x", recipe=None)))
     _, *rows = cells(tables.recipe_table(paper))
-    assert rows[0] == ["a, b; the others too, but for what is said below"]
+    assert rows[0] == ["a, b; also of the others, except for what is stated below"]
     assert ["epochs", "8", "test"] in rows
     assert rows[-4:-2] == [["long"], ["epochs", "5", "Sec. 9"]]
     assert rows[-2:] == [["x"], ["–", "built and counted, not trained", "–"]]
@@ -524,6 +537,8 @@ def test_hyperparameters_in_words():
     assert values["augment"] == "none"
     values = {row[0]: row[1] for row in cells(tables.recipe_table(papers.paper("islam2022")))[:11] if len(row) == 3}
     assert values["optimizer"] == "AdamW, decoupled weight decay 0.01"
+    optimizers = [row[1] for row in cells(tables.recipe_table(papers.paper("islam2022"))) if row[0] == "optimizer"]
+    assert "AdamW, decoupled weight decay 0.01, not multiplied by the learning rate" in optimizers
     assert values["schedule"] == "learning rate 1e-05 to 0.01 over 5 epochs, linearly; then to 5e-05, exponentially"
     assert values["augment"] == "flip, then crop, then randaugment or autoaugment, then mixup or cutmix"
 
@@ -535,10 +550,16 @@ def test_plain_optimizer():
     )
 
 
-def test_departures():
-    paper = papers.paper("tseng2020")
+KINDS = ("contradiction", "assumption", "difference")
+
+
+def test_departures_stand_under_the_reason_for_them():
+    paper = papers.paper("yu2021")
     _, *rows = cells(tables.departures_table(paper))
-    assert rows == [[d.what, d.paper, d.ours, d.because] for d in paper.departures]
+    titles = [row[0] for row in rows if len(row) == 1]
+    assert [title.partition(" ")[0] for title in titles] == ["The", "The", "We"]
+    shown = [[d.what, d.paper, d.ours, d.because] for kind in KINDS for d in paper.departures if d.kind == kind]
+    assert [row for row in rows if len(row) > 1] == shown
 
 
 # --- networks and costs ----------------------------------------------------------------------------------------------
@@ -608,8 +629,8 @@ def test_side_by_side_marks_what_differs():
 def test_costs():
     cost = cost_of(A, num_params=1_234_567, mult_adds=12_345_678, weight_bytes=2_500_000)
     rows = {row[0]: row[1:] for row in cells(tables.costs_table(paper_of(), Results(costs=(cost,))))}
-    assert rows["a"][:5] == ["1,234,567", "100", "12.3", "100", "2.5"]
-    assert rows["b"] == ["not counted yet", *["–"] * 5]
+    assert rows["a"][:3] == ["1.23", "12.3", "2.5"]
+    assert rows["b"] == ["not counted yet", *["–"] * 3]
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
@@ -620,18 +641,11 @@ def test_runs_are_grouped_and_a_diverged_one_has_no_accuracy():
     run = run_of(A, 0, 93.456, environment=environment() | {"git_commit": "0123456789abcdef-dirty"})
     html = tables.runs_table(Results(runs=(run, bad)))
     _, *rows = cells(html)
-    assert [row[0] for row in rows] == ["o", "b/paper-seed-1", "p", "a/paper-seed-0"]
-    assert rows[1][1:6] == ["diverged", "8", "–", "–", "–"]
-    assert rows[3][1:] == [
-        "complete",
-        "8",
-        *["93.46"] * 3,
-        "1.4",
-        "H200",
-        "jax 0.7",
-        "float32",
-        "01234567-dirty",
-        run.run_id,
+    assert rows == [
+        ["o: H200, jax 0.7, float32"],
+        ["b/paper-seed-1", "8", "diverged", "diverged", "1.37", "0123abc"],
+        ["p: H200, jax 0.7, float32"],
+        ["a/paper-seed-0", "8", "93.46", "93.46", "1.37", "01234567-dirty"],
     ]
     assert soup(html).find(id="p/a/paper-seed-0").name == "tr"
     assert "No run" in soup(tables.runs_table(Results())).caption.text
@@ -639,14 +653,15 @@ def test_runs_are_grouped_and_a_diverged_one_has_no_accuracy():
 
 def test_a_run_says_where_its_products_were_rounded():
     run = run_of(A, 0, environment=environment() | {"exact_products": False})
-    *_, row = cells(tables.runs_table(Results(runs=(run,))))
-    assert row[9] == "float32, rounded"
+    _, place, _ = cells(tables.runs_table(Results(runs=(run,))))
+    assert place == ["p: H200, jax 0.7, float32, rounded"]
 
 
 def test_latencies():
-    _, first, second = cells(tables.latencies_table(Results(latencies=(latency_of(A, (1.5, 1.25, 2)),))))
+    _, place, first, second = cells(tables.latencies_table(Results(latencies=(latency_of(A, (1.5, 1.25, 2)),))))
+    assert place == ["H200, jax, commit 0123abc"]
     name = "p/a/latency-paper-training-host"
-    assert first == [name, "4", "10,000", "1.25", "2", "3", "H200", "jax", "0123abc"]
+    assert first == [name, "4", "10,000", "1.25", "2", "3"]
     assert second[1] == "256"
 
 
@@ -722,14 +737,45 @@ def test_gaps():
     assert soup(html).caption.text == "3 claims that did not come out"
 
 
-def test_columns_beside():
+def test_networks_beside_turns_the_table_and_folds_what_agrees():
     printed = [{"model": "Small", "params": "1", "epochs": "300"}, {"model": "Large", "params": "2", "epochs": "300"}]
-    html = tables.columns_beside("T", printed, [{"params": "9"}, {}])
+    html = tables.networks_beside("T", printed, [{"params": "9", "epochs": "300"}, {"epochs": "300"}])
     assert cells(html) == [
-        ["model", "params, paper", "params, ours", "epochs, paper", "epochs, ours"],
-        ["Small", "1", "9", "300", "–"],
-        ["Large", "2", "–", "300", "–"],
+        ["", "", "Small", "Large"],
+        ["params", "the paper", "1", "2"],
+        ["", "here", "9", "–"],
+        ["epochs", "both", "300", "300"],
     ]
+    assert [row.th.text for row in soup(html).select("tr.sc-differs")] == [""]
+
+
+def test_values_beside():
+    html = tables.values_beside("T", {"size": "1", "card": "2"}, {"size": "9"})
+    assert cells(html) == [["", "the paper", "here"], ["size", "1", "9"], ["card", "2", "–"]]
+
+
+def test_a_long_table_shows_where_print_and_network_differ_and_folds_the_whole():
+    printed = [(str(number),) for number in range(20)]
+    built = [*printed[:9], ("x",), *printed[10:]]
+    html = tables.side_by_side("T", ["y"], printed, built)
+    short, whole = soup(html).find_all("table")
+    assert [row.get_text(" ", strip=True) for row in short.select("tbody tr")] == [
+        "9 the same – –",
+        "differs 9 y x",
+        "10 the same – –",
+    ]
+    assert whole.find_parent("details").summary.text == "All 20 rows"
+    assert len(whole.select("tbody tr")) == 20
+    agreeing = soup(tables.side_by_side("T", ["y"], printed, printed))
+    assert agreeing.summary.text == "T: all 20 rows are built as printed"
+    assert len(agreeing.find_all("table")) == 1
+
+
+def test_choices_name_every_departure_and_what_is_left_open():
+    tseng = papers.paper("tseng2020")
+    row = next(row for row in cells(tables.choices_table(papers.all_papers())) if row[0] == "tseng2020")
+    assert row[1] == ", ".join(departure.what for departure in tseng.departures)
+    assert row[2] == "optimizer, schedule, normalisation, label smoothing, precision"
 
 
 def test_problems():

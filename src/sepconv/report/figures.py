@@ -1,37 +1,54 @@
 """Tidy data in, figures out: no files, no statistics but the means and intervals of :mod:`sepconv.verdicts.stats`.
 
-Figures are 5 inches wide with 10.5 point letters, which a phone can still show. What colour tells apart, the line
-style or the marker does too; the colours are Okabe and Ito's, made for colour-blind readers.
+seaborn draws on the axes of a bare figure, in the theme of :mod:`sepconv.report.pictures`. What colour tells apart, the
+line style or the marker does too, and every legend lies below its axes, where it hides nothing. Pages take the diagrams
+and photographs of :mod:`sepconv.report.diagrams` from here as well.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from io import BytesIO, StringIO
-from itertools import groupby
-from statistics import fmean
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
-from numpy.typing import NDArray
+from matplotlib.axis import Axis
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from sepconv.results.records import CONVOLUTIONS, NORMS, CostResult, Layer
+from sepconv.report.diagrams import Box, diagram, layer_boxes, network_boxes, photographs
+from sepconv.report.pictures import COLOURS, GREY, INK, Photographs, Picture, themed
 from sepconv.verdicts.stats import mean_interval
 
-WIDTH = 5.0  # inches
-PANEL = 2.6  # height of a panel, inches
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-GREY = "#666666"
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+__all__ = [
+    "Box",
+    "Photographs",
+    "Picture",
+    "accuracy_against_costs",
+    "accuracy_over_cost",
+    "break_even",
+    "curves",
+    "depthwise",
+    "diagram",
+    "forest",
+    "intensities",
+    "latencies",
+    "layer_boxes",
+    "learning_rates",
+    "limits",
+    "network_boxes",
+    "over_log",
+    "papers_ratios",
+    "photographs",
+    "power",
+    "ratios",
+    "roofline_ratios",
+    "verdict_rates",
+]
+
+PANEL = 3.2  # height of a panel, inches
 MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHES = ("", (4, 1.5), (1, 1), (3, 1, 1, 1), (5, 1, 1, 1, 1, 1), (6, 3))
 LABELS = {
     "train_accuracy": "training accuracy (%)",
     "val_accuracy": "validation accuracy (%)",
@@ -40,59 +57,18 @@ LABELS = {
     "mult_adds": "mult-adds for one image",
     "training_step_bytes": "bytes of one training step",
 }
-_STYLE: dict[Any, Any] = {  # matplotlib types each key as a literal
-    "font.size": 10.5,
-    "axes.titlesize": 10.5,
-    "legend.fontsize": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.columnspacing": 1.0,
-    "figure.facecolor": "white",
-    "svg.fonttype": "path",
-    "svg.hashsalt": "sepconv",  # else the names of paths differ at each rendering
-}
+_CHARACTERS = 78  # of a legend, side by side
+_MOST_MARKED = 12  # points of a curve; longer ones need no markers
+_RATES = {"reproduced": COLOURS[2], "inconclusive": ".85", "not_reproduced": COLOURS[3]}
+_NOT_TRAINED = "not trained at the paper’s own schedule yet"
 _LOG_TICKS = [digit * 10.0**power for power in range(-5, 13) for digit in (1, 3)]
-_BAND_FROM = 3  # seeds; two give an interval that hides the curves
-_MOST_MARKED = 12  # epochs; longer curves need no markers
-
-
-class Picture(Figure):
-    """A figure that a notebook shows as SVG, with the same bytes at each rendering, and without pyplot's state."""
-
-    def __init__(self, height: float) -> None:
-        super().__init__(figsize=(WIDTH, height), layout="constrained")
-
-    def _repr_svg_(self) -> str | None:
-        text = StringIO()
-        with rc_context(_STYLE):
-            self.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-        return text.getvalue()
-
-    def __repr__(self) -> str:
-        return f"Picture of {len(self.axes)} panel{'s' * (len(self.axes) != 1)}"
-
-
-class Photographs(Picture):
-    """Shown as PNG: computed pixels may differ in the last bit from machine to machine, and nbval compares no PNG."""
-
-    def _repr_svg_(self) -> None:
-        return None
-
-    def _repr_png_(self) -> bytes:
-        image = BytesIO()
-        with rc_context(_STYLE):
-            self.savefig(image, format="png", dpi=150, metadata={"Software": None})
-        return image.getvalue()
+_RATIO_TICKS = {2.0**power: f"{2**power}" if power >= 0 else f"1/{2**-power}" for power in range(-6, 8)}
 
 
 # --- curves ----------------------------------------------------------------------------------------------------------
 
 
-@rc_context(_STYLE)
+@themed
 def curves(history: pd.DataFrame, metric: str, label: str = "") -> Picture:
     """A metric over epochs, a panel for each budget and schedule, a curve for each network.
 
@@ -102,286 +78,102 @@ def curves(history: pd.DataFrame, metric: str, label: str = "") -> Picture:
         label: of the vertical axis, where it is not the metric's usual one.
     """
     panels = list(history.groupby(["budget", "schedule"], sort=False))
-    picture = Picture(PANEL * max(1, len(panels)) + 0.5)
-    networks = list(dict.fromkeys(history["network"]))
-    for number, ((budget, schedule), part) in enumerate(panels, 1):
-        axes = picture.add_subplot(len(panels), 1, number)
-        for network, curve in part.groupby("network", sort=False):
-            _draw(axes, curve, metric, _with_seeds(str(network), curve), networks.index(network))
-        _label(axes, f"budget {budget}: {schedule}", "epoch", label or LABELS[metric])
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _legend_below(axes)
-    return picture if panels else _empty(picture)
+    if not panels:
+        return _empty()
+    picture, look = Picture((PANEL + 0.3) * len(panels)), _look("network", history)
+    for axes, ((budget, schedule), part) in zip(_stack(picture, len(panels)), panels, strict=True):
+        _draw_curves(axes, part, metric, look)
+        axes.set(title=f"budget {budget}: {schedule}", xlabel="epoch", ylabel=label or LABELS[metric])
+        _legend_below(axes, {str(name): _with_seeds(name, curve) for name, curve in part.groupby("network")})
+    return picture
 
 
-@rc_context(_STYLE)
+@themed
 def over_log(history: pd.DataFrame, log: pd.DataFrame) -> Picture:
-    """One network's training loss and test accuracy over epochs, ours over what the authors logged.
+    """One network's training loss and test accuracy over epochs: ours at the paper's budget over the authors' log.
+
+    Each shorter budget has panels of its own beside these, since its whole schedule has fewer epochs.
 
     Args:
         history: ours, as :func:`sepconv.report.frames.history` makes it.
         log: theirs, as :func:`sepconv.report.frames.log` gives it.
     """
-    picture = Picture(2 * PANEL + 0.3)
-    for number, (metric, label) in enumerate({"train_loss": "", "val_accuracy": "test accuracy (%)"}.items(), 1):
-        axes = picture.add_subplot(2, 1, number)
-        axes.plot(log["epoch"], log[metric], color=GREY, linewidth=1.2, label="the authors' log (1 run)")
-        for i, ((budget, schedule), part) in enumerate(history.groupby(["budget", "schedule"], sort=False)):
-            _draw(axes, part, metric, _with_seeds(f"ours, budget {budget}: {schedule}", part), i)
-        _label(axes, "", "epoch", label or LABELS[metric])
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
+    at_paper, shorter = (history[(history["budget"] == "paper") == whole] for whole in (True, False))
+    columns = [("", at_paper), *((f"budget {budget}", part) for budget, part in shorter.groupby("budget", sort=False))]
+    picture = Picture(2 * PANEL)
+    shares = {"width_ratios": [2, *[1] * (len(columns) - 1)]}
+    grid = picture.subplots(2, len(columns), sharey="row", squeeze=False, gridspec_kw=shares)
+    for row, (metric, label) in zip(grid, {"train_loss": "", "val_accuracy": "test accuracy (%)"}.items(), strict=True):
+        sns.lineplot(log, x="epoch", y=metric, color=GREY, ax=row[0], label="the authors’ log (1 run)")
+        for axes, (title, part) in zip(row, columns, strict=True):
+            ours = part.assign(network=_with_seeds("ours", part))
+            _draw_curves(axes, ours, metric, _look("network", ours))
+            axes.set(title=title, xlabel="epoch", ylabel=label or LABELS[metric])
+            _legend_below(axes)
     return picture
 
 
-def _draw(axes: Axes, curve: pd.DataFrame, metric: str, label: str, number: int) -> None:
+def _draw_curves(axes: Axes, part: pd.DataFrame, metric: str, look: Mapping[str, Any]) -> None:
     """Each seed thin, their mean thick, from three seeds on with the 95 % interval of the mean."""
-    colour, line = COLOURS[number % len(COLOURS)], LINES[number % len(LINES)]
-    epochs = sorted(set(curve["epoch"]))
-    samples = [list(curve.loc[curve["epoch"] == epoch, metric]) for epoch in epochs]
-    means = [fmean(sample) for sample in samples]
-    marker = MARKERS[number % len(MARKERS)] if len(epochs) <= _MOST_MARKED else None
-    axes.plot(epochs, means, color=colour, linestyle=line, marker=marker, markersize=4, linewidth=1.8, label=label)
-    if curve["seed"].nunique() > 1:
-        for _, seed in curve.groupby("seed"):
-            axes.plot(seed["epoch"], seed[metric], color=colour, linewidth=0.6, alpha=0.6)
-    if all(len(sample) >= _BAND_FROM for sample in samples):
-        intervals = [interval for sample in samples if (interval := mean_interval(sample))]
-        axes.fill_between(epochs, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.15)
+    if part.empty:
+        return
+    means = part.groupby(["network", "epoch"], sort=False)[metric].agg(["mean", mean_interval, "count"]).reset_index()
+    marked = look["markers"] if means["epoch"].nunique() <= _MOST_MARKED else False
+    sns.lineplot(means, x="epoch", y="mean", ax=axes, linewidth=2, **look | {"markers": marked})
+    several = part[part.groupby("network")["seed"].transform("nunique") > 1]
+    thin = {"hue": "network", "palette": look["palette"], "linewidth": 0.7, "alpha": 0.6, "legend": False}
+    sns.lineplot(several, x="epoch", y=metric, units="seed", estimator=None, ax=axes, **thin)
+    for network, curve in means.groupby("network"):
+        if curve["count"].min() >= 3:  # two give an interval that hides the curves
+            low, high = ([getattr(interval, end) for interval in curve["mean_interval"]] for end in ("low", "high"))
+            axes.fill_between(curve["epoch"], low, high, color=look["palette"][network], alpha=0.15, linewidth=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _with_seeds(name: str, curve: pd.DataFrame) -> str:
+def _with_seeds(name: object, curve: pd.DataFrame) -> str:
     seeds = curve["seed"].nunique()
     return f"{name} ({seeds} seed{'s' * (seeds != 1)})"
 
 
-# --- costs -----------------------------------------------------------------------------------------------------------
-
-
-@rc_context(_STYLE)
-def accuracy_against_costs(costs: pd.DataFrame, metrics: Sequence[str]) -> Picture:
-    """Test accuracy against each cost, a panel a cost.
-
-    A group has a colour, a kind of convolution a marker, which is filled at the paper's own budget.
+@themed
+def power(frame: pd.DataFrame) -> Picture:
+    """How often a true order is found over the number of seeds, a panel for each noise, a curve for each margin.
 
     Args:
-        costs: as :func:`sepconv.report.frames.costs` makes it.
-        metrics: columns of it that are costs.
+        frame: as :func:`sepconv.report.frames.power` makes it.
     """
-    picture = Picture((PANEL - 0.2) * len(metrics) + 1.6)
-    if costs.empty:
-        return _empty(picture)
-    groups = list(dict.fromkeys(costs["group"]))
-    for number, metric in enumerate(metrics, 1):
-        axes = picture.add_subplot(len(metrics), 1, number)
-        for group, points in costs.groupby("group", sort=False):
-            _draw_group(axes, points, metric, COLOURS[groups.index(group) % len(COLOURS)])
-        axes.set(xlabel=LABELS[metric], ylabel="test accuracy (%)")
-        _log_costs(axes)
-    picture.legend(handles=_cost_legend(groups), loc="outside lower center", ncols=2)
+    noises = sorted(set(frame["noise"]))
+    named = frame.assign(found=100 * frame["decided"], apart=frame["margin"].map(_points) + " apart")
+    named, picture = named.sort_values("margin"), Picture((PANEL - 0.4) * len(noises) + 0.6)
+    for axes, noise in zip(_stack(picture, len(noises)), noises, strict=True):
+        sns.lineplot(named[named["noise"] == noise], x="seeds", y="found", ax=axes, **_look("apart", named))
+        axes.set(title=f"standard deviation over seeds: {_points(noise)}", ylim=(0, 103))
+        axes.set(xlabel="seeds of each network", ylabel="found (%)")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _one_legend(picture)
     return picture
 
 
-@rc_context(_STYLE)
-def intensities(layers: pd.DataFrame) -> Picture:
-    """Arithmetic intensity of each convolution over its place in the network, a colour and marker for each kind.
+@themed
+def learning_rates(frame: pd.DataFrame) -> Picture:
+    """Learning rates over epochs, a panel for each paper, a curve for each schedule, a marker at its named points.
 
     Args:
-        layers: as :func:`sepconv.report.frames.intensity` makes it.
+        frame: as :func:`sepconv.report.frames.learning_rates` makes it.
     """
-    picture = Picture(PANEL + 1.4)
-    axes = picture.add_subplot()
-    for number, ((network, kind), points) in enumerate(layers.groupby(["network", "convolution"], sort=False)):
-        size = 8 - number  # so that equal points are all seen
-        axes.plot(
-            points["layer"],
-            points["intensity"],
-            ":",
-            markersize=size,
-            label=f"{network}: {kind}",
-            **_series_style(number),
-        )
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FuncFormatter(_engineering))
-    _label(axes, "", "place in the network", "operations per byte")
-    _legend_below(axes, columns=1)
+    panels = list(frame.groupby("paper", sort=False))
+    picture = Picture((PANEL - 0.2) * len(panels))
+    for axes, (paper, part) in zip(_stack(picture, len(panels)), panels, strict=True):
+        look = _look("schedule", part)
+        where = {"x": "epoch", "y": "learning_rate", "ax": axes}
+        sns.lineplot(part, **where, **look | {"markers": False})
+        sns.scatterplot(part[part["named"]], s=45, legend=False, **where, **_without_dashes(look))
+        axes.set(title=paper, yscale="log", xlabel="epochs trained", ylabel="learning rate")
+        _legend_below(axes)
     return picture
 
 
-@rc_context(_STYLE)
-def roofline_ratios(predicted: Mapping[str, pd.DataFrame], marks: Mapping[str, float]) -> Picture:
-    """The ratio of two networks' times that the roofline predicts over a device's balance.
-
-    Args:
-        predicted: for each legend, ``balance`` and ``ratio`` as :func:`sepconv.report.frames.time_ratios` makes them.
-        marks: ratios to draw across, such as a reported one, by their legends.
-    """
-    picture = Picture(PANEL + 1.2)
-    axes = picture.add_subplot()
-    for number, (label, frame) in enumerate(predicted.items()):
-        axes.plot(frame["balance"], frame["ratio"], color=COLOURS[number], linestyle=LINES[number], label=label)
-    for number, (label, ratio) in enumerate(marks.items()):
-        axes.axhline(ratio, color=GREY, linewidth=1.2, linestyle=LINES[-1 - number], label=label)
-    axes.set(xscale="log", yscale="log")
-    axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
-    axes.yaxis.set_major_formatter(FuncFormatter(_engineering))
-    axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: _engineering(value) if value in (2, 3, 5) else ""))
-    _label(axes, "", "the device’s operations per byte", "ratio of times")
-    _legend_below(axes)
-    return picture
-
-
-@rc_context(_STYLE)
-def ratios(frame: pd.DataFrame, label: str, marks: Mapping[str, float]) -> Picture:
-    """Ratios on a logarithmic axis, a row a measurement, a marker a source.
-
-    Args:
-        frame: as :func:`sepconv.report.frames.ratios` makes it.
-        label: of the axis.
-        marks: further ratios to draw across, such as that of the mult-adds, by their legends.
-    """
-    rows = list(dict.fromkeys(frame["what"]))[::-1]
-    picture = Picture(0.4 * len(rows) + 1.6)
-    if not rows:
-        return _empty(picture, "nothing measured yet")
-    axes = picture.add_subplot()
-    for number, (source, points) in enumerate(frame.groupby("source", sort=False)):
-        heights = [rows.index(what) for what in points["what"]]
-        axes.plot(points["ratio"], heights, linestyle="none", alpha=0.8, label=source, **_series_style(number))
-    for mark, ratio in marks.items():
-        axes.axvline(ratio, color=GREY, linestyle="--", linewidth=1.2, label=mark)
-    _ratio_axes(axes, rows, frame["ratio"].max())
-    _label(axes, "", label, "")
-    picture.legend(loc="outside lower center")
-    return picture
-
-
-@rc_context(_STYLE)
-def depthwise(frame: pd.DataFrame) -> Picture:
-    """Time of grouped depthwise convolutions over that of other ways, a row a layer; a panel a device.
-
-    Args:
-        frame: as :func:`sepconv.report.frames.depthwise` makes it.
-    """
-    others = frame[frame["way"] != "grouped"]
-    panels = [(device, part, list(dict.fromkeys(part["layer"]))[::-1]) for device, part in others.groupby("device")]
-    picture = Picture(sum(0.28 * len(rows) + 0.9 for *_, rows in panels) + 1.2)
-    if not panels:
-        return _empty(picture, "nothing measured yet")
-    grid = picture.add_gridspec(len(panels), 1, height_ratios=[len(rows) + 2 for *_, rows in panels])
-    pairs = dict.fromkeys(zip(others["way"], others["part"], strict=True))
-    series = {pair: _series_style(number) for number, pair in enumerate(pairs)}
-    for place, (device, part, rows) in enumerate(panels):
-        axes = picture.add_subplot(grid[place])
-        for (way, what, precision), points in part.groupby(["way", "part", "precision"], sort=False):
-            heights = [rows.index(layer) for layer in points["layer"]]
-            look = series[way, what]
-            face = look["color"] if precision == "float32" else "white"
-            axes.plot(points["ratio"], heights, linestyle="none", markerfacecolor=face, **look)
-        _ratio_axes(axes, rows, part["ratio"].max())
-        _label(axes, str(device), "grouped ÷ other way", "")
-    handles = [Line2D([], [], linestyle="none", label=": ".join(pair), **look) for pair, look in series.items()]
-    hollow = Line2D([], [], linestyle="none", marker="o", color=GREY, markerfacecolor="white", label="hollow: bfloat16")
-    picture.legend(handles=[*handles, hollow], loc="outside lower center", ncols=2)
-    return picture
-
-
-def _ratio_axes(axes: Axes, rows: Sequence[str], most: float) -> None:
-    """A logarithmic axis of ratios up to ``most`` with a line at one, and a row for each name, from below."""
-    axes.axvline(1, color="black", linewidth=1, zorder=0)
-    axes.set(xscale="log", yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4))
-    ticks = [0.25, 0.5, 1, 2, 4, 8] if most < 16 else [0.25, 1, 4, 16, 64]  # more would overlap
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.xaxis.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
-
-
-def _log_costs(axes: Axes) -> None:
-    """A logarithmic horizontal axis with a few ticks, however short it is."""
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(_LOG_TICKS))
-    axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _draw_group(axes: Axes, points: pd.DataFrame, metric: str, colour: str) -> None:
-    """The networks of one group; a line joins those of one budget, which differ in their convolutions."""
-    for budget, part in points.groupby("budget", sort=False):
-        axes.plot(part[metric], part["accuracy"], color=colour, linewidth=0.8, alpha=0.6)
-        for kind, same in part.groupby("convolution", sort=False):
-            face = colour if budget == "paper" else "white"
-            marker = "s" if kind == "standard" else "o"
-            axes.plot(same[metric], same["accuracy"], marker, color=colour, markerfacecolor=face, markersize=7)
-
-
-def _cost_legend(groups: Iterable[str]) -> list[Line2D]:
-    coloured = [Line2D([], [], color=COLOURS[i % len(COLOURS)], label=group) for i, group in enumerate(groups)]
-    kinds = {"standard": ("s", "white"), "depthwise separable": ("o", "white"), "filled: budget paper": ("D", GREY)}
-    kinds["hollow: a shorter budget"] = ("D", "white")
-    return coloured + [
-        Line2D([], [], color=GREY, marker=marker, markerfacecolor=face, linestyle="none", label=label)
-        for label, (marker, face) in kinds.items()
-    ]
-
-
-# --- equal cost ------------------------------------------------------------------------------------------------------
-
-KINDS = ("separable", "standard")
-_KIND_STYLE: dict[str, Any] = {
-    "hue_order": KINDS,
-    "style_order": KINDS,
-    "palette": dict(zip(KINDS, COLOURS, strict=False)),
-    "markers": dict(zip(KINDS, MARKERS, strict=False)),
-}
-
-
-@rc_context(_STYLE)
-def accuracy_over_cost(frame: pd.DataFrame) -> Picture:
-    """Accuracy over each cost, a panel for each; every seed as a point, a line through the means of each kind.
-
-    Args:
-        frame: as :func:`sepconv.report.frames.accuracies_over_cost` makes it.
-    """
-    panels = list(frame.groupby("panel", sort=False))
-    if not panels:
-        return _empty(Picture(PANEL), "no network of this comparison has been trained yet")
-    picture = Picture((PANEL - 0.2) * len(panels) + 0.8)
-    for number, (panel, points) in enumerate(panels, 1):
-        axes = picture.add_subplot(len(panels), 1, number)
-        what = {"x": "cost", "y": "accuracy", "hue": "kind", "style": "kind", "ax": axes, "legend": False}
-        sns.lineplot(
-            points.groupby(["kind", "cost"], as_index=False)["accuracy"].mean(), dashes=False, **what, **_KIND_STYLE
-        )
-        sns.scatterplot(points, s=18, alpha=0.7, **what, **_KIND_STYLE)
-        _log_costs(axes)
-        _label(axes, "", str(panel), "test accuracy (%)")
-    handles = [Line2D([], [], label=kind, **_series_style(place)) for place, kind in enumerate(KINDS)]
-    picture.legend(handles=handles, loc="outside lower center", ncols=2)
-    return picture
-
-
-@rc_context(_STYLE)
-def forest(deltas: pd.DataFrame) -> Picture:
-    """The deltas with their 95 % intervals, a row for each; right of the shaded margin, separable is ahead.
-
-    Args:
-        deltas: as :func:`sepconv.report.frames.deltas` makes it.
-    """
-    if deltas.empty:
-        return _empty(Picture(PANEL), "no question is answered yet")
-    picture = Picture(0.42 * len(deltas) + 1.0)
-    axes = picture.add_subplot()
-    margin = deltas["margin"].max()
-    axes.axvspan(-margin, margin, color="#eeeeee", zorder=0, linewidth=0)
-    axes.axvline(0, color="black", linewidth=1, zorder=1)
-    deltas = deltas.assign(what=deltas["what"].str.replace(", ", ",\n"))
-    sns.scatterplot(deltas, x="delta", y="what", color=COLOURS[0], s=45, ax=axes, zorder=3)
-    axes.hlines(deltas["what"], deltas["low"], deltas["high"], color=COLOURS[0], linewidth=2, zorder=2)
-    axes.set_ylim(len(deltas) - 0.5, -0.5)
-    _label(axes, "", "separable ahead by (points)", "")
-    return picture
-
-
-@rc_context(_STYLE)
+@themed
 def break_even(curve: pd.DataFrame, slowdowns: pd.DataFrame) -> Picture:
     """How far separable networks are ahead at equal time, over how much slower per mult-add they are.
 
@@ -390,169 +182,260 @@ def break_even(curve: pd.DataFrame, slowdowns: pd.DataFrame) -> Picture:
         slowdowns: measured ones to mark, as :func:`sepconv.report.frames.slowdowns` makes them.
     """
     if curve.empty:
-        return _empty(Picture(PANEL), "no network of this comparison has been trained yet")
+        return _empty("no network of this comparison has been trained yet")
     picture = Picture(PANEL + 0.22 * len(slowdowns))
     axes = picture.add_subplot()
-    sns.lineplot(curve, x="slowdown", y="delta", color=COLOURS[0], linewidth=1.8, ax=axes)
-    axes.fill_between(curve["slowdown"], curve["low"], curve["high"], color=COLOURS[0], alpha=0.15)
-    axes.axhline(0, color="black", linewidth=1)
-    for number, (what, slowdown) in enumerate(zip(slowdowns["what"], slowdowns["slowdown"], strict=True), 1):
-        colour, line = COLOURS[number % len(COLOURS)], LINES[number % len(LINES)]
-        axes.axvline(slowdown, color=colour, linestyle=line, linewidth=1.4, label=what)
-    axes.set_xscale("log")
-    ticks = [0.5, 1, 2, 4, 8]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    _label(axes, "", "times as slow per mult-add", "separable ahead by (points)")
-    if len(slowdowns):
-        picture.legend(loc="outside lower center")
+    sns.lineplot(curve, x="slowdown", y="delta", color=COLOURS[0], linewidth=2, ax=axes)
+    axes.fill_between(curve["slowdown"], curve["low"], curve["high"], color=COLOURS[0], alpha=0.15, linewidth=0)
+    axes.axhline(0, color=INK, linewidth=1)
+    for line, colour, dashes in zip(slowdowns.itertuples(), cycle(COLOURS[1:]), cycle(DASHES[1:])):
+        axes.axvline(line.slowdown, color=colour, linestyle=(0, dashes), linewidth=1.6, label=line.what)
+    axes.set(xlabel="times as slow per mult-add", ylabel="separable ahead by (points)")
+    _log_axis(axes, "x", _RATIO_TICKS)
+    _one_legend(picture)
     return picture
 
 
-# --- networks --------------------------------------------------------------------------------------------------------
-
-_ROW = 0.62  # inches
-
-
-@dataclass(frozen=True)
-class Box:
-    """One step of a diagram.
-
-    ``skips``: how many boxes the residual connection leads round that is added after this one; 0 for none.
-    ``times``: how often the boxes with this same entry, next to each other, come one after another.
-    """
-
-    text: str
-    kind: str = ""
-    skips: int = 0
-    times: str = ""
-
-
-def layer_boxes(layers: Iterable[Layer], after: Sequence[str]) -> list[Box]:
-    """Convolutions one below the other, each with what comes ``after`` it in boxes of their own."""
-    convolutions = [layer for layer in layers if layer.type in CONVOLUTIONS]
-    return [box for layer in convolutions for box in (Box(_in_words(layer, "\n"), layer.type), *map(Box, after))]
-
-
-def network_boxes(cost: CostResult, after: str, skips: Mapping[str, int]) -> list[Box]:
-    """A network from top to bottom, equal blocks once with their number.
+@themed
+def latencies(frame: pd.DataFrame) -> Picture:
+    """Milliseconds of a batch over batch size, a panel for each paper and mode: p50, and a thin bar up to p95.
 
     Args:
-        cost: whose layers; a layer's name begins with its block's.
-        after: what follows each convolution.
-        skips: round how many boxes the residual connection leads whose sum follows a layer, by the end of its name.
+        frame: as :func:`sepconv.report.frames.latencies` makes it.
     """
-    boxes = []
-    for _, equal in groupby(cost.blocks, key=lambda block: [(x.type, x.filter_shape, x.output_shape) for x in block]):
-        repeated = list(equal)
-        times = f"× {len(repeated)}" if len(repeated) > 1 else ""
-        boxes += [_network_box(layer, after, skips, times) for layer in repeated[0] if layer.type not in NORMS]
-    return boxes
-
-
-def _network_box(layer: Layer, after: str, skips: Mapping[str, int], times: str) -> Box:
-    skip = next((boxes for end, boxes in skips.items() if layer.name.endswith(end)), 0)
-    text = f"{_in_words(layer)}\n{after}" if layer.type in CONVOLUTIONS else _in_words(layer)
-    return Box(text, layer.type if layer.type in CONVOLUTIONS else "", skip, times)
-
-
-def _in_words(layer: Layer, gap: str = " ") -> str:
-    """Kind, kernel, stride and channels that come out; ``gap`` stands after the kind."""
-    if layer.type not in CONVOLUTIONS:
-        name = {"Dense": "dense", "GlobalAveragePooling2D": "global average pooling"}.get(layer.type, layer.type)
-        return f"{name} → {layer.output_shape[-1]}"
-    size = " × ".join(map(str, layer.filter_shape[:2]))
-    stride = f", stride {layer.stride}" if (layer.stride or 1) > 1 else ""
-    kind = f"{CONVOLUTIONS[layer.type]} conv".removeprefix("standard ")
-    return f"{kind}{gap}{size}{stride} → {layer.output_shape[-1]}"
-
-
-@rc_context(_STYLE)
-def diagram(columns: Mapping[str, Sequence[Box]]) -> Picture:
-    """Columns of boxes, each a sequence of steps from top to bottom, coloured by their kinds."""
-    kinds = list(dict.fromkeys(box.kind for boxes in columns.values() for box in boxes if box.kind))
-    rows = max(len(boxes) for boxes in columns.values())
-    picture = Picture(_ROW * rows + 0.4)
-    for number, (title, boxes) in enumerate(columns.items(), 1):
-        axes = picture.add_subplot(1, len(columns), number)
-        axes.set(xlim=(0, 1), ylim=(-rows + 0.5, 0.5), title=title)
-        axes.set_axis_off()
-        for row, box in enumerate(boxes):
-            _box(axes, box, -row, COLOURS[kinds.index(box.kind)] if box.kind else GREY)
-            if row:
-                _arrow(axes, (0.5, 1 - row), (0.5, -row + _half_height(box)))
-            if box.skips:
-                _residual(axes, box.skips - row, -row)
-        _frames(axes, boxes)
+    named = frame.assign(line=frame["experiment"] + ", " + frame["device"] + ", budget " + frame["budget"])
+    panels = list(named.groupby(["paper", "batch_norm", "transfer"], sort=False))
+    if not panels:
+        return _empty("nothing measured yet")
+    picture = Picture(PANEL * len(panels))
+    for axes, ((paper, batch_norm, transfer), part) in zip(_stack(picture, len(panels)), panels, strict=True):
+        look = _look("line", part)
+        sns.lineplot(part, x="batch_size", y="p50", ax=axes, **look)
+        axes.vlines(part["batch_size"], part["p50"], part["p95"].fillna(part["p50"]), part["line"].map(look["palette"]))
+        axes.set_title(f"{paper}: batch norm in {batch_norm} mode, images from the {transfer}")
+        axes.set(xlabel="images in a batch", ylabel="milliseconds")
+        _log_axis(axes, "x", {size: str(size) for size in part["batch_size"]})
+        _log_axis(axes, "y")
+        _legend_below(axes)
     return picture
 
 
-def _box(axes: Axes, box: Box, y: float, colour: str) -> None:
-    face = tuple(0.85 + 0.15 * channel for channel in to_rgb(colour))
-    style = {"boxstyle": "round,pad=0.4", "facecolor": face, "edgecolor": colour}
-    axes.text(0.5, y, box.text, ha="center", va="center", fontsize=9.5, bbox=style, zorder=3)
+# --- points over costs -----------------------------------------------------------------------------------------------
 
 
-def _half_height(box: Box) -> float:
-    """Half the height of a box in rows: 11.4 points a line, and 8 of padding."""
-    return (11.4 * (1 + box.text.count("\n")) + 8) / 2 / (72 * _ROW)
-
-
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    style = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0}
-    axes.annotate("", end, start, arrowprops=style, zorder=1)
-
-
-def _residual(axes: Axes, start: float, end: float) -> None:
-    """From below one box, round those between, to below another one, where both are added."""
-    x = 0.78 + 0.03 * (start - end)
-    axes.plot((0.5, x, x), (start - 0.44, start - 0.44, end - 0.5), color="black", linewidth=1)
-    _arrow(axes, (x, end - 0.5), (0.51, end - 0.5))
-    axes.text(0.5, end - 0.5, "+", ha="center", va="center", fontsize=9.5, zorder=4, bbox={
-        "boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": "black"})  # fmt: skip
-
-
-def _frames(axes: Axes, boxes: Sequence[Box]) -> None:
-    """A dashed frame round boxes that are repeated together."""
-    row = 0
-    for times, repeated in groupby(boxes, key=lambda box: box.times):
-        count = len(list(repeated))
-        if times:
-            frame = Rectangle((0.06, 0.5 - row - count - 0.12), 0.93, count + 0.08, fill=False, ls="--", ec=GREY)
-            axes.add_patch(frame)
-            axes.text(0.09, 0.5 - row - count / 2, times, va="center")
-        row += count
-
-
-# --- calibration -----------------------------------------------------------------------------------------------------
-
-_RATES = {"reproduced": (COLOURS[2], ""), "inconclusive": ("#dddddd", ""), "not_reproduced": (COLOURS[1], "///")}
-
-
-@rc_context(_STYLE)
-def power(frame: pd.DataFrame) -> Picture:
-    """How often a true order is found over the number of seeds, a panel for each noise, a curve for each margin.
+@themed
+def accuracy_against_costs(costs: pd.DataFrame, metrics: Sequence[str]) -> Picture:
+    """Test accuracy against each cost, a panel a cost; a line joins networks that were trained alike.
 
     Args:
-        frame: as :func:`sepconv.report.frames.power` makes it.
+        costs: as :func:`sepconv.report.frames.costs` makes it.
+        metrics: columns of it that are costs.
     """
-    noises = sorted(set(frame["noise"]))
-    picture = Picture(PANEL * len(noises) + 0.8)
-    for place, noise in enumerate(noises, 1):
-        axes = picture.add_subplot(len(noises), 1, place)
-        part = frame[frame["noise"] == noise]
-        for number, (margin, curve) in enumerate(part.groupby("margin", sort=True)):
-            style = _series_style(number) | {"linestyle": LINES[number], "markersize": 4}
-            axes.plot(curve["seeds"], 100 * curve["decided"], label=f"{_points(margin)} apart", **style)
-        axes.set_ylim(0, 103)
-        title = f"standard deviation over seeds: {_points(noise)}"
-        _label(axes, title, "seeds of each network", "found in % of reproductions")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend_below(axes, columns=2)
+    if costs.empty:
+        return _empty()
+    budgets = costs["budget"].map(lambda budget: "" if budget == "paper" else f", budget {budget}")
+    named = costs.assign(alike=costs["group"] + budgets)
+    points = named.assign(series=named["alike"] + ": " + named["convolution"]).rename(columns=LABELS)
+    wanted = [LABELS[metric] for metric in metrics]
+    return _over_costs(points.melt(["alike", "series", "accuracy"], wanted, "panel", "cost"))
+
+
+@themed
+def accuracy_over_cost(frame: pd.DataFrame) -> Picture:
+    """Accuracy over each cost, a panel for each; every seed as a point, a line through the means of each kind.
+
+    Args:
+        frame: as :func:`sepconv.report.frames.accuracies_over_cost` makes it.
+    """
+    if frame.empty:
+        return _empty("no network of this comparison has been trained yet")
+    return _over_costs(frame.assign(series=frame["kind"], alike=frame["kind"]))
+
+
+def _over_costs(points: pd.DataFrame) -> Picture:
+    """Columns ``panel``, ``cost``, ``accuracy``, ``series`` (a marker and colour each) and ``alike`` (a line each)."""
+    panels, look = list(points.groupby("panel", sort=False)), _look("series", points)
+    lines = dict.fromkeys(points["alike"], GREY) | look["palette"]
+    picture = Picture((PANEL - 0.3) * len(panels) + 0.25 * len(look["palette"]))
+    for axes, (panel, part) in zip(_stack(picture, len(panels)), panels, strict=True):
+        where = {"x": "cost", "y": "accuracy", "ax": axes}
+        sns.lineplot(part, hue="alike", palette=lines, errorbar=None, legend=False, linewidth=1.2, **where)
+        sns.scatterplot(part, s=60, alpha=0.85, **where, **_without_dashes(look))
+        axes.set(xlabel=panel, ylabel="test accuracy (%)")
+        _log_axis(axes, "x")
+    _one_legend(picture)
     return picture
 
 
-@rc_context(_STYLE)
+@themed
+def intensities(layers: pd.DataFrame) -> Picture:
+    """Arithmetic intensity of each convolution over its place in the network, a colour and marker for each kind.
+
+    The networks stand a little beside each other, so that equal points are all seen.
+
+    Args:
+        layers: as :func:`sepconv.report.frames.intensity` makes it.
+    """
+    networks = list(dict.fromkeys(layers["network"]))
+    beside = layers["network"].map(networks.index) - (len(networks) - 1) / 2
+    named = layers.assign(series=layers["network"] + ": " + layers["convolution"], place=layers["layer"] + 0.3 * beside)
+    picture = Picture(PANEL + 0.8)
+    axes = picture.add_subplot()
+    sns.scatterplot(named, x="place", y="intensity", s=55, ax=axes, **_without_dashes(_look("series", named)))
+    axes.set(xlabel="place in the network", ylabel="operations per byte")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _log_axis(axes, "y")
+    _one_legend(picture)
+    return picture
+
+
+@themed
+def roofline_ratios(frame: pd.DataFrame, marks: Mapping[str, float]) -> Picture:
+    """The ratio of two networks' times over a device's balance: lines as the roofline has it, points as measured.
+
+    What a paper reports from a device of unknown balance is a dotted line across.
+
+    Args:
+        frame: as :func:`sepconv.report.frames.roofline_ratios` makes it.
+        marks: further ratios to draw across, such as that of the mult-adds, by their legends.
+    """
+    named = frame.assign(series=frame["source"] + ", batches of " + frame["batch_size"].astype(str))
+    sizes = dict(zip(dict.fromkeys(frame["batch_size"]), COLOURS, strict=False))
+    palette = dict(zip(named["series"], named["batch_size"].map(sizes), strict=True))
+    predicted, reported = (named[named["source"] == source] for source in ("predicted", "reported"))
+    measured = named.drop([*predicted.index, *reported.index])
+    picture = Picture(PANEL + 1.6)
+    axes = picture.add_subplot()
+    where = {"x": "balance", "y": "ratio", "ax": axes}
+    sns.lineplot(predicted, **where, **_look("series", predicted) | {"palette": palette, "markers": False})
+    sns.scatterplot(measured, s=60, **where, **_without_dashes(_look("series", measured)) | {"palette": palette})
+    for line in reported.itertuples():
+        axes.axhline(line.ratio, color=palette[line.series], linestyle=":", label=f"{line.series} ({line.ratio:.2f})")
+    for (mark, ratio), dashes in zip(marks.items(), cycle(DASHES[1:])):
+        axes.axhline(ratio, color=GREY, linestyle=(0, dashes), label=f"{mark} ({ratio:.2f})")
+    axes.set(xlabel="the device’s operations per byte", ylabel="ratio of times")
+    _log_axis(axes, "x")
+    _log_axis(axes, "y", _RATIO_TICKS)
+    _one_legend(picture)
+    return picture
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+@themed
+def papers_ratios(frame: pd.DataFrame) -> Picture:
+    """Separable against standard in the papers' own pairs: ratios of costs above, differences in accuracy below.
+
+    Args:
+        frame: as :func:`sepconv.report.frames.papers_ratios` makes it.
+    """
+    costs, accuracies = (frame[(frame["unit"] == "×") == ratio] for ratio in (True, False))
+    costs = costs.assign(row=costs["quantity"] + costs["machine"].map(lambda name: name and f",\n{name}"))
+    heights = [_height_of_rows(costs, "row", "pair"), _height_of_rows(accuracies, "pair", "pair")]
+    picture, look = Picture(sum(heights) + 1.8), _look("pair", frame)
+    above, below = picture.subplots(2, 1, height_ratios=heights)
+    costs, accuracies = (
+        _draw_rows(above, costs, "value", "row", look),
+        _draw_rows(below, accuracies, "value", "pair", look, spread=0),
+    )
+    _ratio_axis(above, costs["value"], "separable ÷ standard", room=2)
+    _write(above, costs["value"].fillna(1), costs["place"], map(_times, costs["value"]))
+    _points_axis(below, accuracies, "test accuracy, separable − standard (points)")
+    found = map(_interval, accuracies["value"], accuracies["low"], accuracies["high"])
+    _write(below, accuracies["high"].fillna(0), accuracies["place"], found)
+    _one_legend(picture)
+    return picture
+
+
+@themed
+def ratios(frame: pd.DataFrame, label: str, marks: Mapping[str, float]) -> Picture:
+    """Ratios on a logarithmic axis, a row a measurement, a marker and colour a source.
+
+    Args:
+        frame: as :func:`sepconv.report.frames.ratios` makes it.
+        label: of the axis.
+        marks: further ratios to draw across, such as that of the mult-adds, by their legends.
+    """
+    if frame.empty:
+        return _empty("nothing measured yet")
+    picture = Picture(_height_of_rows(frame, "what", "source") + 1.2)
+    axes = picture.add_subplot()
+    _draw_rows(axes, frame, "ratio", "what", _look("source", frame))
+    _ratio_axis(axes, [*frame["ratio"], *marks.values()], label)
+    for (mark, ratio), dashes in zip(marks.items(), cycle(DASHES[1:])):
+        axes.axvline(ratio, color=GREY, linestyle=(0, dashes), label=f"{mark} ({ratio:.1f})")
+    _one_legend(picture)
+    return picture
+
+
+@themed
+def depthwise(frame: pd.DataFrame) -> Picture:
+    """Time of grouped depthwise convolutions over that of other ways: a panel a device, a row a part, a point a layer.
+
+    Args:
+        frame: as :func:`sepconv.report.frames.depthwise` makes it.
+    """
+    others = frame[frame["way"] != "grouped"]
+    if others.empty:
+        return _empty("nothing measured yet")
+    others = others.assign(series=others["way"] + ", " + others["precision"])
+    panels, look = list(others.groupby("device", sort=False)), _look("series", others)
+    heights = [_height_of_rows(part, "part", "series") + 0.4 for _, part in panels]
+    picture = Picture(sum(heights) + 1.2)
+    for axes, (device, part) in zip(_stack(picture, len(panels), heights), panels, strict=True):
+        _draw_rows(axes, part, "ratio", "part", look)
+        _ratio_axis(axes, part["ratio"], "grouped ÷ other way")
+        axes.set_title(device)
+    _one_legend(picture)
+    return picture
+
+
+@themed
+def limits(frame: pd.DataFrame) -> Picture:
+    """Images per second, a row a network: as trained, and what the roofline allows; a panel a device and backend.
+
+    Args:
+        frame: as :func:`sepconv.report.frames.limits` makes it; networks that were not trained there are left out.
+    """
+    trained = frame[frame["measured"].notna()]
+    if trained.empty:
+        return _empty("nothing measured yet")
+    named = trained.assign(network=trained["paper"] + " " + trained["experiment"], low=trained["measured"])
+    named = named.assign(high=named["limit"]).rename(columns={"limit": "at most"})
+    points = named.melt(["device", "backend", "network", "low", "high"], ["measured", "at most"], "which", "rate")
+    panels, look = list(points.groupby(["device", "backend"], sort=False)), _look("which", points)
+    heights = [0.34 * part["network"].nunique() + 0.6 for _, part in panels]
+    picture = Picture(sum(heights) + 1.2)
+    for axes, ((device, backend), part) in zip(_stack(picture, len(panels), heights), panels, strict=True):
+        _draw_rows(axes, part, "rate", "network", look, spread=0)
+        axes.set(title=f"{device}, {backend}", xlabel="images per second")
+        _log_axis(axes, "x")
+    _one_legend(picture)
+    return picture
+
+
+@themed
+def forest(deltas: pd.DataFrame) -> Picture:
+    """The deltas with their 95 % intervals, a row for each; right of the shaded margin, separable is ahead.
+
+    Args:
+        deltas: as :func:`sepconv.report.frames.deltas` makes it.
+    """
+    if deltas.empty:
+        return _empty("no question is answered yet")
+    named = deltas.assign(row=deltas["what"].str.replace(", ", ",\n"), kind="separable − standard")
+    picture = Picture(_height_of_rows(named, "row", "kind") + 0.9)
+    axes, margin = picture.add_subplot(), deltas["margin"].max()
+    axes.axvspan(-margin, margin, color=GREY, alpha=0.15, linewidth=0)
+    placed = _draw_rows(axes, named, "delta", "row", _look("kind", named))
+    _points_axis(axes, placed, "separable ahead by (points)")
+    _write(axes, placed["high"], placed["place"], map(_interval, named["delta"], named["low"], named["high"]))
+    axes.get_legend().remove()
+    return picture
+
+
+@themed
 def verdict_rates(frame: pd.DataFrame) -> Picture:
     """How often each verdict is given, a panel for each check, a bar for each margin and number of seeds.
 
@@ -560,31 +443,142 @@ def verdict_rates(frame: pd.DataFrame) -> Picture:
         frame: as :func:`sepconv.verdicts.calibration.calibrate` makes it, of one shape and size of noise.
     """
     panels = list(frame.groupby("check", sort=False))
-    picture = Picture((PANEL + 0.2) * len(panels) + 0.6)
-    for number, (check, part) in enumerate(panels, 1):
-        axes = picture.add_subplot(len(panels), 1, number)
-        below = pd.Series(0.0, part.index)
-        for rate, (colour, hatch) in _RATES.items():
-            bars = axes.bar(range(len(part)), 100 * part[rate], 0.9, below, color=colour, label=rate.replace("_", " "))
-            for bar in bars:
-                bar.set(hatch=hatch, edgecolor="white", linewidth=0)
-            below += 100 * part[rate]
-        _label(axes, str(check), "", "% of reproductions")
+    picture = Picture((PANEL - 0.3) * len(panels) + 0.4)
+    for axes, (check, part) in zip(_stack(picture, len(panels)), panels, strict=True):
+        bars = part.assign(bar=range(len(part)))[["bar", *_RATES]].melt("bar", var_name="verdict", value_name="share")
+        where = {"x": "bar", "weights": 100 * bars["share"], "hue": "verdict", "palette": _RATES, "ax": axes}
+        sns.histplot(bars, multiple="stack", discrete=True, shrink=0.9, alpha=1, linewidth=0, **where)
         axes.grid(visible=False)
+        axes.set(title=check, xlabel="", ylabel="% of reproductions")
         _margin_ticks(axes, part)
-    picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    _one_legend(picture)
     return picture
+
+
+# --- common ----------------------------------------------------------------------------------------------------------
+
+
+def _look(column: str, frame: pd.DataFrame) -> dict[str, Any]:
+    """What tells the series of a column apart, by their order in the frame, as seaborn's functions take it."""
+    names = dict.fromkeys(frame[column])
+    palette, markers, dashes = (dict(zip(names, cycle(each))) for each in (COLOURS, MARKERS, DASHES))
+    return {"hue": column, "style": column, "palette": palette, "markers": markers, "dashes": dashes}
+
+
+def _without_dashes(look: Mapping[str, Any]) -> dict[str, Any]:
+    """As :func:`seaborn.scatterplot` takes it."""
+    return {name: value for name, value in look.items() if name != "dashes"}
+
+
+def _stack(picture: Picture, number: int, heights: Sequence[float] | None = None) -> list[Axes]:
+    """So many panels, one below the other."""
+    return list(picture.subplots(number, 1, squeeze=False, height_ratios=heights)[:, 0])
+
+
+def _height_of_rows(frame: pd.DataFrame, row: str, series: str) -> float:
+    """Inches: for each row something around it, and a line for each of its series."""
+    return float((0.3 + 0.17 * frame.groupby(row)[series].nunique()).sum())
+
+
+def _draw_rows(
+    axes: Axes, frame: pd.DataFrame, value: str, row: str, look: Mapping[str, Any], spread: float = 0.7
+) -> pd.DataFrame:
+    """Points in rows from above, the series of a row below each other over ``spread`` of it, with intervals.
+
+    Returns:
+        The frame with ``place``, the height at which each point is drawn.
+    """
+    rows, palette, series = list(dict.fromkeys(frame[row])), look["palette"], look["hue"]
+    present = {name: [s for s in palette if s in set(part[series])] for name, part in frame.groupby(row)}
+    places = [
+        rows.index(name) + spread / len(palette) * (present[name].index(s) - (len(present[name]) - 1) / 2)
+        for name, s in zip(frame[row], frame[series], strict=True)
+    ]
+    placed = frame.assign(place=places)
+    sns.scatterplot(placed, x=value, y="place", s=60, alpha=0.85, ax=axes, **_without_dashes(look))
+    if "low" in placed:
+        colours = placed[series].map(palette)
+        axes.hlines(placed["place"], placed["low"], placed["high"], colors=colours, linewidth=2, zorder=0)
+    axes.set(ylabel="", ylim=(len(rows) - 0.5, -0.5))
+    axes.set_yticks(range(len(rows)), rows)
+    axes.yaxis.set_minor_locator(FixedLocator(np.arange(1, len(rows)) - 0.5))
+    axes.grid(visible=False, axis="y")
+    axes.grid(axis="y", which="minor")
+    return placed
+
+
+def _write(axes: Axes, x: pd.Series, y: pd.Series, texts: Iterable[str]) -> None:
+    """A text to the right of each point."""
+    for *point, text in zip(x, y, texts, strict=True):
+        axes.annotate(text, tuple(point), (8, 0), textcoords="offset points", va="center", fontsize="small")
+
+
+def _ratio_axis(axes: Axes, values: Iterable[float], label: str, room: float = 1.25) -> None:
+    """A logarithmic axis of ratios with a line at one, and ``room`` to the right of the largest."""
+    known = [1.0, *(value for value in values if value > 0)]
+    axes.axvline(1, color=INK, linewidth=1.2, zorder=0)
+    axes.set(xlabel=label)
+    _log_axis(axes, "x", _RATIO_TICKS)
+    axes.set_xlim(min(known) / 1.25, max(known) * room)
+
+
+def _points_axis(axes: Axes, frame: pd.DataFrame, label: str) -> None:
+    """A linear axis of differences with a line at zero, and room for what is written beside the intervals."""
+    low, high = min(0, frame["low"].min()), max(0, frame["high"].max())
+    axes.axvline(0, color=INK, linewidth=1.2, zorder=0)
+    axes.set(xlabel=label, xlim=(low - 0.1 * (high - low), high + 0.6 * (high - low)))
+
+
+def _log_axis(axes: Axes, which: str, ticks: Mapping[float, str] | None = None) -> None:
+    """Make the x or y axis logarithmic, with a few ticks, however short it is."""
+    axes.set(**{f"{which}scale": "log"})
+    axis: Axis = getattr(axes, f"{which}axis")
+    axis.set_major_locator(FixedLocator([*(ticks or _LOG_TICKS)]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: ticks[value] if ticks else _engineering(value)))
+    axis.set_minor_locator(NullLocator())
+
+
+def _legend_below(axes: Axes, names: Mapping[str, str] | None = None) -> None:
+    """The legend of one panel, with other ``names`` for its series where they are given."""
+    handles, labels = axes.get_legend_handles_labels()
+    shown = [(names or {}).get(label, label) for label in labels]
+    axes.legend(handles, shown, loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=_columns(shown))
+
+
+def _one_legend(picture: Picture) -> None:
+    """One legend below all panels in place of theirs."""
+    handles: dict[str, Any] = {}
+    for axes in picture.axes:
+        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        if legend := axes.get_legend():
+            legend.remove()
+    if handles:
+        picture.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=_columns(handles))
+
+
+def _columns(labels: Iterable[str]) -> int:
+    """As many columns of a legend as fit side by side."""
+    widths = [len(label) + 6 for label in labels]
+    return min(len(widths), max(1, _CHARACTERS // max(widths, default=1))) or 1
 
 
 def _margin_ticks(axes: Axes, cells: pd.DataFrame) -> None:
     """The number of seeds below each bar, and below those the margin that they share."""
     axes.set_xticks(range(len(cells)), [str(seeds) for seeds in cells["seeds"]])
-    axes.tick_params("x", length=0)
     places = cells.assign(place=range(len(cells))).groupby("margin", sort=False)["place"].mean()
     groups = axes.secondary_xaxis(-0.14)
-    groups.set_xticks(list(places), [_margin(margin) for margin in places.index], fontsize=8.5)
-    groups.tick_params(length=0)
+    groups.set_xticks(list(places), [_margin(margin) for margin in places.index])
+    for each in (axes, groups):
+        each.tick_params("x", length=0)
     groups.spines["bottom"].set_visible(False)
+
+
+def _empty(text: str = "no run at these budgets yet") -> Picture:
+    picture = Picture(0.8)
+    axes = picture.add_subplot()
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY)
+    return picture
 
 
 def _points(number: float) -> str:
@@ -595,151 +589,24 @@ def _margin(margin: float) -> str:
     return "on the limit" if margin == 0 else f"{'true' if margin > 0 else 'false'} by {abs(margin):g}"
 
 
-# --- training --------------------------------------------------------------------------------------------------------
+def _times(ratio: float) -> str:
+    """0.115 as ``8.7 times less``."""
+    if np.isnan(ratio):
+        return "not counted yet"
+    more = max(ratio, 1 / ratio)
+    return f"{more:.2g} times {'more' if ratio > 1 else 'less'}" if f"{more:.2g}" != "1" else "the same"
 
 
-@rc_context(_STYLE)
-def learning_rates(frame: pd.DataFrame) -> Picture:
-    """Learning rates over epochs, a panel for each paper, a curve for each schedule, with its named points.
-
-    Args:
-        frame: as :func:`sepconv.report.frames.learning_rates` makes it.
-    """
-    panels = list(frame.groupby("paper", sort=False))
-    picture = Picture((PANEL + 0.7) * len(panels))
-    for place, (paper, part) in enumerate(panels, 1):
-        axes = picture.add_subplot(len(panels), 1, place)
-        for number, (label, curve) in enumerate(part.groupby("schedule", sort=False)):
-            style = _series_style(number) | {"linestyle": LINES[number], "markersize": 5}
-            axes.plot(
-                curve["epoch"], curve["learning_rate"], label=label, markevery=np.flatnonzero(curve["named"]), **style
-            )
-        _name_points(axes, part.loc[part["named"], ["epoch", "learning_rate"]])
-        axes.set(yscale="log", xlim=(-0.04 * part["epoch"].max(), 1.2 * part["epoch"].max()))
-        axes.margins(y=0.25)
-        _label(axes, str(paper), "epochs trained", "learning rate")
-        _legend_below(axes, columns=1)
-    return picture
+def _interval(value: float, low: float, high: float) -> str:
+    """A difference with its 95 % interval, as far as they are there."""
+    if np.isnan(value):
+        return _NOT_TRAINED
+    if np.isnan(low):
+        return f"{value:+.1f}, too few seeds for an interval".replace("-", "−")
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})".replace("-", "−")
 
 
-def _name_points(axes: Axes, points: pd.DataFrame) -> None:
-    """The value of each point, to the left and below it where the next point would be written over."""
-    named = sorted(set(points.itertuples(index=False, name=None)))
-    near = 0.3 * named[-1][0]
-    for epoch, rate in named:
-        crowded = any(epoch < e < epoch + near and 0.5 < rate / r < 2 for e, r in named)
-        offset, side = ((-4, -9), "right") if crowded else ((4, 3), "left")
-        axes.annotate(f"{rate:.3g}", (epoch, rate), offset, textcoords="offset points", fontsize=8.5, ha=side)
-
-
-@rc_context(_STYLE)
-def photographs(rows: Mapping[str, NDArray[np.float32]]) -> Photographs:
-    """Images side by side, a row for each name: each ``(count, height, width, 3)`` in [0, 1]."""
-    picture = Photographs(0.62 * len(rows))
-    for number, (name, images) in enumerate(rows.items(), 1):
-        axes = picture.add_subplot(len(rows), 1, number)
-        axes.imshow(np.concatenate(list(images), axis=1), interpolation="nearest")
-        axes.set(xticks=[], yticks=[])
-        axes.grid(visible=False)
-        axes.spines[:].set_visible(False)
-        axes.set_ylabel(name, rotation=0, ha="right", va="center")
-    return picture
-
-
-# --- speed -----------------------------------------------------------------------------------------------------------
-
-
-@rc_context(_STYLE)
-def latencies(frame: pd.DataFrame) -> Picture:
-    """Milliseconds of a batch over batch size: p50, with a bar up to p95; a panel a mode, a line a network and machine.
-
-    Args:
-        frame: as :func:`sepconv.report.frames.latencies` makes it.
-    """
-    labelled = frame.assign(line=frame["experiment"] + ", " + frame["device"] + ", budget " + frame["budget"])
-    panels = list(labelled.groupby(["paper", "batch_norm", "transfer"], sort=False))
-    picture = Picture((PANEL - 0.1) * max(1, len(panels)) + 0.8)
-    names = list(dict.fromkeys(labelled["line"]))
-    shown: dict[str, Any] = {}
-    first: dict[object, Axes] = {}  # of each paper, whose other panels have the same scale
-    for place, ((paper, batch_norm, transfer), part) in enumerate(panels, 1):
-        axes = picture.add_subplot(len(panels), 1, place, sharey=first.get(paper))
-        first.setdefault(paper, axes)
-        for name, line in part.groupby("line", sort=False):
-            shown[str(name)] = _batch_times(axes, line, names.index(name))
-        _label(axes, f"{paper}, batch norm in {batch_norm},\nimages from the {transfer}", "batch size", "ms a batch")
-        _batch_size_axes(axes, sorted(set(part["batch_size"])))
-    if not panels:
-        return _empty(picture, "nothing measured yet")
-    picture.legend(shown.values(), shown.keys(), loc="outside lower center")
-    return picture
-
-
-@rc_context(_STYLE)
-def limits(frame: pd.DataFrame) -> Picture:
-    """Images per second, a row a network: as trained, and what the roofline allows; a panel a device and backend.
-
-    Args:
-        frame: as :func:`sepconv.report.frames.limits` makes it; networks that were not trained there are left out.
-    """
-    panels = list(frame[frame["measured"].notna()].groupby(["device", "backend"], sort=False))
-    picture = Picture(sum(0.32 * len(part) + 1.0 for _, part in panels) + 0.8)
-    if not panels:
-        return _empty(picture, "nothing measured yet")
-    grid = picture.add_gridspec(len(panels), 1, height_ratios=[len(part) + 2 for _, part in panels])
-    for place, ((device, backend), part) in enumerate(panels):
-        axes, rows = picture.add_subplot(grid[place]), range(len(part))[::-1]
-        axes.hlines(rows, part["measured"], part["limit"], color=GREY, linewidth=1)
-        axes.plot(part["measured"], rows, linestyle="none", label="measured", **_series_style(0))
-        axes.plot(part["limit"], rows, linestyle="none", label="at most", **_series_style(1))
-        axes.set(xscale="log", yticks=rows, yticklabels=part["paper"] + " " + part["experiment"])
-        axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
-        _label(axes, f"{device}, {backend}", "images per second", "")
-    picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return picture
-
-
-def _batch_times(axes: Axes, line: pd.DataFrame, number: int) -> Any:  # noqa: ANN401 - matplotlib's ErrorbarContainer
-    """Where no percentiles were taken, p95 is missing and the point has no bar."""
-    above = (line["p95"] - line["p50"]).fillna(0)
-    look = _series_style(number) | {"linestyle": LINES[number % len(LINES)], "markersize": 5, "capsize": 3}
-    return axes.errorbar(line["batch_size"], line["p50"], yerr=[0 * above, above], **look)
-
-
-def _batch_size_axes(axes: Axes, sizes: Sequence[int]) -> None:
-    axes.set(xscale="log", yscale="log")
-    axes.set_xticks(sizes, [str(size) for size in sizes])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_locator(FixedLocator(_LOG_TICKS))
-    axes.yaxis.set_major_formatter(FuncFormatter(_engineering))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-# --- common ----------------------------------------------------------------------------------------------------------
-
-
-def _series_style(number: int) -> dict[str, Any]:
-    """Colour and marker of the series of that number."""
-    return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
-
-
-def _label(axes: Axes, title: str, x: str, y: str) -> None:
-    axes.set(title=title, xlabel=x, ylabel=y)
-
-
-def _legend_below(axes: Axes, columns: int = 2) -> None:
-    """Below the axes a legend hides nothing."""
-    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.22), ncols=columns)
-
-
-def _empty(picture: Picture, text: str = "no run at these budgets yet") -> Picture:
-    axes = picture.add_subplot()
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY)
-    return picture
-
-
-def _engineering(value: float, _position: object = None) -> str:
+def _engineering(value: float) -> str:
     """1.5 M for 1,500,000."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:

@@ -74,7 +74,7 @@ _CARD = _TEMPLATES.from_string("""\
 <h3>{{ name }}</h3>
 {{ verdicts }}
 <span class="sc-note">{{ evidence }}</span>
-{% set stated = "expected" if claim.kind == "question" else "claimed" %}
+{% set stated = "expected" if claim.expected else "claimed" %}
 <span class="sc-found">{{ found }}<span class="sc-note">; {{ stated }}: {{ claim.reported }}</span></span>
 </summary>
 <blockquote><p>“{{ claim.quote }}”</p><footer>{{ claim.where }}</footer></blockquote>

@@ -7,6 +7,7 @@ from statistics import median
 import pandas as pd
 
 from sepconv.measuring import roofline
+from sepconv.metrics import batch_size_of
 from sepconv.report.frames.runs import WHOLE_BUDGETS, current_runs
 from sepconv.results.records import (
     CONVOLUTION,
@@ -36,6 +37,7 @@ MEMORY = ("paper", "experiment", "device", "backend", "method", "batch_size", "c
 LIMITS = ("paper", "experiment", "device", "backend", "precision", "batch_size", "least_step_ms", "limit", "measured",
           "fraction", "source")  # fmt: skip
 DEPTHWISE = ("device", "layer", "part", "precision", "way", "ms", "ratio", "least_ms", "fraction", "difference")
+ROOFLINE_RATIOS = ("source", "batch_size", "balance", "ratio")
 EpochTime = tuple[str, int, float]  # where it was measured, images of an epoch, seconds of an epoch
 
 
@@ -130,6 +132,44 @@ def limits(papers: Iterable[Paper], results: Results, devices: Sequence[Roofline
     return pd.DataFrame([row for row in rows if row], columns=list(LIMITS))
 
 
+def roofline_ratios(
+    first: CostResult,
+    second: CostResult,
+    batch_sizes: Sequence[int],
+    balances: Sequence[float],
+    results: Results,
+    printed: pd.DataFrame,
+) -> pd.DataFrame:
+    """How many times as long ``first`` takes as ``second`` for a batch: predicted, measured, and as a paper reports it.
+
+    Args:
+        first: one network.
+        second: another one of the same paper.
+        batch_sizes: at which they are compared.
+        balances: of devices for which the roofline predicts, in operations per byte.
+        results: from which latencies are read, in inference mode of images on the device, where the machine's
+            roofline was measured in float32.
+        printed: seconds that the paper prints, as :func:`ratios` takes them.
+
+    Returns:
+        Columns ``ROOFLINE_RATIOS``. ``source`` is ``predicted``, ``measured on`` a device, or ``reported``, whose
+        ``balance`` is not known.
+    """
+    above, below = printed.columns[-2:]
+    predicted = [
+        ("predicted", size, balance, roofline.time_ratio(first, second, size, balance))
+        for size in batch_sizes
+        for balance in balances
+    ]
+    measured = [row for device in results.rooflines for row in _measured_ratios(first, second, device, results)]
+    reported = [
+        ("reported", batch_size_of(line["metric"]), nan, float(line[above]) / float(line[below]))
+        for line in printed.to_dict("records")
+    ]
+    rows = [row for row in (*predicted, *measured, *reported) if row[1] in batch_sizes]
+    return pd.DataFrame(rows, columns=list(ROOFLINE_RATIOS))
+
+
 def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Iterable[Budget]) -> pd.DataFrame:
     """Ratios of two networks' seconds, as printed and as we measured them on whatever machine: one row each.
 
@@ -148,6 +188,29 @@ def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Itera
             comparable = [b for b in budgets if b is Budget.PAPER or line["metric"] != "total_seconds"]  # equal epochs
             rows += [(line["what"], *row) for b in comparable for row in _our_ratios(paper, results, terms, b)]
     return pd.DataFrame(rows, columns=["what", "source", "ratio"])
+
+
+def _measured_ratios(
+    first: CostResult, second: CostResult, device: RooflineResult, results: Results
+) -> Iterable[tuple[str, int, float, float]]:
+    """Ratios of the median times of a batch on one device."""
+    product = device.products.get("float32")
+    times, others = (_batch_times(cost, device.environment, results) for cost in (first, second))
+    for size in times.keys() & others.keys() if product else ():
+        balance = product.operations_per_second / device.bytes_per_second
+        yield f"measured on {device.environment.device}", size, balance, times[size] / others[size]
+
+
+def _batch_times(cost: CostResult, there: Environment, results: Results) -> dict[int, float]:
+    """Median milliseconds of a batch by its size, in inference mode, of images on the device."""
+    return {
+        size: batch.p50
+        for latency in sorted(results.latencies, key=lambda latency: latency.images)
+        if (latency.paper, latency.experiment) == (cost.paper, cost.experiment)
+        and (latency.batch_norm, latency.transfer) == ("inference", "device")
+        and measured_on(latency.environment) == measured_on(there)
+        for size, batch in latency.batch_times.items()
+    }
 
 
 def _loop_row(result: ThroughputResult, name: str, loop: LoopTiming) -> tuple[object, ...]:

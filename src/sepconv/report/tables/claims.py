@@ -31,7 +31,7 @@ from sepconv.results.store import Results
 from sepconv.spec import Basis, Ordered, Paper
 from sepconv.verdicts.attribution import Gap
 from sepconv.verdicts.rules import ALPHA, Grade, Judgement, Part, Verdict
-from sepconv.verdicts.sentences import evidence, indication, look, what_would_decide
+from sepconv.verdicts.sentences import evidence, indication, look, reading, what_would_decide
 
 Judged = Sequence[tuple[Paper, Sequence[Judgement]]]
 _BASES = {
@@ -213,13 +213,12 @@ def _sentences(text: str) -> list[str]:
 def _entries(judgement: Judgement, shared: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     claim = judgement.claim
     yield "Criterion", claim.criterion
-    if claim.because:
-        yield "Because", _because(judgement, shared)
-    ours = claim.kind == "question"
-    yield "Expected" if ours else "Reported", claim.reported
+    if because := [part for part in (_because(judgement, shared), reading(claim)) if part]:
+        yield "Because", Markup(" ").join(because)
+    yield "Expected" if claim.expected else "Reported", claim.reported
     several = len(judgement.parts) > 1
     estimates = [describe_estimate(part, with_verdict=several) for part in judgement.parts]
-    yield "Found" if ours else "Reproduced", _listed(estimates) or judgement.sentence  # which then says why not
+    yield "Found" if claim.expected else "Reproduced", _listed(estimates) or judgement.sentence  # why not
     yield from _certainty(judgement)
     yield from _sources(judgement)
 

@@ -14,9 +14,9 @@
 # # Depthwise Separable Convolution, Reproduced
 #
 # A depthwise separable convolution splits a convolution in two: one filter for each channel, then a 1×1 convolution that mixes the
-# channels. Does it pay? {cite:t}`tseng2020`, {cite:t}`islam2022` and {cite:t}`yu2021` say so for images of CIFAR. We extracted their testable
-# claims, fixed a criterion for each before running anything, and ran the experiments again from one code base. Every number and every
-# verdict below is computed from results; none is typed.
+# channels. It needs fewer weights. What else does it save, and what does it cost? {cite:t}`tseng2020`, {cite:t}`islam2022` and
+# {cite:t}`yu2021` tried it on CIFAR images. We extracted their testable claims, fixed a criterion for each before running anything, and ran
+# the experiments again from one code base. Every number and every verdict below is computed from results; none is typed.
 
 # %% tags=["parameters", "remove-input"]
 results_dir = "../../results"
@@ -70,7 +70,7 @@ answer.support(judgements)
 #
 # - **Reproduced** or **not reproduced**: a count is equal or not; of trained networks, the 95 % interval of the mean over seeds lies inside
 #   what the criterion allows, or outside. A paper can also be **consistent** or **inconsistent** with itself.
-# - **Inconclusive**: the interval lies across the limit. More seeds would decide.
+# - **Inconclusive**: the interval lies across the limit. More seeds may decide.
 # - **Not tested at this budget**: runs of the paper's whole schedule are missing. What shortened schedules **indicate** is shown as
 #   evidence and never counts.
 #

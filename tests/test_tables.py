@@ -300,6 +300,29 @@ def test_scoreboard_row():
     assert cells(html, "counted on")[2] == ["counted", "✓ reproduced", "93 %", "100 parameters"]
 
 
+def test_an_order_of_counts_is_shown_with_three_digits():
+    def shown(*sides):
+        part = part_of(sides[0], exact=True, unit="bytes", sides=sides)
+        order = judgement_of(part, claim=claim(higher("weight_bytes", of="a", than="b"), "order"))
+        return cells(tables.scoreboard([(paper_of(), [order])]), "counted on")[2][3]
+
+    assert shown(1_009_256_960, 12_429_312) == "1.01 billion against 12.4 million bytes"
+    assert shown(999_999, 18) == "999,999 against 18 bytes"
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "direct"),
+        ({"grade": Grade.NONE}, "no evidence"),
+        ({"claim": COUNTED.claim, "grade": Grade.DIRECT}, "counted"),
+        ({"claim": INTERNAL.claim}, "the paper against itself"),
+    ],
+)
+def test_folded_card_says_what_the_verdict_rests_on(changes, text):
+    assert card_of(judgement_of(**changes)).summary.select_one(":scope > .sc-note").text == text
+
+
 def test_every_claim_of_the_scoreboard_leads_to_its_card():
     for paper in papers.all_papers():
         judged = judge(paper, Results())
@@ -386,7 +409,7 @@ def test_card_says_it_all():
     card = card_of(judgement)
     assert card["id"] == "p.x"
     assert not card.has_attr("open")
-    assert text_of(card.summary) == "x ✓ reproduced indicated as claimed evidence 93.00 ± 0.50 %; claimed: 93 %"
+    assert text_of(card.summary) == "x ✓ reproduced indicated as claimed 93.00 ± 0.50 %; claimed: 93 %"
     assert card.blockquote.p.text == "“q”"
     assert card.blockquote.footer.text == "Sec. 1"
     assert entries_of(card) == {

@@ -23,6 +23,8 @@ POLICY = "http-equiv=\"Content-Security-Policy\""
 REPAIRS = {
     # MyST-NB's fold of code: the name contradicts the visible text.
     '<summary aria-label="Toggle hidden content">': "<summary>",
+    # The theme's search button: the same, since its text names the keys too.
+    'title="Search" aria-label="Search" data-bs-placement': 'title="Search" data-bs-placement',
     # docutils's bibliography: entries of a list have to be its items.
     'role="doc-biblioentry"': 'role="listitem"',
 }

@@ -1,4 +1,4 @@
-"""What every page says of itself: a description, when it was executed, from which commit, and how to cite the book."""
+"""What every page says of itself: a description, when it was executed, the commit, how to cite, where the code is."""
 
 import subprocess
 from datetime import UTC, datetime
@@ -10,9 +10,11 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.config import Config
 
 from sepconv.environment import git_commit
 
+PLACEHOLDER = "/OWNER/"  # in the address of the repository, until the workflow that publishes puts in its own
 DESCRIPTION = 200  # letters that search engines show, about
 
 
@@ -21,10 +23,10 @@ def describe(app: Sphinx, page: str, _: str, context: dict[str, Any], tree: node
     if tree is None:  # an index or the search, which nobody wrote
         return
     paragraph = next((p for p in tree.findall(nodes.paragraph) if not isinstance(p.parent, nodes.Admonition)), None)
-    text = " ".join(paragraph.astext().split()) if paragraph else app.config.project
+    text = " ".join(paragraph.astext().split()) if paragraph else app.config.html_title
     short = text if len(text) <= DESCRIPTION else f"{text[:DESCRIPTION].rpartition(' ')[0]} …"
     context["metatags"] += f'<meta name="description" content="{escape(short)}"/>\n'
-    context["theme_extra_footer"] = _footer(Path(app.env.doc2path(page)), app.config.author, app.config.project)
+    context["theme_extra_footer"] = _footer(Path(app.env.doc2path(page)), app.config.author, app.config.html_title)
 
 
 def _footer(page: Path, author: str, title: str) -> str:
@@ -68,7 +70,15 @@ def _git(page: Path, *arguments: str) -> str:
         return ""
 
 
+def hide_dead_buttons(_: Sphinx, config: Config) -> None:
+    """Leave out what would lead to the repository while nobody has said which it is."""
+    options = config.html_theme_options
+    if PLACEHOLDER in options.get("repository_url", ""):
+        options |= {"use_repository_button": False, "use_issues_button": False, "launch_buttons": {}}
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register for every page that is written."""
+    """Register for the configuration and for every page that is written."""
+    app.connect("config-inited", hide_dead_buttons)
     app.connect("html-page-context", describe)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -194,7 +194,7 @@ def verdicts(judgement: Judgement) -> Markup:
     """The verdict, and the one that Holm's correction gives where it is another."""
     if judgement.holm_verdict == judgement.verdict:
         return badge(judgement.verdict)
-    corrected = Markup('{} <span class="sc-note">with Holm’s correction:</span> {}')
+    corrected = Markup('{} <span class="sc-note">corrected (Holm):</span> {}')
     return corrected.format(badge(judgement.verdict), badge(judgement.holm_verdict))
 
 

@@ -28,9 +28,9 @@ from sepconv.report.markup import (
 )
 from sepconv.report.tables.cells import describe_estimate, format_estimate, missing_results
 from sepconv.results.store import Results
-from sepconv.spec import Basis, Paper
+from sepconv.spec import Basis, Ordered, Paper
 from sepconv.verdicts.attribution import Gap
-from sepconv.verdicts.rules import ALPHA, Judgement, Verdict
+from sepconv.verdicts.rules import ALPHA, Grade, Judgement, Part, Verdict
 from sepconv.verdicts.sentences import evidence, indication, look, reading, what_would_decide
 
 Judged = Sequence[tuple[Paper, Sequence[Judgement]]]
@@ -136,11 +136,23 @@ def _claims(judged: Judged, basis: Basis) -> Html:
 def _estimate_in_short(judgement: Judgement) -> str:
     known = [part for part in judgement.parts if part.n]
     if len(known) == len(judgement.parts) == 1:
-        return format_estimate(known[0])
+        return _order(known[0]) if isinstance(judgement.claim.check, Ordered) else format_estimate(known[0])
     counts = Counter(part.verdict for part in known)
     if known:
         return ", ".join(f"{count} of {len(judgement.parts)} {verdict}" for verdict, count in counts.items())
     return note(missing_results(judgement))
+
+
+def _order(part: Part) -> str:
+    """An order of counts, which three digits show."""
+    if not part.exact:
+        return format_estimate(part)
+    return f"{' against '.join(map(_in_words, part.sides))} {part.unit}"
+
+
+def _in_words(count: float) -> str:
+    named = {10**9: "billion", 10**6: "million"}
+    return next((f"{count / size:.3g} {name}" for size, name in named.items() if count >= size), f"{count:,.0f}")
 
 
 def _seeds_in_short(judgement: Judgement) -> str:
@@ -152,7 +164,9 @@ def _seeds_in_short(judgement: Judgement) -> str:
 def _evidence(judgement: Judgement) -> str:
     """The grade of what was trained or timed; of all else, what the verdict rests on."""
     basis = judgement.claim.basis
-    return f"{evidence(judgement)} evidence" if basis is Basis.TRAINED else str(basis)
+    if basis is not Basis.TRAINED:
+        return str(basis)
+    return "no evidence" if judgement.grade is Grade.NONE else evidence(judgement)
 
 
 def _shared_readings(judgements: Iterable[Judgement]) -> Mapping[str, int]:

@@ -38,7 +38,7 @@ found, budgets = store.read_all(Path(results_dir)), frames.shown(budget)
 # %% [markdown]
 # ## Accuracy against cost
 #
-# A line joins networks that see the same images, with or without the same augmentation. **Filled** points are runs of a paper's
+# In {numref}`comparison-costs` a line joins networks that see the same images, with or without the same augmentation. **Filled** points are runs of a paper's
 # whole schedule, **hollow** ones of a shorter budget: complete schedules in fewer epochs. Compare filled with filled and
 # hollow with hollow, and only along a line: across lines recipes, epochs and images differ. At the shorter
 # budgets batch norm is re-estimated, since its running averages have not settled. [](ours2026) trains both kinds by one recipe.
@@ -102,7 +102,7 @@ figures.intensities(frames.save(intensity, "comparison-intensity"))
 # %% [markdown]
 # A device has such a number too, its *balance*: how many operations it computes while it moves one byte. Layers of lower intensity wait
 # for memory. From this the roofline predicts how many times as long ConvNet takes as DepthwiseConvNet: on a device of low balance the ratio is
-# that of the mult-adds, and the more arithmetic a device has for each byte, the less is saved.
+# that of the mult-adds, and the more arithmetic a device has for each byte, the less is saved ({numref}`comparison-roofline`).
 
 # %% mystnb={"figure": {"name": "comparison-roofline", "caption": "How many times as long ConvNet takes as DepthwiseConvNet for a batch, over the balance of the device: lines as the roofline predicts, points as measured, and dotted what yu2021 reports (Sec. 4.3) from a GPU that it does not name. Measured points lie below the lines. {download}`CSV <data/comparison-roofline.csv>`"}, "image": {"alt": "Predicted ratio of times falling from the ratio of mult-adds on devices of low balance to about one on devices of high balance; measured points below the prediction for their device; the reported ratios near one"}}
 conv, dw = (found.cost_of("yu2021", f"cifar10-{name}") for name in ("conv", "dw"))

@@ -146,7 +146,7 @@ table2 = papers.printed(paper, "table2").to_dict("records")
 tables.networks_beside("Accuracy on CIFAR-10 (Table 2 of islam2022)", table2, ours)
 
 # %% [markdown]
-# The thesis prints no curves. These are ours, on the test split, since nothing is held out; no choice depends on them. At the
+# The thesis prints no curves. {numref}`islam2022-test` and {numref}`islam2022-train` show ours, on the test split, since nothing is held out; no choice depends on them. At the
 # shorter budgets the test accuracy can lag behind the training accuracy: the running averages that batch norm evaluates with have then
 # seen few steps.
 

@@ -128,8 +128,8 @@ tables.values_beside("System (Table 4 of tseng2020)", table4, frames.systems(pap
 # %% [markdown]
 # ## Results
 #
-# The paper prints its curves without numbers, so ours cannot be laid over them; what its text says about them is judged in the claims
-# below. Only the paper's own schedule decides a claim. Curves of different panels must not be compared: the budgets `short` and `double`
+# The paper prints its curves without numbers, so ours in {numref}`tseng2020-fig-1` and {numref}`tseng2020-fig-2` cannot be laid over
+# them; what its text says about them is judged in the claims below. Only the paper's own schedule decides a claim. Curves of different panels must not be compared: the budgets `short` and `double`
 # compress the schedule into fewer epochs. There, read validation accuracy with care. Batch norm evaluates with running averages, which
 # Keras updates slowly and which lag behind the statistics that the network is trained with. DepthSepConv has batch norm and Conv has none.
 

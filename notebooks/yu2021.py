@@ -117,7 +117,7 @@ tables.recipe_table(paper)
 # %% [markdown]
 # ## Results
 #
-# The grey line is what the authors' notebooks printed, one run of each network. Our runs are drawn over it where there are any. Those of
+# The grey line in {numref}`yu2021-fig-4` to {numref}`yu2021-fig-10` is what the authors' notebooks printed, one run of each network. Our runs are drawn over it where there are any. Those of
 # a shorter budget follow a compressed schedule and end early, so their curves need not agree. The paper plots the training loss, and the
 # accuracy on the test split, which it calls validation accuracy. The *test* loss that the notebooks print is not shown: it is slightly too
 # large throughout, since the sum over batches is divided by the index of the last batch and not by the number of batches.
@@ -143,7 +143,7 @@ figures.over_log(history[history["experiment"] == "cifar100-conv"], frames.log(p
 
 # %% [markdown]
 # **The authors' log by itself.** The paper compares each network at the end of its own schedule. Compared at equal epochs, the same log
-# shows another order. It is one run of each network without restarts: its epochs are numbered without a gap, and every one is timed.
+# gives another order ({numref}`yu2021-log`). It is one run of each network without restarts: its epochs are numbered without a gap, and every one is timed.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "yu2021-log", "caption": "Test accuracy of both networks on CIFAR-10 in the authors' log. {download}`CSV <data/yu2021-log.csv>`"}, "image": {"alt": "Test accuracy over epochs of DepthwiseConvNet and ConvNet on CIFAR-10, as the authors' notebooks print it"}}
 of_cifar10 = {f"cifar10-{name}": label for name, label in names.items()}
@@ -163,7 +163,7 @@ Markdown("\n".join(lines) + "\n\n{download}`CSV <data/yu2021-log-leads.csv>`")
 
 # %% [markdown]
 # **The times of Sections 4.2 and 4.3.** Seconds depend on the machine, and the paper does not name its GPU. What can be compared is how many
-# times as long ConvNet takes as DepthwiseConvNet. If the number of mult-adds alone determined the time, every ratio would lie on the dashed
+# times as long ConvNet takes as DepthwiseConvNet, shown in {numref}`yu2021-times`. If the number of mult-adds alone determined the time, every ratio would lie on the dashed
 # line. Times from a CPU or a shorter budget are shown but never decide a claim.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "yu2021-times", "caption": "Time of ConvNet over that of DepthwiseConvNet, as printed in Secs. 4.2 and 4.3, and as measured here. Right of the solid line DepthwiseConvNet is faster. {download}`CSV <data/yu2021-times.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each measurement: reported, ours where measured, and the ratio of mult-adds"}}

@@ -531,7 +531,7 @@ def test_a_paper_without_departures_says_so():
 
 def test_hyperparameters_in_words():
     values = {row[0]: row[1] for row in cells(tables.recipe_table(papers.paper("yu2021")))[:11] if len(row) == 3}
-    assert values["optimizer"] == "SGD, Nesterov momentum 0.9, L2 0.02 on every parameter, made anew at each epoch"
+    assert values["optimizer"] == "SGD, Nesterov momentum 0.9, L2 0.02 on every parameter, reset at each epoch"
     assert values["schedule"] == "learning rate 0.0125 × 0.95^epoch, the first epoch being 0"
     assert values["train images"] == "50,000"
     assert values["augment"] == "none"

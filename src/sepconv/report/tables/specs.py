@@ -128,7 +128,7 @@ def _optimizer(optimizer: Optimizer) -> str:
         f"decoupled weight decay {optimizer.weight_decay}": optimizer.weight_decay,
         "not multiplied by the learning rate": not optimizer.decay_times_rate,
         f"L2 {optimizer.l2} on {decayed}": optimizer.l2,
-        "made anew at each epoch": optimizer.reset_each_epoch,
+        "reset at each epoch": optimizer.reset_each_epoch,
     }
     return ", ".join([_OPTIMIZER_NAMES[optimizer.name], *(text for text, is_set in settings.items() if is_set)])
 

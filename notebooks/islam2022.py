@@ -159,10 +159,10 @@ figures.curves(history, "val_accuracy", "test accuracy (%)")
 figures.curves(history, "train_accuracy")
 
 # %% [markdown]
-# What is still missing at the paper's budget, and what it would cost. The experiments that begin with `small-` are the ablations.
+# The runs at the paper's budget that the verdicts need, and what the missing ones would cost. The experiments that begin with `small-` are the ablations.
 
 # %% tags=["remove-input"]
-pages.missing_table(page.wanted, found)
+pages.missing_runs(page)
 
 # %% [markdown]
 # ## Claims

@@ -142,10 +142,10 @@ figures.curves(history, "train_accuracy")
 figures.curves(history, "val_accuracy")
 
 # %% [markdown]
-# What is still missing at the paper's budget, and what it would cost:
+# The runs at the paper's budget that the verdicts need, and what the missing ones would cost:
 
 # %% tags=["remove-input"]
-pages.missing_table(page.wanted, found)
+pages.missing_runs(page)
 
 # %% [markdown]
 # ## Claims

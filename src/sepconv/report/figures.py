@@ -106,7 +106,8 @@ def _draw_curves(axes: Axes, part: pd.DataFrame, metric: str, style: Mapping[str
     sns.lineplot(means, x="epoch", y="mean", ax=axes, linewidth=2, **lines(style, markers=few))
     several = part[part.groupby("network")["seed"].transform("nunique") > 1]
     thin = {"hue": "network", "palette": style["palette"], "linewidth": 0.7, "alpha": 0.6, "legend": False}
-    sns.lineplot(several, x="epoch", y=metric, units="seed", estimator=None, ax=axes, **thin)
+    if len(several):
+        sns.lineplot(several, x="epoch", y=metric, units="seed", estimator=None, ax=axes, **thin)
     for network, curve in means.groupby("network"):
         if curve["count"].min() >= MIN_SEEDS:  # two give an interval that hides the curves
             low, high = ([getattr(interval, end) for interval in curve["mean_interval"]] for end in ("low", "high"))

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from sepconv import papers
 from sepconv.report import frames, tables
-from sepconv.report.markup import Html, claim_link, listing, paragraph
+from sepconv.report.markup import Html, claim_link, folded, listing, paragraph
 from sepconv.report.tables.cells import several
 from sepconv.results import store
 from sepconv.results.store import Results
@@ -125,6 +125,12 @@ def missing_table(wanted: Sequence[Run], found: Results) -> Html:
     """What is missing of each experiment, and what it would cost on each machine."""
     absent = missing(wanted, found)
     return tables.missing_table(wanted, absent, seconds(absent, found))
+
+
+def missing_runs(page: Page) -> Html:
+    """How many of the runs that a page's verdicts need are there; what the others would cost is folded below."""
+    there = len(page.wanted) - len(missing(page.wanted, page.results))
+    return Html(folded(f"{there} of {several(len(page.wanted), 'run')} done", missing_table(page.wanted, page.results)))
 
 
 def _by_basis(judgements: Iterable[Judgement]) -> dict[Basis, list[Judgement]]:

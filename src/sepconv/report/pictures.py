@@ -193,7 +193,7 @@ def one_legend(picture: Picture) -> Picture:
     for axes in picture.axes:
         handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
         if legend := axes.get_legend():  # a histogram's has the only handles
-            handles = {t.get_text(): h for t, h in zip(legend.texts, legend.legend_handles, strict=True)} | handles
+            handles |= {t.get_text(): h for t, h in zip(legend.texts, legend.legend_handles, strict=True)}
             legend.remove()
     if handles:
         picture.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=_columns(handles))

@@ -61,7 +61,15 @@ def test_a_column_of_what_is_missing_for_each_machine():
     for results, machines in ((found, ["cpu, 2 cores", "gpu, 2 cores"]), (Results(), [])):
         (table,) = BeautifulSoup(pages.missing_table(WANTED, results).text, "html.parser").find_all("table")
         headings = [heading.text for heading in table.thead.find_all("th")]
-        assert headings[3:] == [f"hours on {machine}" for machine in machines]
+        assert headings[2:] == [f"hours on {machine}" for machine in machines]
+
+
+def test_missing_runs_are_folded_below_their_number(tmp_path):
+    store.write(tmp_path, result_of(WANTED[0]))
+    page = pages.opening("tseng2020", str(tmp_path), "smoke", train=False)
+    fold = BeautifulSoup(pages.missing_runs(page).text, "html.parser").details
+    assert fold.summary.text == f"1 of {len(WANTED)} runs done"
+    assert fold.table
 
 
 def test_a_page_opens_with_its_paper_judged(tmp_path):

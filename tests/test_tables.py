@@ -689,8 +689,8 @@ def test_missing_runs_and_what_they_would_cost():
     here, there = {wanted[1].key: 3600.0, wanted[2].key: 1800.0}, {run.key: 900.0 for run in wanted}
     html = tables.missing_table(wanted, wanted[1:4], {"a GPU": here, "a CPU": there})
     columns, _, *rows = cells(html)
-    assert columns == ["experiment", "runs there", "runs missing", "hours on a GPU", "hours on a CPU"]
-    assert rows == [["a", "2", "1", "1.0", "0.2"], ["b", "0", "2", "unknown", "0.5"], ["c", "2", "0", "–", "–"]]
+    assert columns == ["experiment", "runs", "hours on a GPU", "hours on a CPU"]
+    assert rows == [["a", "2 of 3", "1.0", "0.2"], ["b", "0 of 2", "unknown", "0.5"], ["c", "2 of 2", "–", "–"]]
     assert soup(html).caption.text == "4 of 7 runs are there"
 
 

@@ -2,7 +2,6 @@
 
 The policy lets a page load and run only what lies beside it. The theme's own inline scripts are let in by their hashes,
 taken from pages without content, so that a script which finds its way into the content of a page is not run.
-``file:`` is for readers who open the book from a folder: there, some browsers take nothing to be of the same origin.
 """
 
 import re
@@ -19,7 +18,7 @@ INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOT
 PAGE_NAME = "DOCUMENTATION_OPTIONS.pagename = '{}';"
 WITHOUT_CONTENT = ("genindex", "search")  # all that is in them is the theme's
 HANDLERS = ("window.print()", "toggleFullScreen()")  # of the theme's buttons
-POLICY = "http-equiv=\"Content-Security-Policy\""
+POLICY = 'http-equiv="Content-Security-Policy"'
 REPAIRS = {
     # MyST-NB's fold of code: the name contradicts the visible text.
     '<summary aria-label="Toggle hidden content">': "<summary>",
@@ -60,21 +59,22 @@ def finished(page: str, scripts: Iterable[str]) -> str:
 
 def policy(scripts: Iterable[str]) -> str:
     """What a page may load and run."""
-    hashes = " ".join(_hash(script) for script in sorted({*scripts, *HANDLERS}))
+    hashes = " ".join(hash_of(script) for script in sorted({*scripts, *HANDLERS}))
     return "; ".join(
         (
-            "default-src 'self' file:",
-            f"script-src 'self' file: 'unsafe-hashes' {hashes}",
-            "style-src 'self' file: 'unsafe-inline'",  # figures and formulas carry their own styles
-            "img-src 'self' file: data:",
+            "default-src 'self'",
+            f"script-src 'self' 'unsafe-hashes' {hashes}",
+            "style-src 'self' 'unsafe-inline'",  # figures and formulas carry their own styles
+            "img-src 'self' data:",
             "object-src 'none'",
             "base-uri 'none'",
-            "form-action 'self' file:",
+            "form-action 'self'",
         )
     )
 
 
-def _hash(script: str) -> str:
+def hash_of(script: str) -> str:
+    """A script as the policy names it."""
     return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
 
 

@@ -9,7 +9,7 @@ from factories import ENVIRONMENT, cost_of, latency_of, result_of, roofline_of, 
 from sepconv import papers
 from sepconv.measuring import roofline
 from sepconv.report import frames
-from sepconv.results.records import BatchTime, CostResult, Final, LatencyResult, Layer, Reestimated
+from sepconv.results.records import BatchTime, CostResult, Final, LatencyResult, Layer, Reestimated, Stretch
 from sepconv.results.store import Results, read_all
 from sepconv.spec import Budget, Run, SpecError
 
@@ -298,6 +298,16 @@ def test_training_times_are_compared_on_one_machine_and_taken_in_one_way():
     assert of_pair(Results(runs=tuple(epochs)), "training time") == [("cpu, 2 cores", 3)]
     assert of_pair(Results(runs=(epochs[0],), throughputs=(loops[0],)), "training time") == []
     assert of_pair(Results(runs=tuple(epochs), throughputs=tuple(loops)), "training time") == [("cpu, 2 cores", 4)]
+
+
+def test_epochs_of_a_run_that_changed_machines_are_no_training_time():
+    conv, dsc = (result_of(Run("tseng2020", e, Budget.PAPER, 0)) for e in (CONV, DSC))
+    there = ENVIRONMENT.model_copy(update={"device": "another"})
+    stretches = [Stretch(first_epoch=epoch, environment=on) for epoch, on in ((1, there), (50, dsc.environment))]
+    moved = dsc.model_copy(update={"stretches": tuple(stretches)})
+    assert of_pair(Results(runs=(conv, moved)), "training time") == []
+    stayed = dsc.model_copy(update={"stretches": (stretches[1], stretches[1])})
+    assert of_pair(Results(runs=(conv, stayed)), "training time") == [("cpu, 2 cores", 1)]
 
 
 def plain_latency(experiment, paper, milliseconds, **machine):

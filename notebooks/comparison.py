@@ -39,7 +39,7 @@ found, budgets = store.read_all(Path(results_dir)), frames.shown(budget)
 # ## Accuracy against cost
 #
 # In {numref}`comparison-costs` a line joins networks that see the same images, with or without the same augmentation. **Filled** points are runs of a paper's
-# whole schedule, **hollow** ones of a shorter budget: complete schedules in fewer epochs. Compare filled with filled and
+# whole schedule, **hollow** ones of a shorter {term}`budget`: complete schedules in fewer epochs. Compare filled with filled and
 # hollow with hollow, and only along a line: across lines recipes, epochs and images differ. At the shorter
 # budgets batch norm is re-estimated, since its running averages have not settled. [](ours2026) trains both kinds by one recipe.
 

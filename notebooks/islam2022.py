@@ -132,7 +132,7 @@ tables.recipe_table(paper)
 # ## Results
 #
 # **Table 2** of the thesis. Training accuracy is that of the last epoch over its own augmented images, which is why it can be below the
-# accuracy on plain test images. A number from a shorter budget than the paper's comes from a compressed schedule and decides nothing.
+# accuracy on plain test images. A number from a shorter {term}`budget` than the paper's comes from a compressed schedule and decides nothing.
 
 # %% tags=["remove-input"]
 metrics = {"Training Accuracy": "train_accuracy", "Testing Accuracy": "test_accuracy"}

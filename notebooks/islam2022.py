@@ -39,7 +39,7 @@ page
 #
 # The thesis claims a high test accuracy from very few parameters, in three sizes, and reports what each choice contributes: kernel size,
 # patch size, depth, narrowing, batch norm against layer norm, AdamW against Adam, and the batch size. It trains no standard counterpart of
-# its networks, so none of its claims compares separable with standard convolution directly. Of its claims,
+# its networks, so none of its claims compares separable with standard convolution directly.
 
 # %% tags=["remove-input"]
 pages.scope(page)
@@ -146,7 +146,7 @@ table2 = papers.printed(paper, "table2").to_dict("records")
 tables.networks_beside("Accuracy on CIFAR-10 (Table 2 of islam2022)", table2, ours)
 
 # %% [markdown]
-# The thesis prints no curves. These are ours, on the test split, since nothing is held out; no choice depends on them. At the
+# The thesis prints no curves. {numref}`islam2022-test` and {numref}`islam2022-train` show ours, on the test split, since nothing is held out; no choice depends on them. At the
 # shorter budgets the test accuracy can lag behind the training accuracy: the running averages that batch norm evaluates with have then
 # seen few steps.
 
@@ -159,10 +159,10 @@ figures.curves(history, "val_accuracy", "test accuracy (%)")
 figures.curves(history, "train_accuracy")
 
 # %% [markdown]
-# What is still missing at the paper's budget, and what it would cost. The experiments that begin with `small-` are the ablations.
+# The runs at the paper's budget that the verdicts need, and what the missing ones would cost. The experiments that begin with `small-` are the ablations.
 
 # %% tags=["remove-input"]
-pages.missing_table(page.wanted, found)
+pages.missing_runs(page)
 
 # %% [markdown]
 # ## Claims
@@ -173,7 +173,7 @@ pages.missing_table(page.wanted, found)
 source("papers/islam2022.py", "islam2022.kernel-cost")
 
 # %%
-print(page.judgement("islam2022.kernel-cost").sentence)
+Markdown(page.judgement("islam2022.kernel-cost").sentence)
 
 # %% [markdown]
 # All of them:
@@ -196,7 +196,7 @@ tables.claim_cards(page.judgements)
 #
 # ## Departures
 #
-# Where we knowingly differ from the thesis, or had to choose because it is silent.
+# Where we knowingly differ from the thesis, or had to choose because it is silent:
 
 # %% tags=["remove-input"]
 tables.departures_table(paper)

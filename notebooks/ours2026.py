@@ -115,10 +115,10 @@ Markdown(
 tables.claim_cards(page.judgements)
 
 # %% [markdown]
-# What is still missing, and what it would cost:
+# The runs that the verdicts need, and what the missing ones would cost:
 
 # %% tags=["remove-input"]
-pages.missing_table(page.wanted, page.results)
+pages.missing_runs(page)
 
 # %% [markdown]
 # ## Tuning and recipe

@@ -74,9 +74,10 @@ Markdown(
 # from the host within the measured time; batch norm works as in inference, or as in training, on the statistics of each batch, as
 # {cite:t}`yu2021` left it when they measured.
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "speed-latency", "caption": "Milliseconds of a batch over the batch size, both on logarithmic axes: half of the batches took no longer than the marker (p50), 95 % no longer than the end of the bar (p95). A marker without a bar is the mean batch of whole passes. {download}`CSV <data/speed-latency.csv>`"}, "image": {"alt": "Milliseconds of a batch rising with the batch size, a panel for each way of measuring, a line for each network"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "speed-latency", "caption": "Milliseconds of a batch over the batch size, both on logarithmic axes, with batch norm in inference mode and the images on the device: half of the batches took no longer than the marker (p50), 95 % no longer than the end of the bar (p95). A marker without a bar is the mean batch of whole passes. The CSV also has the other ways of measuring. {download}`CSV <data/speed-latency.csv>`"}, "image": {"alt": "Milliseconds of a batch rising with the batch size, a panel for each paper, a line for each network"}}
 latencies = frames.save(frames.latencies(found), "speed-latency")
-figures.latencies(latencies)
+plain = (latencies["batch_norm"] == "inference") & (latencies["transfer"] == "device")
+figures.latencies(latencies[plain])
 
 # %% tags=["remove-input"]
 timed = latencies[latencies["batches"] > 0]
@@ -130,7 +131,7 @@ tables.memories_table(memories)
 tables.rooflines_table(found)
 
 # %% [markdown]
-# *Operations per byte* is the balance of the device, see [](roofline): layers with a lower arithmetic intensity wait for memory. The fraction
+# *Operations per byte* is the balance of the device, see [](mult-adds-and-time): layers with a lower arithmetic intensity wait for memory. The fraction
 # reached says how much a better kernel or training loop could still gain. It does not rate the network: one that waits for memory
 # throughout can reach its limit and still be slow. More than the limit can be reached where a kernel saves operations, as Winograd's
 # algorithm does for small filters, or keeps in its cache what is counted as moved.
@@ -152,7 +153,7 @@ tables.limits_table(limits[limits["measured"].notna()])
 # networks compute each part of each convolution in the fastest way. On any other machine they use the grouped one, since the ratios of a
 # CPU say nothing about a GPU.
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "speed-depthwise", "caption": "Time of the grouped convolution over that of another way, for every depthwise convolution of the networks. Right of the line the other way is faster. {download}`CSV <data/speed-depthwise.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each convolution, a marker for each of the three parts of its training step"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "speed-depthwise", "caption": "Time of the grouped convolution over that of another way, a point for every depthwise convolution of the networks: right of the line, the other way is faster. {download}`CSV <data/speed-depthwise.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each of the three parts of a training step, a point for each convolution"}}
 parts = frames.save(frames.depthwise(found), "speed-depthwise")
 figures.depthwise(parts)
 

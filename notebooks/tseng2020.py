@@ -38,7 +38,7 @@ page
 # ## Scope of the claims
 #
 # The paper claims that the separable network has half the parameters, is more accurate in training and in validation, and takes hardly
-# more time; and that augmentation lowers training accuracy and raises validation accuracy in both networks. Of its claims,
+# more time; and that augmentation lowers training accuracy and raises validation accuracy in both networks.
 
 # %% tags=["remove-input"]
 pages.scope(page)
@@ -128,8 +128,8 @@ tables.values_beside("System (Table 4 of tseng2020)", table4, frames.systems(pap
 # %% [markdown]
 # ## Results
 #
-# The paper prints its curves without numbers, so ours cannot be laid over them; what its text says about them is judged in the claims
-# below. Only the paper's own schedule decides a claim. Curves of different panels must not be compared: the budgets `short` and `double`
+# The paper prints its curves without numbers, so ours in {numref}`tseng2020-fig-1` and {numref}`tseng2020-fig-2` cannot be laid over
+# them; what its text says about them is judged in the claims below. Only the paper's own schedule decides a claim. Curves of different panels must not be compared: the budgets `short` and `double`
 # compress the schedule into fewer epochs. There, read validation accuracy with care. Batch norm evaluates with running averages, which
 # Keras updates slowly and which lag behind the statistics that the network is trained with. DepthSepConv has batch norm and Conv has none.
 
@@ -142,10 +142,10 @@ figures.curves(history, "train_accuracy")
 figures.curves(history, "val_accuracy")
 
 # %% [markdown]
-# What is still missing at the paper's budget, and what it would cost:
+# The runs at the paper's budget that the verdicts need, and what the missing ones would cost:
 
 # %% tags=["remove-input"]
-pages.missing_table(page.wanted, found)
+pages.missing_runs(page)
 
 # %% [markdown]
 # ## Claims
@@ -156,7 +156,7 @@ pages.missing_table(page.wanted, found)
 source("papers/tseng2020.py", "tseng2020.val-dsc-higher")
 
 # %%
-print(page.judgement("tseng2020.val-dsc-higher").sentence)
+Markdown(page.judgement("tseng2020.val-dsc-higher").sentence)
 
 # %% [markdown]
 # All of them:
@@ -179,7 +179,7 @@ tables.claim_cards(page.judgements)
 #
 # ## Departures
 #
-# Where we knowingly differ from the paper, or had to choose because it is silent.
+# Where we knowingly differ from the paper, or had to choose because it is silent:
 
 # %% tags=["remove-input"]
 tables.departures_table(paper)

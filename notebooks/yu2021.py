@@ -28,6 +28,7 @@ from IPython.display import Markdown, display
 
 from sepconv import papers
 from sepconv.report import figures, frames, pages, tables
+from sepconv.report.markup import Html, folded
 from sepconv.report.source import source
 
 page = pages.opening("yu2021", results_dir, budget, train)
@@ -39,7 +40,7 @@ page
 #
 # The paper compares accuracy on CIFAR-10 and CIFAR-100, the time of training, and the time of inference. It reports accuracies that hardly
 # differ; epochs of DepthwiseConvNet that take half the time, but a longer training in total, since DepthwiseConvNet is trained for more
-# epochs; and an inference that is a little faster in large batches and slower in very small ones. Of its claims,
+# epochs; and an inference that is a little faster in large batches and slower in very small ones.
 
 # %% tags=["remove-input"]
 pages.scope(page)
@@ -117,7 +118,7 @@ tables.recipe_table(paper)
 # %% [markdown]
 # ## Results
 #
-# The grey line is what the authors' notebooks printed, one run of each network. Our runs are drawn over it where there are any. Those of
+# The grey line in {numref}`yu2021-fig-4` to {numref}`yu2021-fig-10` is what the authors' notebooks printed, one run of each network. Our runs are drawn over it where there are any. Those of
 # a shorter budget follow a compressed schedule and end early, so their curves need not agree. The paper plots the training loss, and the
 # accuracy on the test split, which it calls validation accuracy. The *test* loss that the notebooks print is not shown: it is slightly too
 # large throughout, since the sum over batches is divided by the index of the last batch and not by the number of batches.
@@ -129,23 +130,23 @@ history = frames.save(frames.history(paper, found, labels, budgets), "yu2021-cur
 log = frames.save(papers.training_log(paper), "yu2021-log")
 
 
-# %% mystnb={"figure": {"name": "yu2021-fig-4", "caption": "DepthwiseConvNet on CIFAR-10, training loss and test accuracy (Figs. 4 and 5 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "DepthwiseConvNet on CIFAR-10: training loss and test accuracy over epochs, our runs over the authors' log"}}
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show the curves of DepthwiseConvNet on CIFAR-10", "code_prompt_hide": "Hide the curves of DepthwiseConvNet on CIFAR-10", "figure": {"name": "yu2021-fig-4", "caption": "DepthwiseConvNet on CIFAR-10, training loss and test accuracy (Figs. 4 and 5 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "DepthwiseConvNet on CIFAR-10: training loss and test accuracy over epochs, our runs over the authors' log"}}
 figures.over_log(history[history["experiment"] == "cifar10-dw"], frames.log(paper, "cifar10-dw"))
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "yu2021-fig-6", "caption": "ConvNet on CIFAR-10, training loss and test accuracy (Figs. 6 and 7 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-10: training loss and test accuracy over epochs, our runs over the authors' log"}}
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show the curves of ConvNet on CIFAR-10", "code_prompt_hide": "Hide the curves of ConvNet on CIFAR-10", "figure": {"name": "yu2021-fig-6", "caption": "ConvNet on CIFAR-10, training loss and test accuracy (Figs. 6 and 7 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-10: training loss and test accuracy over epochs, our runs over the authors' log"}}
 figures.over_log(history[history["experiment"] == "cifar10-conv"], frames.log(paper, "cifar10-conv"))
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "yu2021-fig-8", "caption": "DepthwiseConvNet on CIFAR-100, training loss and test accuracy (Figs. 8 and 9 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "DepthwiseConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show the curves of DepthwiseConvNet on CIFAR-100", "code_prompt_hide": "Hide the curves of DepthwiseConvNet on CIFAR-100", "figure": {"name": "yu2021-fig-8", "caption": "DepthwiseConvNet on CIFAR-100, training loss and test accuracy (Figs. 8 and 9 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "DepthwiseConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
 figures.over_log(history[history["experiment"] == "cifar100-dw"], frames.log(paper, "cifar100-dw"))
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "yu2021-fig-10", "caption": "ConvNet on CIFAR-100, training loss and test accuracy (Figs. 10 and 11 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show the curves of ConvNet on CIFAR-100", "code_prompt_hide": "Hide the curves of ConvNet on CIFAR-100", "figure": {"name": "yu2021-fig-10", "caption": "ConvNet on CIFAR-100, training loss and test accuracy (Figs. 10 and 11 of yu2021). {download}`Our runs <data/yu2021-curves.csv>`, {download}`the authors’ log <data/yu2021-log.csv>`"}, "image": {"alt": "ConvNet on CIFAR-100: training loss and test accuracy over epochs, our runs over the authors' log"}}
 figures.over_log(history[history["experiment"] == "cifar100-conv"], frames.log(paper, "cifar100-conv"))
 
 # %% [markdown]
 # **The authors' log by itself.** The paper compares each network at the end of its own schedule. Compared at equal epochs, the same log
-# shows another order. It is one run of each network without restarts: its epochs are numbered without a gap, and every one is timed.
+# gives another order ({numref}`yu2021-log`). It is one run of each network without restarts: its epochs are numbered without a gap, and every one is timed.
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "yu2021-log", "caption": "Test accuracy of both networks on CIFAR-10 in the authors' log. {download}`CSV <data/yu2021-log.csv>`"}, "image": {"alt": "Test accuracy over epochs of DepthwiseConvNet and ConvNet on CIFAR-10, as the authors' notebooks print it"}}
+# %% mystnb={"figure": {"name": "yu2021-log", "caption": "Test accuracy of both networks on CIFAR-10 in the authors' log. {download}`CSV <data/yu2021-log.csv>`"}, "image": {"alt": "Test accuracy over epochs of DepthwiseConvNet and ConvNet on CIFAR-10, as the authors' notebooks print it"}}
 of_cifar10 = {f"cifar10-{name}": label for name, label in names.items()}
 figures.curves(frames.logged(paper, of_cifar10), "val_accuracy", "test accuracy (%)")
 
@@ -159,11 +160,13 @@ lines = [
     f"DepthwiseConvNet's, by {lead.mean():+.1f} points on average"
     for (name, held_equal), lead in shown
 ]
-Markdown("\n".join(lines) + "\n\n{download}`CSV <data/yu2021-log-leads.csv>`")
+Markdown("\n".join(lines))
 
 # %% [markdown]
+# {download}`CSV of these leads <data/yu2021-log-leads.csv>`
+#
 # **The times of Sections 4.2 and 4.3.** Seconds depend on the machine, and the paper does not name its GPU. What can be compared is how many
-# times as long ConvNet takes as DepthwiseConvNet. If the number of mult-adds alone determined the time, every ratio would lie on the dashed
+# times as long ConvNet takes as DepthwiseConvNet, shown in {numref}`yu2021-times`. If the number of mult-adds alone determined the time, every ratio would lie on the dashed
 # line. Times from a CPU or a shorter budget are shown but never decide a claim.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "yu2021-times", "caption": "Time of ConvNet over that of DepthwiseConvNet, as printed in Secs. 4.2 and 4.3, and as measured here. Right of the solid line DepthwiseConvNet is faster. {download}`CSV <data/yu2021-times.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each measurement: reported, ours where measured, and the ratio of mult-adds"}}
@@ -171,16 +174,16 @@ ratios = frames.save(frames.ratios(paper, found, papers.printed(paper, "times"),
 figures.ratios(ratios, "ConvNet ÷ DepthwiseConvNet", {"mult-adds": conv.mult_adds / dw.mult_adds})
 
 # %% tags=["remove-input"]
-tables.times_table(page.judgements, found)
+Html(folded("The claims on these times, with what was measured", tables.times_table(page.judgements, found)))
 
 # %% [markdown]
 # Our latencies are taken as the notebooks take theirs, on images copied from the host and with batch norm on each batch's statistics, with
 # one difference: the notebooks also time the two worker processes that load the images, and ours does not.
 #
-# What is still missing at the paper's budget, and what it would cost:
+# The runs at the paper's budget that the verdicts need, and what the missing ones would cost:
 
 # %% tags=["remove-input"]
-pages.missing_table(page.wanted, found)
+pages.missing_runs(page)
 
 # %% [markdown]
 # ## Claims
@@ -191,7 +194,7 @@ pages.missing_table(page.wanted, found)
 source("papers/yu2021.py", "yu2021.epoch-time")
 
 # %%
-print(page.judgement("yu2021.epoch-time").sentence)
+Markdown(page.judgement("yu2021.epoch-time").sentence)
 
 # %% [markdown]
 # All of them:
@@ -214,7 +217,7 @@ tables.claim_cards(page.judgements)
 #
 # ## Departures
 #
-# Where we knowingly differ from the paper, or had to choose because it is silent.
+# Where we knowingly differ from the paper, or had to choose because it is silent:
 
 # %% tags=["remove-input"]
 tables.departures_table(paper)

@@ -66,12 +66,12 @@ def test_a_panel_for_each_mode_and_bars_up_to_p95():
     other = sweep_of("dsc").model_copy(update={"batch_norm": "inference"})
     picture = figures.latencies(frames.latencies(Results(latencies=(timed, other))))
     training, inference = picture.axes
-    assert training.get_title() == "tseng2020, batch norm in training,\nimages from the host"
-    assert inference.get_title() == "tseng2020, batch norm in inference,\nimages from the host"
-    ((line, _, (bars,)),) = training.containers
+    assert training.get_title("left") == "tseng2020: batch norm in training mode, images from the host"
+    assert inference.get_title("left") == "tseng2020: batch norm in inference mode, images from the host"
+    line, (bars,) = training.lines[0], training.collections
     assert list(line.get_ydata()) == [6.0, pytest.approx(50)]
     assert [tuple(y for _, y in segment) for segment in bars.get_segments()] == [(6.0, 7.5), pytest.approx((50, 50))]
-    labels = [text.get_text() for text in picture.legends[0].get_texts()]
+    labels = [text.get_text() for axes in picture.axes for text in axes.get_legend().get_texts()]
     assert labels == ["conv, cpu, budget smoke", "dsc, cpu, budget smoke"]
 
 
@@ -138,7 +138,8 @@ def test_limits_as_table_figure_and_lines():
     assert by_name["tseng2020 dsc"][2:] == ["–", "–", "–"]
     (axes,) = figures.limits(frame).axes
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["tseng2020 conv"]
-    assert [list(line.get_xdata()) for line in axes.lines] == [[128], [pytest.approx(frame["limit"].iloc[0])]]
+    (points, *_) = axes.collections
+    assert list(points.get_offsets()[:, 0]) == [128, pytest.approx(frame["limit"].iloc[0])]
     lines = list(terminal.limit_lines(frame))
     assert len(lines) == 1 + len(frame)
     assert lines[1].split()[:2] == ["tseng2020", "conv"]

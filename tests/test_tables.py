@@ -531,7 +531,7 @@ def test_a_paper_without_departures_says_so():
 
 def test_hyperparameters_in_words():
     values = {row[0]: row[1] for row in cells(tables.recipe_table(papers.paper("yu2021")))[:11] if len(row) == 3}
-    assert values["optimizer"] == "SGD, Nesterov momentum 0.9, L2 0.02 on every parameter, made anew at each epoch"
+    assert values["optimizer"] == "SGD, Nesterov momentum 0.9, L2 0.02 on every parameter, reset at each epoch"
     assert values["schedule"] == "learning rate 0.0125 × 0.95^epoch, the first epoch being 0"
     assert values["train images"] == "50,000"
     assert values["augment"] == "none"
@@ -689,8 +689,8 @@ def test_missing_runs_and_what_they_would_cost():
     here, there = {wanted[1].key: 3600.0, wanted[2].key: 1800.0}, {run.key: 900.0 for run in wanted}
     html = tables.missing_table(wanted, wanted[1:4], {"a GPU": here, "a CPU": there})
     columns, _, *rows = cells(html)
-    assert columns == ["experiment", "runs there", "runs missing", "hours on a GPU", "hours on a CPU"]
-    assert rows == [["a", "2", "1", "1.0", "0.2"], ["b", "0", "2", "unknown", "0.5"], ["c", "2", "0", "–", "–"]]
+    assert columns == ["experiment", "runs", "hours on a GPU", "hours on a CPU"]
+    assert rows == [["a", "2 of 3", "1.0", "0.2"], ["b", "0 of 2", "unknown", "0.5"], ["c", "2 of 2", "–", "–"]]
     assert soup(html).caption.text == "4 of 7 runs are there"
 
 
@@ -752,6 +752,9 @@ def test_networks_beside_turns_the_table_and_folds_what_agrees():
 def test_values_beside():
     html = tables.values_beside("T", {"size": "1", "card": "2"}, {"size": "9"})
     assert cells(html) == [["", "the paper", "here"], ["size", "1", "9"], ["card", "2", "–"]]
+    assert not soup(html).details
+    agreeing = tables.values_beside("T", {"size": "1"}, {"size": "1"})
+    assert soup(agreeing).summary.text == "T: all 1 values are the same here"
 
 
 def test_a_long_table_shows_where_print_and_network_differ_and_folds_the_whole():

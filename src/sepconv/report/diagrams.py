@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from sepconv.report.pictures import COLOURS, GREY, INK, Photographs, Picture, themed
+from sepconv.report.pictures import COLOURS, GREY, Photographs, Picture, themed
 from sepconv.results.records import CONVOLUTIONS, NORMS, CostResult, Layer
 
 _ROW = 0.62  # inches
@@ -77,7 +77,8 @@ def diagram(columns: Mapping[str, Sequence[Box]]) -> Picture:
     picture = Picture(_ROW * rows + 0.4)
     for number, (title, boxes) in enumerate(columns.items(), 1):
         axes = picture.add_subplot(1, len(columns), number)
-        axes.set(xlim=(0, 1), ylim=(-rows + 0.5, 0.5), title=title)
+        axes.set(xlim=(0, 1), ylim=(-rows + 0.5, 0.5))
+        axes.set_title(title, loc="center")
         axes.set_axis_off()
         for row, box in enumerate(boxes):
             _box(axes, box, -row, COLOURS[kinds.index(box.kind)] if box.kind else GREY)
@@ -129,12 +130,12 @@ def _frames(axes: Axes, boxes: Sequence[Box]) -> None:
 @themed
 def photographs(rows: Mapping[str, NDArray[np.float32]]) -> Photographs:
     """Images side by side, a row for each name: each ``(count, height, width, 3)`` in [0, 1]."""
-    picture = Photographs(0.62 * len(rows))
+    picture = Photographs(0.66 * len(rows))
     for number, (name, images) in enumerate(rows.items(), 1):
         axes = picture.add_subplot(len(rows), 1, number)
         axes.imshow(np.concatenate(list(images), axis=1), interpolation="nearest")
         axes.set(xticks=[], yticks=[])
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
-        axes.set_ylabel(name, rotation=0, ha="right", va="center")
+        axes.set_ylabel(name, rotation=0, ha="right", va="center", color="0.48")  # on white and on black
     return picture

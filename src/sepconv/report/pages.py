@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from sepconv import papers
 from sepconv.report import frames, tables
-from sepconv.report.markup import Html, claim_link, listing
+from sepconv.report.markup import Html, claim_link, folded, listing, paragraph
+from sepconv.report.tables.cells import several
 from sepconv.results import store
 from sepconv.results.store import Results
 from sepconv.spec import Basis, Budget, Paper, Run
@@ -29,9 +30,9 @@ CONTACT = (
     "choice is ours and is listed above. What we would have asked is what made the reproduction hard."
 )
 _WORDS = {
-    Basis.COUNTED: "are about what is counted on the networks",
-    Basis.TRAINED: "are about what is trained or timed",
-    Basis.INTERNAL: "compare the paper with itself or with what its authors published",
+    Basis.COUNTED: "rest on counts of the networks",
+    Basis.TRAINED: "on training or measured times",
+    Basis.INTERNAL: "on a comparison of the paper with itself or with what its authors published",
 }
 
 
@@ -81,7 +82,8 @@ def opening(key: str, results_dir: str, budget: str, train: bool) -> Page:
 
 def scope(page: Page) -> Html:
     """How many of a paper's claims rest on what."""
-    return Html(listing(f"{len(found)} {_WORDS[basis]}." for basis, found in _by_basis(page.judgements).items()))
+    parts = [f"{len(found)} {_WORDS[basis]}" for basis, found in _by_basis(page.judgements).items()]
+    return paragraph(f"Of its {several(len(page.judgements), 'claim')}, {', '.join(parts)}.")
 
 
 def findings(page: Page) -> Html:
@@ -125,6 +127,12 @@ def missing_table(wanted: Sequence[Run], found: Results) -> Html:
     return tables.missing_table(wanted, absent, seconds(absent, found))
 
 
+def missing_runs(page: Page) -> Html:
+    """How many of the runs that a page's verdicts need are there; what the others would cost is folded below."""
+    there = len(page.wanted) - len(missing(page.wanted, page.results))
+    return Html(folded(f"{there} of {several(len(page.wanted), 'run')} done", missing_table(page.wanted, page.results)))
+
+
 def _by_basis(judgements: Iterable[Judgement]) -> dict[Basis, list[Judgement]]:
     found: dict[Basis, list[Judgement]] = {basis: [] for basis in _WORDS}
     for judgement in judgements:
@@ -139,7 +147,7 @@ def _findings(basis: Basis, judgements: Sequence[Judgement]) -> Markup:
         for verdict in Verdict
         if counts[verdict]
     )
-    return Markup("Of {} that {}: {}.").format(len(judgements), _WORDS[basis], verdicts)
+    return Markup("{} ({}): {}.").format(basis.capitalize(), several(len(judgements), "claim"), verdicts)
 
 
 def _named(verdict: Verdict, judgements: Sequence[Judgement]) -> Markup:

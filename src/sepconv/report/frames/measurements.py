@@ -38,6 +38,7 @@ LIMITS = ("paper", "experiment", "device", "backend", "precision", "batch_size",
           "fraction", "source")  # fmt: skip
 DEPTHWISE = ("device", "layer", "part", "precision", "way", "ms", "ratio", "least_ms", "fraction", "difference")
 ROOFLINE_RATIOS = ("source", "batch_size", "balance", "ratio")
+RooflineRow = tuple[str, int, float, float]
 EpochTime = tuple[str, int, float]  # where it was measured, images of an epoch, seconds of an epoch
 
 
@@ -152,7 +153,7 @@ def roofline_ratios(
         printed: seconds that the paper prints, as :func:`ratios` takes them.
 
     Returns:
-        Columns ``ROOFLINE_RATIOS``. ``source`` is ``predicted``, ``measured on`` a device, or ``reported``, whose
+        Columns ``ROOFLINE_RATIOS``. ``source`` is ``predicted``, ``measured on`` a machine, or ``reported``, whose
         ``balance`` is not known.
     """
     above, below = printed.columns[-2:]
@@ -161,12 +162,11 @@ def roofline_ratios(
         for size in batch_sizes
         for balance in balances
     ]
-    measured = [row for device in results.rooflines for row in _measured_ratios(first, second, device, results)]
     reported = [
         ("reported", batch_size_of(line["metric"]), nan, float(line[above]) / float(line[below]))
         for line in printed.to_dict("records")
     ]
-    rows = [row for row in (*predicted, *measured, *reported) if row[1] in batch_sizes]
+    rows = [row for row in (*predicted, *_measured_ratios(first, second, results), *reported) if row[1] in batch_sizes]
     return pd.DataFrame(rows, columns=list(ROOFLINE_RATIOS))
 
 
@@ -190,27 +190,33 @@ def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Itera
     return pd.DataFrame(rows, columns=["what", "source", "ratio"])
 
 
-def _measured_ratios(
-    first: CostResult, second: CostResult, device: RooflineResult, results: Results
-) -> Iterable[tuple[str, int, float, float]]:
-    """Ratios of the median times of a batch on one device."""
-    product = device.products.get("float32")
-    times, others = (_batch_times(cost, device.environment, results) for cost in (first, second))
-    for size in times.keys() & others.keys() if product else ():
-        balance = product.operations_per_second / device.bytes_per_second
-        yield f"measured on {device.environment.device}", size, balance, times[size] / others[size]
-
-
-def _batch_times(cost: CostResult, there: Environment, results: Results) -> dict[int, float]:
-    """Median milliseconds of a batch by its size, in inference mode, of images on the device."""
+def batch_times(paper: str, experiment: str, results: Results) -> dict[tuple[str, int], float]:
+    """Median milliseconds of a batch in inference mode, of images on the device, by machine and batch size."""
     return {
-        size: batch.p50
+        (machine_title(latency.environment), size): batch.p50
         for latency in sorted(results.latencies, key=lambda latency: latency.images)
-        if (latency.paper, latency.experiment) == (cost.paper, cost.experiment)
+        if (latency.paper, latency.experiment) == (paper, experiment)
         and (latency.batch_norm, latency.transfer) == ("inference", "device")
-        and measured_on(latency.environment) == measured_on(there)
         for size, batch in latency.batch_times.items()
     }
+
+
+def machine_title(on: Environment) -> str:
+    """A machine in words: of a CPU with its cores, and the backend where it is not the default."""
+    cores = "" if on.accelerator else f", {on.cores} core{'s' * (on.cores != 1)}"
+    return f"{on.device}{cores}{', JAX' * (on.backend == 'jax')}"
+
+
+def _measured_ratios(
+    first: CostResult, second: CostResult, results: Results
+) -> Iterable[tuple[str, int, float, float]]:
+    """Ratios of the median times of a batch, on machines whose balance is known."""
+    devices = {machine_title(found.environment): roofline.device(found, "float32") for found in results.rooflines}
+    times, others = (batch_times(cost.paper, cost.experiment, results) for cost in (first, second))
+    for place in sorted(times.keys() & others.keys()):
+        if on := devices.get(place[0]):
+            balance = on.operations_per_second / on.bytes_per_second
+            yield f"measured on {place[0]}", place[1], balance, times[place] / others[place]
 
 
 def _loop_row(result: ThroughputResult, name: str, loop: LoopTiming) -> tuple[object, ...]:

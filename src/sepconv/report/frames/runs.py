@@ -87,9 +87,9 @@ def logged(paper: Paper, names: Mapping[str, str]) -> pd.DataFrame:
     Raises:
         SpecError: the authors published no log of one of them.
     """
-    whose = {"budget": str(Budget.PAPER), "schedule": "the authors' log", "seed": 0}
-    epochs = [log(paper, name).assign(network=label, **whose) for name, label in names.items()]
-    return pd.concat(epochs, ignore_index=True).reindex(columns=list(HISTORY))
+    epochs = pd.concat([log(paper, name).assign(network=label) for name, label in names.items()], ignore_index=True)
+    theirs = epochs.assign(budget=str(Budget.PAPER), schedule="the authors' log", seed=0)
+    return theirs.reindex(columns=list(HISTORY))
 
 
 def log_leads(paper: Paper, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:

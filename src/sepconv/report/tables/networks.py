@@ -88,9 +88,14 @@ def side_by_side(
 
 
 def values_beside(caption: str, printed: Mapping[str, str], ours: Mapping[str, str]) -> Html:
-    """Values that a paper prints by property, with ours beside them; one that we do not have is shown as nothing."""
+    """Values that a paper prints by property, with ours beside them; one that we do not have is shown as nothing.
+
+    Where all agree the table is folded.
+    """
     rows = [(name, value, ours.get(name, NOTHING)) for name, value in printed.items()]
-    return table(rows, columns_of_cells("", "the paper", "here"), caption)
+    whole = table(rows, columns_of_cells("", "the paper", "here"), caption)
+    agree = all(theirs == here for _, theirs, here in rows)
+    return Html(folded(f"{caption}: all {len(rows)} values are the same here", whole)) if agree else whole
 
 
 def networks_beside(caption: str, printed: Sequence[Mapping[str, str]], ours: Sequence[Mapping[str, str]]) -> Html:

@@ -107,8 +107,7 @@ def missing_table(wanted: Sequence[Run], absent: Sequence[Run], seconds: Mapping
 
     columns: list[Column[tuple[str, str, int, list[str]]]] = [
         Column("experiment", itemgetter(1)),
-        Column("runs there", lambda row: str(row[2] - len(row[3])), numeric=True),
-        Column("runs missing", lambda row: str(len(row[3])), numeric=True),
+        Column("runs", lambda row: f"{row[2] - len(row[3])} of {row[2]}", numeric=True),
         *(Column(f"hours on {machine}", partial(hours, known), numeric=True) for machine, known in seconds.items()),
     ]
     return table(rows, columns, f"{len(wanted) - len(absent)} of {len(wanted)} runs are there", group=itemgetter(0))

@@ -5,7 +5,19 @@ from dataclasses import fields
 
 from markupsafe import Markup
 
-from sepconv.report.markup import NOTHING, Column, Html, columns_of_cells, folded, link, recipe_anchor, table, target
+from sepconv.report.markup import (
+    NOTHING,
+    Column,
+    Html,
+    columns_of_cells,
+    folded,
+    link,
+    paragraph,
+    recipe_anchor,
+    table,
+    target,
+)
+from sepconv.report.tables.cells import several
 from sepconv.spec import (
     Augmentation,
     Constant,
@@ -51,7 +63,7 @@ def recipe_table(paper: Paper) -> Html:
 
 
 def departures_table(paper: Paper) -> Html:
-    """Where we knowingly differ from a paper, or had to choose, by the reason for it."""
+    """Where we knowingly differ from a paper, or had to choose, by the reason for it; named, and folded below."""
     columns = [
         Column[Departure]("what", lambda departure: departure.what),
         Column("the paper", lambda departure: departure.paper),
@@ -61,7 +73,11 @@ def departures_table(paper: Paper) -> Html:
     caption = f"Departures and assumptions: {paper.key}"
     ordered = sorted(paper.departures, key=lambda departure: [*_REASONS].index(departure.kind))
     empty = f"No departures from {paper.key}"
-    return table(ordered, columns, caption, empty=empty, group=lambda d: _REASONS[d.kind], layout="stack")
+    whole = table(ordered, columns, caption, empty=empty, group=lambda d: _REASONS[d.kind], layout="stack")
+    if not paper.departures:
+        return whole
+    names = paragraph(f"{', '.join(departure.what for departure in ordered)}.")
+    return Html(names.__html__() + folded(f"{several(len(ordered), 'departure')}, each with its reason", whole))
 
 
 def choices_table(papers: Iterable[Paper]) -> Html:
@@ -112,7 +128,7 @@ def _optimizer(optimizer: Optimizer) -> str:
         f"decoupled weight decay {optimizer.weight_decay}": optimizer.weight_decay,
         "not multiplied by the learning rate": not optimizer.decay_times_rate,
         f"L2 {optimizer.l2} on {decayed}": optimizer.l2,
-        "made anew at each epoch": optimizer.reset_each_epoch,
+        "reset at each epoch": optimizer.reset_each_epoch,
     }
     return ", ".join([_OPTIMIZER_NAMES[optimizer.name], *(text for text, is_set in settings.items() if is_set)])
 

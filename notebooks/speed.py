@@ -42,7 +42,7 @@ found = store.read_all(Path(results_dir))
 # which trains everything in it; Keras's *fit*; *fit* with many steps per call; and *train on batch*, one compiled call per step. Since all
 # compute the same, the losses must agree except for rounding. Keras's loops train Keras's own layers and optimizer. The engine has its own
 # batch norm, 1×1 convolution, cropping, GELU and Adam, which compute the same from fewer or faster operations. Each loop's first epoch,
-# which compiles, is not counted; the extra time that it took is reported separately. An epoch of *fit* ends when Keras reports it: the
+# which compiles, is not counted; the CSV has the extra time that it took. An epoch of *fit* ends when Keras reports it: the
 # time to close its input pipeline is left out, although with short epochs it can take as long again.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "speed-throughput", "caption": "Images per second of each training loop, over those of Keras's fit on the same machine: right of the line is faster. {download}`CSV <data/speed-throughput.csv>`"}, "image": {"alt": "Ratios of training speed to Keras's fit on a logarithmic axis, a row for each network, a marker for each other training loop"}}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
+from operator import itemgetter
 
 from sepconv.report.markup import NOTHING, Column, Html, columns_of_cells, folded, lines, note, table
 from sepconv.report.tables.cells import significant
@@ -113,11 +114,11 @@ def networks_beside(caption: str, printed: Sequence[Mapping[str, str]], ours: Se
     for name in properties:
         theirs, mine = [row[name] for row in printed], [row.get(name, NOTHING) for row in ours]
         if theirs == mine:
-            rows.append((name, "both", *theirs))
+            rows.append(("", name, *theirs))
         else:
-            rows += [(name, "the paper", *theirs), ("", "here", *mine)]
-    columns = columns_of_cells("", "", *(row[heading] for row in printed))
-    return table(rows, columns, caption, mark=lambda row: "" if row[0] else "differs")
+            rows += [("differs", f"{name}, paper", *theirs), ("differs", f"{name}, here", *mine)]
+    networks = [Column(row[heading], itemgetter(place), numeric=True) for place, row in enumerate(printed, 2)]
+    return table(rows, [Column("", itemgetter(1)), *networks], caption, mark=itemgetter(0))
 
 
 def costs_table(paper: Paper, results: Results) -> Html:
@@ -134,12 +135,11 @@ def costs_table(paper: Paper, results: Results) -> Html:
         Column("experiment", name),
         column("parameters (M)", lambda cost: significant(cost.num_params / 1e6), note("not counted yet")),
         column("mult-adds (M)", lambda cost: significant(cost.mult_adds / 1e6)),
-        column("weights (MB)", lambda cost: significant(cost.weight_bytes / 1e6)),
         column("step (MB)", lambda cost: significant(cost.training_step_bytes / 1e6)),
     ]
     caption = (
-        f"Costs of {paper.key}, in millions and megabytes. Weights: with the optimizer’s state. Step: all that one "
-        "training step holds at the recipe’s batch size, or at one image where a network is not trained"
+        f"Costs of {paper.key}, in millions and megabytes. Step: all that one training step holds at the recipe’s "
+        "batch size, or at one image where a network is not trained"
     )
     counted = [(experiment, results.cost_of(paper.key, experiment.name)) for experiment in paper.experiments]
     return table(counted, columns, caption, anchor=lambda counted: f"{paper.key}/{counted[0].name}/cost")

@@ -35,10 +35,9 @@ def runs_table(results: Results) -> Html:
 
     columns = [
         Column[RunResult]("run", lambda run: run.key.removeprefix(f"{run.paper}/")),
-        Column[RunResult]("epochs", lambda run: str(len(run.history)), numeric=True),
         Column("val %", accuracy(lambda final: final.val_accuracy), numeric=True),
         Column("test %", accuracy(lambda final: final.test_accuracy), numeric=True),
-        Column("minutes", minutes, numeric=True),
+        Column("min", minutes, numeric=True),
         Column[RunResult]("commit", lambda run: _commit(run.environment)),
     ]
     return table(
@@ -53,7 +52,7 @@ def runs_table(results: Results) -> Html:
 
 
 def latencies_table(results: Results) -> Html:
-    """Every latency measurement: seconds of one pass, the fastest and the slowest of its repeats."""
+    """Every latency measurement: seconds of one pass over its images, the fastest and the slowest of its repeats."""
 
     def name(sweep: Sweep) -> str:
         return sweep[0].key.removesuffix(f"-{measured_on(sweep[0].environment)}")  # the group says where
@@ -68,10 +67,8 @@ def latencies_table(results: Results) -> Html:
     columns = [
         Column("measurement", name),
         Column[Sweep]("batch size", lambda sweep: str(sweep[1]), numeric=True),
-        Column[Sweep]("images", lambda sweep: f"{sweep[0].images:,}", numeric=True),
         Column("fastest (s)", partial(seconds, min), numeric=True),
         Column("slowest (s)", partial(seconds, max), numeric=True),
-        Column[Sweep]("passes", lambda sweep: str(len(sweep[0].seconds[sweep[1]])), numeric=True),
     ]
     in_order = sorted(results.latencies, key=lambda latency: latency.key)
     return table(
@@ -140,7 +137,7 @@ def precision_table(pairs: pd.DataFrame) -> Html:
         Column("verdict", itemgetter("verdict")),
     ]
     caption = "Test accuracy in both precisions, and the paired difference with its 95 % interval"
-    return table(records_of(pairs), columns, caption, group=itemgetter("paper"), layout="one-line")
+    return table(records_of(pairs), columns, caption, group=itemgetter("paper"))
 
 
 def repeats_table(repeats: pd.DataFrame) -> Html:

@@ -1,5 +1,7 @@
 """Tidy frames hold what the results hold, row by row."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -8,11 +10,12 @@ from sepconv import papers
 from sepconv.measuring import roofline
 from sepconv.report import frames
 from sepconv.results.records import BatchTime, CostResult, Final, LatencyResult, Layer, Reestimated, Stretch
-from sepconv.results.store import Results
+from sepconv.results.store import Results, read_all
 from sepconv.spec import Budget, Run, SpecError
 
 TSENG, YU = papers.paper("tseng2020"), papers.paper("yu2021")
 BOTH = (Budget.PAPER, Budget.SHORT)
+COMMITTED = read_all(Path(__file__).parents[1] / "results")
 
 
 def run(name, seed=0, budget=Budget.SHORT, paper=TSENG, accuracy=50.0, **more):
@@ -73,6 +76,38 @@ def test_log_has_the_names_of_our_columns():
     for paper, name in ((YU, "nothing"), (TSENG, "conv")):
         with pytest.raises(SpecError, match="log"):
             frames.log(paper, name)
+
+
+def test_logs_of_several_experiments_have_the_columns_of_a_history():
+    logged = frames.logged(YU, {"cifar10-dw": "DepthwiseConvNet", "cifar10-conv": "ConvNet"})
+    assert list(logged) == list(frames.HISTORY)
+    assert logged.groupby("network")["val_accuracy"].last().to_dict() == {"ConvNet": 88.34, "DepthwiseConvNet": 89.86}
+    assert len(logged) == 150
+
+
+def test_lead_in_a_log_at_equal_epochs_and_at_equal_time(monkeypatch):
+    epochs = {"a": [(10, 50.0), (10, 60.0), (10, 70.0), (10, 80.0)], "b": [(21, 55.0), (20, 75.0)]}
+    rows = [
+        {"experiment": name, "epoch": n, "train_seconds": s - 1, "test_seconds": 1, "test_accuracy": accuracy}
+        for name, of in epochs.items()
+        for n, (s, accuracy) in enumerate(of, 1)
+    ]
+    monkeypatch.setattr(papers, "training_log", lambda _: pd.DataFrame(rows))
+    leads = frames.log_leads(YU, [("a", "b")]).set_index(["held_equal", "other_epoch"])
+    assert leads.loc["epochs", "lead"].to_dict() == {1: -5.0, 2: -15.0}
+    assert leads.loc["seconds", "epoch"].to_dict() == {1: 2, 2: 4}  # after 21 and 41 seconds
+    assert leads.loc["seconds", "lead"].to_dict() == {1: 5.0, 2: 5.0}
+
+
+def test_epoch_that_the_leading_network_has_not_ended_is_left_out(monkeypatch):
+    rows = [
+        {"experiment": name, "epoch": n, "train_seconds": s, "test_seconds": 0, "test_accuracy": 50.0}
+        for name, s in (("a", 30), ("b", 20))
+        for n in (1, 2)
+    ]
+    monkeypatch.setattr(papers, "training_log", lambda _: pd.DataFrame(rows))
+    leads = frames.log_leads(YU, [("a", "b")])
+    assert leads[leads["held_equal"] == "seconds"][["epoch", "other_epoch"]].values.tolist() == [[1, 2]]
 
 
 def test_accuracies_are_means_with_an_interval_of_student():
@@ -320,8 +355,10 @@ def test_more_seeds_and_larger_differences_are_decided_more_often():
 
 
 def test_systems_of_our_runs():
-    found = frames.systems(TSENG, Results(runs=(run("conv"), run("dsc"))))
-    assert found["Graphics card"] == "none; cpu"
+    other = ENVIRONMENT.model_copy(update={"device": "Intel(R) Xeon(R)"})
+    runs = (run("conv"), run("dsc"), run("dsc").model_copy(update={"environment": other}))
+    found = frames.systems(TSENG, Results(runs=runs))
+    assert found["Graphics card"] == "none, but Intel Xeon and cpu"
     assert found["Development environment"] == "Keras 3.15.1, tensorflow 2.21.0"
     assert frames.systems(YU, Results(runs=(run("conv"),)))["Graphics card"] == "no run yet"
 
@@ -340,3 +377,28 @@ def test_layers_of_networks():
     assert frame[["experiment", "name", "params"]].to_dict("records") == [
         {"experiment": "cifar10-dw", "name": "a", "params": 10}
     ]
+
+
+def test_counts_are_those_of_the_results():
+    frame = frames.counts(TSENG, COMMITTED).set_index("experiment")
+    assert list(frame.index) == [e.name for e in TSENG.experiments]
+    assert frame.loc["dsc", "num_params"] == 1_094_538
+    assert list(frame.columns) == ["paper", *frames.networks.COUNTS]
+
+
+def test_padded_copies_add_what_the_comparison_with_autograd_found():
+    """17 % and 28 % of the other activations; by hand, of the inputs padded by one pixel on each side."""
+    by_hand = 4 * 256 * sum((size + 2) ** 2 * channels for size, channels in ((64, 64), (32, 128), (16, 256), (8, 512)))
+    for name, share in {"cifar10-dw": 0.17, "cifar10-conv": 0.28}.items():
+        cost = COMMITTED.cost_of("yu2021", name)
+        assert frames.padded_bytes(cost) == by_hand
+        assert by_hand / (cost.activation_bytes - by_hand) == pytest.approx(share, abs=0.005)
+
+
+def test_every_run_has_a_row_and_a_diverged_one_no_accuracy():
+    diverged = run("dsc").model_copy(update={"status": "diverged", "final": None})
+    frame = frames.all_runs(Results(runs=(diverged, run("conv")))).set_index("run")
+    assert list(frame.reset_index().columns) == list(frames.runs.RUNS)
+    assert list(frame["status"]) == ["complete", "diverged"]  # by key
+    assert frame["test_accuracy"].notna().tolist() == [True, False]
+    assert frame["minutes"].iloc[0] == pytest.approx(sum(run("conv").seconds.model_dump().values()) / 60)

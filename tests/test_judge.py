@@ -47,7 +47,7 @@ from sepconv.spec import (
 )
 from sepconv.verdicts import calibration, rules, samples, sentences, stats
 from sepconv.verdicts.concordance import concordance
-from sepconv.verdicts.judge import export, judge, questions
+from sepconv.verdicts.judge import Question, export, judge, questions
 from sepconv.verdicts.rules import Direction, Grade, Verdict
 
 INSIDE, OUTSIDE, ACROSS = (93.0, 93.1, 92.9), (90.0, 90.1, 89.9), (93.0, 94.5, 93.2)  # against 93 ± 1
@@ -566,6 +566,16 @@ def test_a_latency_can_be_asked_for_at_any_batch_size():
     assert other.verdict is Verdict.NOT_TESTED
 
 
+def test_numbers_name_networks_by_their_titles():
+    titled = {"a": "Conv", "b": "DepthSepConv"}
+    first, second = Quantity("num_params", "a"), Quantity("num_params", "b")
+    assert Question((first, second), 0, 1).label(titled) == "parameters, Conv − DepthSepConv"
+    assert Question((first,), 0, 1).label(titled) == "parameters of Conv"
+    paper = paper_of(claim(Equal(first, 46), "exact"), experiments=(replace(A, label="Conv"),))
+    (judged,) = judge(paper, Results(costs=(cost_of(A, num_params=46),)))
+    assert judged.parts[0].label == "parameters of Conv"
+
+
 OF_THREE_EPOCHS = replace(A, recipe=replace(A.recipe, epochs=3), short_epochs=None)
 
 
@@ -687,6 +697,22 @@ def test_sentence_of_a_value():
     )
 
 
+@pytest.mark.parametrize("kind", ["question", "expectation"])
+def test_what_was_expected_is_supported_or_not_and_is_no_finding_of_the_paper(kind):
+    paper = paper_of(claim(higher("num_params", of="a", than="b"), kind))
+    found = {n: judge(paper, Results(costs=(cost_of(A, num_params=n), cost_of(B, num_params=5))))[0] for n in (1, 9)}
+    assert [found[n].verdict for n in (1, 9)] == [Verdict.NOT_SUPPORTED, Verdict.SUPPORTED]
+    assert found[9].sentence.startswith("Supported: expected was 93 %, and we find")
+
+
+def test_a_fitted_claim_says_so_and_is_counted_apart():
+    counted = claim(Equal(Quantity("num_params", "a"), 9), "exact")
+    paper = paper_of(replace(counted, reading_from=("p.claim-0",)), replace(counted, reading_from=("p.claim-0",)))
+    judged = judge(paper, Results(costs=(cost_of(A, num_params=9),)))
+    assert ["fitted, not tested" in judgement.sentence for judgement in judged] == [True, False]
+    assert sentences.counts(judged) == "2 reproduced (of which 1 fitted)"
+
+
 def test_sentence_of_an_inconclusive_value_says_what_would_decide():
     found = value(runs=runs_of(A, ACROSS))
     assert found.more_seeds == stats.seeds_to_decide(ACROSS, 92, 94, rules.level)
@@ -804,13 +830,15 @@ def test_every_claim_of_the_papers_can_be_decided(paper):
 
 
 @pytest.mark.parametrize("paper", papers.all_papers(), ids=lambda paper: paper.key)
-def test_without_results_only_the_papers_own_numbers_are_judged(paper):
+def test_without_results_only_printed_numbers_are_judged(paper):
     for judgement in judge(paper, Results()):
         if judgement.claim.quantities:
             assert judgement.verdict is Verdict.NOT_TESTED
             assert judgement.missing
         else:
-            assert judgement.verdict in (Verdict.CONSISTENT, Verdict.INCONSISTENT)
+            internal = {Verdict.CONSISTENT, Verdict.INCONSISTENT}
+            quoted = {Verdict.REPRODUCED, Verdict.NOT_REPRODUCED}
+            assert judgement.verdict in {"internal": internal, "quoted": quoted}[judgement.claim.kind]
 
 
 def test_export_is_plain_json_and_complete():

@@ -46,7 +46,7 @@ def test_throughput_is_of_the_median_epoch_and_held_against_fit():
     assert engine["loss_of_fit"] == fit["loss"] == 2.5
     _, title, *rows = grid(tables.throughputs_table(frame))
     assert title == ["tseng2020 conv: 3 epochs of 256 images in batches of 64, tensorflow on cpu"]
-    assert rows[0] == ["engine", "128", "64 to 256", "2.00", "1.5", "2.25000"]
+    assert rows[0] == ["engine", "128", "64 to 256", "2.00"]
 
 
 # --- inference -------------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_memory_stands_beside_the_count_of_the_same_step():
     _, title, cells = grid(tables.memories_table(frame))
     assert title == ["resident: tensorflow on cpu"]
     assert cells[0] == "tseng2020 conv"
-    assert cells[-2:] == ["108.8 to 112.8", "2.00"]
+    assert cells[-2:] == ["109 to 113", "2.00"]
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def test_limits_as_table_figure_and_lines():
     assert title == ["cpu, tensorflow"]
     by_name = {row[0]: row[1:] for row in rows}
     assert by_name["tseng2020 conv"][2] == "128"
-    assert by_name["tseng2020 dsc"][2:] == ["–", "–", "–"]
+    assert by_name["tseng2020 dsc"][2:] == ["–", "–"]
     (axes,) = figures.limits(frame).axes
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["tseng2020 conv"]
     (points, *_) = axes.collections
@@ -149,7 +149,7 @@ def test_limits_as_table_figure_and_lines():
 
 def test_what_each_device_can_do():
     found = Results(rooflines=(roofline_of(),))
-    assert grid(tables.rooflines_table(found))[1:] == [["cpu", "tensorflow", "10", "float32", "0.1", "10"]]
+    assert grid(tables.rooflines_table(found))[1:] == [["cpu, tensorflow"], ["float32", "10", "0.1", "10"]]
 
 
 # --- nothing yet -----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from sepconv.spec import Claim
 from sepconv.verdicts.rules import ALPHA, LEVELS, MAX_SEEDS, Direction, Grade, Judgement, Part, Verdict
 from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.stats import MOST_SEEDS
@@ -20,24 +21,39 @@ def number(value: float, unit: str) -> str:
 
 
 def counts(judgements: Iterable[Judgement]) -> str:
-    """How many claims have which verdict, the most frequent first."""
-    found = Counter(judgement.verdict for judgement in judgements)
-    return ", ".join(f"{count} {verdict}" for verdict, count in found.most_common())
+    """How many claims have which verdict, the most frequent first, and how many of them were fitted."""
+    judged = list(judgements)
+    fitted = Counter(judgement.verdict for judgement in judged if judgement.claim.fitted)
+    return ", ".join(
+        f"{count} {verdict}{f' (of which {fitted[verdict]} fitted)' if fitted[verdict] else ''}"
+        for verdict, count in Counter(judgement.verdict for judgement in judged).most_common()
+    )
+
+
+def reading(claim: Claim) -> str:
+    """Which claims chose the reading that this one is judged by, and what its verdict is then worth; else nothing."""
+    if claim.fitted:
+        return "Fitted: the reading was chosen because it gives the reported number, which is therefore no test of it."
+    if claim.reading_from:
+        return f"The reading was chosen by {listed(claim.reading_from)}; this claim tests it."
+    return ""
 
 
 def sentence(judgement: Judgement) -> str:
     """Verdict, what the paper reports, and what we found, in one sentence."""
     claim, verdict = judgement.claim, judgement.verdict
-    reported = "expected was" if claim.kind == "question" else "the paper reports"
+    reported = "expected was" if claim.expected else "the paper reports"
     opening = f"{verdict.capitalize()}: {reported} {claim.reported.rstrip('.')}"
     found = "; ".join(describe_part(part) for part in judgement.parts if part.n)
     pieces = [f"{opening}, and we find {found}" if found else opening]
+    if claim.fitted:
+        pieces.append("fitted, not tested: the reading was chosen because it gives this number")
     if verdict is Verdict.NOT_TESTED:
         pieces.append(f"missing: {listed(judgement.missing)}" if judgement.missing else "no result counts")
     if judgement.level < ALPHA:
         pieces.append(f"judged at {look(judgement)}")
     if verdict is Verdict.INCONCLUSIVE:
-        pieces.append(_what_would_decide(judgement))
+        pieces.append(what_would_decide(judgement))
     if judgement.holm_verdict != verdict:
         pieces.append("not sure any more with Holm's correction over the paper's claims")
     if judgement.set_aside:
@@ -88,6 +104,15 @@ def look(judgement: Judgement) -> str:
     return f"look {judgement.look} of {len(LEVELS)}, two-sided level {judgement.level:g}"
 
 
+def what_would_decide(judgement: Judgement) -> str:
+    """What an inconclusive claim still needs to be decided."""
+    if any(part.n < MIN_SEEDS for part in judgement.parts if not part.exact):
+        return "fewer than three seeds decide nothing"
+    if judgement.more_seeds is None:
+        return f"with this spread even {MOST_SEEDS} seeds would not decide"
+    return further_seeds(judgement)
+
+
 def further_seeds(judgement: Judgement) -> str:
     """How many further seeds would decide, and with which chance, rounded to the twentieth that it is sure to.
 
@@ -105,11 +130,3 @@ def listed(texts: Sequence[str], most: int = 3) -> str:
     """Texts in a row, cut where there are too many to read."""
     rest = len(texts) - most
     return ", ".join(texts[:most]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _what_would_decide(judgement: Judgement) -> str:
-    if any(part.n < MIN_SEEDS for part in judgement.parts if not part.exact):
-        return "fewer than three seeds decide nothing"
-    if judgement.more_seeds is None:
-        return f"with this spread even {MOST_SEEDS} seeds would not decide"
-    return further_seeds(judgement)

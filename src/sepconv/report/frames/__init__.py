@@ -27,14 +27,17 @@ from sepconv.report.frames.measurements import (
     roofline_ratios,
     throughputs,
 )
-from sepconv.report.frames.networks import costs, intensity, layers, learning_rates
+from sepconv.report.frames.networks import costs, counts, intensity, layers, learning_rates, padded_bytes
 from sepconv.report.frames.pairs import papers_ratios
 from sepconv.report.frames.runs import (
     HISTORY,
     accuracies,
     accuracy_text,
+    all_runs,
     history,
     log,
+    log_leads,
+    logged,
     precisions,
     repeats,
     shown,
@@ -46,8 +49,10 @@ __all__ = [
     "accuracies",
     "accuracies_over_cost",
     "accuracy_text",
+    "all_runs",
     "break_even",
     "costs",
+    "counts",
     "deltas",
     "depthwise",
     "fastest_ways",
@@ -58,7 +63,10 @@ __all__ = [
     "learning_rates",
     "limits",
     "log",
+    "log_leads",
+    "logged",
     "memories",
+    "padded_bytes",
     "pairs_of_widths",
     "papers_ratios",
     "power",

@@ -1,4 +1,4 @@
-"""``sepconv list | run | cost | bench | judge | compare | merge | export | new | report``, thin over the modules."""
+"""``sepconv`` and its commands, thin over the modules; ``sepconv --help`` lists them."""
 
 import json
 import logging
@@ -273,6 +273,14 @@ def report(
     build.execute(root, build.parse_parameters(parameter or []))
     build.build(root)
     gates.check(root)
+
+
+@app.command()
+def pdf() -> None:
+    """Print the whole book into one PDF beside the built pages. Run it in the repository, after report."""
+    from sepconv.report import pdf
+
+    print(pdf.write(Path.cwd()))
 
 
 def _papers(keys: list[str] | None) -> tuple[Paper, ...]:

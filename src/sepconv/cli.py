@@ -267,11 +267,12 @@ def report(
     parameter: Annotated[list[str] | None, typer.Option("--parameter", "-p", help="name=value of a notebook.")] = None,
 ) -> None:
     """Execute the notebooks, build the book, hold both against the gates. Run it in the repository."""
-    from sepconv.report import build, gates
+    from sepconv.report import build, exports, gates
 
     root = Path.cwd()
     build.execute(root, build.parse_parameters(parameter or []))
     build.build(root)
+    exports.write_claims(root / "results", build.html(root))
     gates.check(root)
 
 

@@ -51,7 +51,7 @@ def files(results: Path) -> dict[Path, str]:
 
 
 def write_claims(results: Path, pages: Path) -> tuple[Path, ...]:
-    """Write each claim with its judgement to ``pages/claims/PAPER.CLAIM.json``, its stable address in the built book.
+    """Write each claim with its judgement to ``pages/claims/ID.json``, its stable address in the built book.
 
     Raises:
         ResultError: there is no such folder of results.
@@ -59,16 +59,16 @@ def write_claims(results: Path, pages: Path) -> tuple[Path, ...]:
     exported = export(all_papers(), read_all(results))
     version = {"schema_version": exported["schema_version"]}
     claims = [claim for paper in exported["papers"] for claim in paper["claims"]]
-    made = {pages / claim_address(claim["paper"], claim["id"]): _json(version | claim) for claim in claims}
+    made = {pages / claim_address(claim["id"]): _json(version | claim) for claim in claims}
     for path, text in made.items():
         path.parent.mkdir(exist_ok=True)
         write_atomically(path, text.encode())
     return tuple(made)
 
 
-def claim_address(paper: str, claim: str) -> str:
+def claim_address(claim_id: str) -> str:
     """Where a claim's JSON lies in the built book."""
-    return f"claims/{paper}.{claim}.json"
+    return f"claims/{claim_id}.json"
 
 
 def schema() -> dict[str, Any]:

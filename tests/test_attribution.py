@@ -78,10 +78,25 @@ def test_a_departure_without_which_it_holds_is_behind_it(counterpart):
     assert "choice" in gap.known
 
 
+@pytest.mark.parametrize(
+    ("kinds", "cause"),
+    [
+        (["contradiction"], Cause.CONTRADICTION),
+        (["assumption"], Cause.DEPARTURE),
+        (["contradiction", "difference"], Cause.DEPARTURE),
+    ],
+)
+def test_what_the_papers_other_statement_gives_is_no_departure_of_ours(kinds, cause):
+    found = [departure(what=kind, kind=kind, counterpart={"a": "b"}) for kind in kinds]
+    (gap,) = gaps(CLAIMED, found, runs=runs_of(A, OUTSIDE) + runs_of(B, (93.0, 93.1, 92.9)))
+    assert gap.cause is cause
+    assert ("The paper contradicts itself" in gap.known) == (cause is Cause.CONTRADICTION)
+
+
 def test_a_departure_without_which_it_is_no_better_is_cleared():
     (gap,) = gaps(CLAIMED, [departure(counterpart={"a": "b"})], runs=runs_of(A, OUTSIDE) + runs_of(B, OUTSIDE))
     assert gap.cause is Cause.UNEXPLAINED
-    assert "no better for it: choice" in gap.known
+    assert "does no better without them: choice." in gap.known
     assert "No departure is left" in gap.known
 
 

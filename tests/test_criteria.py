@@ -35,8 +35,9 @@ from sepconv.spec import (
     within,
 )
 
-# Every criterion as committed at f685639. "generated" is the sentence that stands in its place today, read beside it
-# and found to say the same; there is none where the committed sentence still stands.
+# Every criterion as committed at f685639, or with its claim where that was added later. "generated" is the sentence
+# that stands in its place today, read beside it and found to say the same; there is none where the committed sentence
+# still stands.
 KNOWN = json.loads((Path(__file__).parent / "data" / "criteria.json").read_text())
 CLAIMS = {c.id: (p, c) for p in all_papers() for c in p.claims}
 LABELS = {"a": "Conv", "b": "DepthSepConv", "c": "c"}

@@ -74,6 +74,38 @@ def test_log_has_the_names_of_our_columns():
             frames.log(paper, name)
 
 
+def test_logs_of_several_experiments_have_the_columns_of_a_history():
+    logged = frames.logged(YU, {"cifar10-dw": "DepthwiseConvNet", "cifar10-conv": "ConvNet"})
+    assert list(logged) == list(frames.HISTORY)
+    assert logged.groupby("network")["val_accuracy"].last().to_dict() == {"ConvNet": 88.34, "DepthwiseConvNet": 89.86}
+    assert len(logged) == 150
+
+
+def test_lead_in_a_log_at_equal_epochs_and_at_equal_time(monkeypatch):
+    epochs = {"a": [(10, 50.0), (10, 60.0), (10, 70.0), (10, 80.0)], "b": [(21, 55.0), (20, 75.0)]}
+    rows = [
+        {"experiment": name, "epoch": n, "train_seconds": s - 1, "test_seconds": 1, "test_accuracy": accuracy}
+        for name, of in epochs.items()
+        for n, (s, accuracy) in enumerate(of, 1)
+    ]
+    monkeypatch.setattr(papers, "training_log", lambda _: pd.DataFrame(rows))
+    leads = frames.log_leads(YU, [("a", "b")]).set_index(["held_equal", "other_epoch"])
+    assert leads.loc["epochs", "lead"].to_dict() == {1: -5.0, 2: -15.0}
+    assert leads.loc["seconds", "epoch"].to_dict() == {1: 2, 2: 4}  # after 21 and 41 seconds
+    assert leads.loc["seconds", "lead"].to_dict() == {1: 5.0, 2: 5.0}
+
+
+def test_epoch_that_the_leading_network_has_not_ended_is_left_out(monkeypatch):
+    rows = [
+        {"experiment": name, "epoch": n, "train_seconds": s, "test_seconds": 0, "test_accuracy": 50.0}
+        for name, s in (("a", 30), ("b", 20))
+        for n in (1, 2)
+    ]
+    monkeypatch.setattr(papers, "training_log", lambda _: pd.DataFrame(rows))
+    leads = frames.log_leads(YU, [("a", "b")])
+    assert leads[leads["held_equal"] == "seconds"][["epoch", "other_epoch"]].values.tolist() == [[1, 2]]
+
+
 def test_accuracies_are_means_with_an_interval_of_student():
     results = Results(runs=tuple(run("conv", seed, accuracy=50.0 + seed) for seed in range(3)))
     (row,) = frames.accuracies(TSENG, results, ["conv", "dsc"], BOTH).to_dict("records")

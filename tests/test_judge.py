@@ -687,6 +687,22 @@ def test_sentence_of_a_value():
     )
 
 
+@pytest.mark.parametrize("kind", ["question", "expectation"])
+def test_what_was_expected_is_supported_or_not_and_is_no_finding_of_the_paper(kind):
+    paper = paper_of(claim(higher("num_params", of="a", than="b"), kind))
+    found = {n: judge(paper, Results(costs=(cost_of(A, num_params=n), cost_of(B, num_params=5))))[0] for n in (1, 9)}
+    assert [found[n].verdict for n in (1, 9)] == [Verdict.NOT_SUPPORTED, Verdict.SUPPORTED]
+    assert found[9].sentence.startswith("Supported: expected was 93 %, and we find")
+
+
+def test_a_fitted_claim_says_so_and_is_counted_apart():
+    counted = claim(Equal(Quantity("num_params", "a"), 9), "exact")
+    paper = paper_of(replace(counted, reading_from=("p.claim-0",)), replace(counted, reading_from=("p.claim-0",)))
+    judged = judge(paper, Results(costs=(cost_of(A, num_params=9),)))
+    assert ["fitted, not tested" in judgement.sentence for judgement in judged] == [True, False]
+    assert sentences.counts(judged) == "2 reproduced (of which 1 fitted)"
+
+
 def test_sentence_of_an_inconclusive_value_says_what_would_decide():
     found = value(runs=runs_of(A, ACROSS))
     assert found.more_seeds == stats.seeds_to_decide(ACROSS, 92, 94, rules.level)
@@ -804,13 +820,15 @@ def test_every_claim_of_the_papers_can_be_decided(paper):
 
 
 @pytest.mark.parametrize("paper", papers.all_papers(), ids=lambda paper: paper.key)
-def test_without_results_only_the_papers_own_numbers_are_judged(paper):
+def test_without_results_only_printed_numbers_are_judged(paper):
     for judgement in judge(paper, Results()):
         if judgement.claim.quantities:
             assert judgement.verdict is Verdict.NOT_TESTED
             assert judgement.missing
         else:
-            assert judgement.verdict in (Verdict.CONSISTENT, Verdict.INCONSISTENT)
+            internal = {Verdict.CONSISTENT, Verdict.INCONSISTENT}
+            quoted = {Verdict.REPRODUCED, Verdict.NOT_REPRODUCED}
+            assert judgement.verdict in {"internal": internal, "quoted": quoted}[judgement.claim.kind]
 
 
 def test_export_is_plain_json_and_complete():

@@ -122,6 +122,17 @@ def test_a_module_with_the_key_of_an_existing_paper_is_refused(another_module):
         paper("other2099")
 
 
+def test_a_reading_that_no_claim_of_the_paper_chose_is_refused(another_module):
+    another_module(
+        "from dataclasses import replace\n"
+        "from sepconv.papers import tseng2020\n"
+        "first = replace(tseng2020.PAPER.claims[0], id='other2099.a', reading_from=('other2099.b',))\n"
+        "PAPER = replace(tseng2020.PAPER, key='other2099', claims=(first,))\n"
+    )
+    with pytest.raises(SpecError, match=r"reading_from: expected ids of the paper's claims, got other2099.b$"):
+        all_papers()
+
+
 @pytest.mark.parametrize("paper", all_papers(), ids=lambda paper: paper.key)
 def test_papers_export_as_json(paper):
     exported = json.loads(canonical_json(to_json(paper)))

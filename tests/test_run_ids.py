@@ -7,7 +7,7 @@ from sepconv.papers import all_papers
 from sepconv.spec import Budget, Run
 
 # Of every experiment's first seed at these budgets, written down at commit f685639; those of islam2022's ablations when
-# their recipe of 100 epochs, under which none had been run, became the paper's own of 300.
+# their recipe of 100 epochs, under which none had been run, became the paper's own of 300; and of later experiments.
 KNOWN = json.loads((Path(__file__).parent / "data" / "run_ids.json").read_text())
 
 

@@ -50,26 +50,30 @@ def test_decay_spares_depthwise_kernels_only_where_it_is_told_to(decay_depthwise
     assert {path for path, is_decayed in decayed.items() if not is_decayed} == (set() if decay_depthwise else kernels)
 
 
-def adamw(weights, gradients, rates, decay):
-    """Decoupled decay at each step's own learning rate (Loshchilov & Hutter 2019, Algorithm 2), then Adam's step."""
+def adamw(weights, gradients, rates, decay, times_rate):
+    """Decoupled decay (Loshchilov & Hutter 2019, Algorithm 2), then Adam's step.
+
+    The decay is multiplied by each step's own learning rate, as in Keras and PyTorch, or not, as in TensorFlow Addons.
+    """
     first = second = np.zeros_like(weights)
     for t, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), 1):
         first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
         update = first / (1 - 0.9**t) / (np.sqrt(second / (1 - 0.999**t)) + 1e-7)
-        weights = weights - rate * decay * weights - rate * update
+        weights = weights - (rate if times_rate else 1) * decay * weights - rate * update
     return weights
 
 
-def test_adamw_decays_weights_at_the_rate_of_each_step():
+@pytest.mark.parametrize("times_rate", [True, False])
+def test_adamw_multiplies_its_decay_by_the_rate_of_each_step_only_where_it_is_told_to(times_rate):
     rng = np.random.default_rng(0)
     weights, gradients, rates = rng.normal(size=5), rng.normal(size=(4, 5)), np.array([1e-5, 0.01, 0.1, 0.05])
     variable = keras.Variable(weights, dtype="float32")
-    optimizer = step.build_optimizer(Optimizer("adamw", weight_decay=0.3))
+    optimizer = step.build_optimizer(Optimizer("adamw", weight_decay=0.3, decay_times_rate=times_rate))
     optimizer.build([variable])
     for gradient, rate in zip(gradients, rates, strict=True):
         optimizer.learning_rate = rate
         optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")], [variable])
-    expected = adamw(weights, gradients, rates, decay=0.3)
+    expected = adamw(weights, gradients, rates, 0.3, times_rate)
     assert keras.ops.convert_to_numpy(variable) == pytest.approx(expected, rel=1e-4)
 
 

@@ -245,7 +245,7 @@ def test_every_claim_of_the_scoreboard_leads_to_its_card():
 def test_cells_of_sentences_carry_the_name_of_their_column_for_narrow_pages():
     stacked = soup(tables.departures_table(papers.paper("yu2021"))).table
     assert "sc-stack" in stacked["class"]
-    (row, *_) = stacked.tbody("tr")
+    row = stacked.tbody.td.parent
     assert [cell["data-label"] for cell in row("td")] == ["the paper", "here", "because"]
     assert not soup(tables.costs_table(papers.paper("yu2021"), COMMITTED)).find_all(attrs={"data-label": True})
 
@@ -263,6 +263,18 @@ def test_card_says_where_the_level_is_stricter_than_the_interval_shown():
     )
     counted = judgement_of(part_of(93.0, exact=True), look=None)
     assert "look" not in text_of(soup(tables.claim_cards([counted])))
+
+
+def test_card_says_which_claims_chose_the_reading_and_what_was_expected():
+    fitted, tested, plain = (
+        judgement_of(part_of(1.0), claim=replace(judgement_of().claim, id=f"p.{name}", reading_from=chosen))
+        for name, chosen in (("a", ("p.a", "p.b")), ("c", ("p.a", "p.b")), ("d", ()))
+    )
+    texts = [text_of(soup(tables.claim_cards([each]))) for each in (fitted, tested, plain)]
+    assert ["Fitted:" in text for text in texts] == [True, False, False]
+    assert ["chosen by p.a, p.b; this claim tests it" in text for text in texts] == [False, True, False]
+    expectation = judgement_of(claim=claim(higher("val_accuracy", of="a", than="b"), "expectation"))
+    assert "Expected" in text_of(soup(tables.claim_cards([expectation])))
 
 
 def test_scoreboard_shows_the_grade_and_counts_verdicts_only():
@@ -401,6 +413,8 @@ def test_hyperparameters_in_words():
     assert values["augment"] == "none"
     values = {row[0]: row[1] for row in cells(tables.recipe_table(papers.paper("islam2022")))[:11] if len(row) == 3}
     assert values["optimizer"] == "AdamW, decoupled weight decay 0.01"
+    optimizers = [row[1] for row in cells(tables.recipe_table(papers.paper("islam2022"))) if row[0] == "optimizer"]
+    assert "AdamW, decoupled weight decay 0.01, not multiplied by the learning rate" in optimizers
     assert values["schedule"] == "learning rate 1e-05 to 0.01 over 5 epochs, linearly; then to 5e-05, exponentially"
     assert values["augment"] == "flip, then crop, then randaugment or autoaugment, then mixup or cutmix"
 
@@ -412,10 +426,16 @@ def test_plain_optimizer():
     )
 
 
-def test_departures():
-    paper = papers.paper("tseng2020")
+KINDS = ("contradiction", "assumption", "difference")
+
+
+def test_departures_stand_under_the_reason_for_them():
+    paper = papers.paper("yu2021")
     _, *rows = cells(tables.departures_table(paper))
-    assert rows == [[d.what, d.paper, d.ours, d.because] for d in paper.departures]
+    titles = [row[0] for row in rows if len(row) == 1]
+    assert [title.partition(" ")[0] for title in titles] == ["The", "The", "We"]
+    shown = [[d.what, d.paper, d.ours, d.because] for kind in KINDS for d in paper.departures if d.kind == kind]
+    assert [row for row in rows if len(row) > 1] == shown
 
 
 # --- networks and costs ----------------------------------------------------------------------------------------------

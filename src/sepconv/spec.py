@@ -132,6 +132,8 @@ class Optimizer:
     ``weight_decay`` is decoupled (AdamW); ``l2`` is added to the gradient of every parameter, as PyTorch's SGD does.
     ``reset_each_epoch`` starts every epoch with fresh slots (momentum zero), as yu2021's notebooks do.
     ``decay_depthwise`` says whether ``l2`` is added to the gradients of depthwise convolutions too.
+    ``decay_times_rate`` says whether each step multiplies ``weight_decay`` by the learning rate, as Keras and PyTorch
+    do; AdamW of TensorFlow Addons does not.
     """
 
     name: Literal["adam", "adamw", "sgd"]
@@ -141,6 +143,7 @@ class Optimizer:
     l2: Annotated[float, Field(ge=0)] = 0.0
     reset_each_epoch: bool = False
     decay_depthwise: bool = True
+    decay_times_rate: bool = True
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -298,8 +301,9 @@ class Run:
         """All that determines the numbers of the run, and no prose."""
         recipe = to_json(self.recipe)
         del recipe["sources"]
-        if recipe["optimizer"]["decay_depthwise"]:  # younger than the first results, whose ids stay
-            del recipe["optimizer"]["decay_depthwise"]
+        for younger in ("decay_depthwise", "decay_times_rate"):  # than the first results, whose ids stay
+            if recipe["optimizer"][younger]:
+                del recipe["optimizer"][younger]
         return {
             "network": to_json(self.experiment.network),
             "dataset": self.experiment.dataset,
@@ -316,6 +320,7 @@ class Run:
 
 # --- claims ----------------------------------------------------------------------------------------------------------
 
+NameOrMetric = Annotated[str | InstanceOf[Metric], PlainSerializer(str, return_type=str)]
 _KNOWN_METRICS = (*METRICS, "latency_N for a batch size N")
 
 
@@ -327,7 +332,7 @@ class Quantity:
     ``epoch`` (first is 1) reads a run's history there rather than at its end.
     """
 
-    metric: Annotated[str | InstanceOf[Metric], PlainSerializer(str, return_type=str)]
+    metric: NameOrMetric
     of: str
     epoch: Annotated[int, Field(ge=1)] | None = None
 
@@ -479,14 +484,14 @@ def within(metric: str | Metric, low: float, high: float, *, of: Iterable[str], 
     return Within(tuple(Quantity(metric, name, epoch) for name in of), low, high)
 
 
-def pair(metric: str | Metric, *, of: str, than: str) -> Pair:
+def pair(metric: str | Metric, *, of: str, than: str, epoch: int | None = None) -> Pair:
     """``metric`` of the experiment ``of`` beside that of ``than``."""
-    return Pair(Quantity(metric, of), Quantity(metric, than))
+    return Pair(Quantity(metric, of, epoch), Quantity(metric, than, epoch))
 
 
-def higher(metric: str | Metric, *, of: str, than: str) -> Ordered:
+def higher(metric: str | Metric, *, of: str, than: str, epoch: int | None = None) -> Ordered:
     """``metric`` is higher for the experiment ``of`` than for ``than``."""
-    return Ordered((pair(metric, of=of, than=than),))
+    return Ordered((pair(metric, of=of, than=than, epoch=epoch),))
 
 
 def highest(metric: str | Metric, *, of: str, than: Iterable[str]) -> Ordered:
@@ -541,12 +546,14 @@ Check = Annotated[
     Equal | Within | Ordered | DifferenceWithin | RatioWithin | AheadAtEqualCost | Consistent,
     Field(discriminator="type"),
 ]
-Kind = Literal["exact", "value", "order", "ratio", "internal", "quoted", "question"]  # question: of a study of our own
+# internal: the paper against itself, or against the program and log that its authors published. question: asked by us.
+# expectation: what the authors expected beforehand, which their own numbers need not bear out.
+Kind = Literal["exact", "value", "order", "ratio", "internal", "quoted", "question", "expectation"]
 _KINDS: dict[type, tuple[Kind, ...]] = {  # that a claim with such a check may be of; the first unless it states another
     Equal: ("exact", "quoted"),
     Within: ("value",),
     DifferenceWithin: ("value", "question"),
-    Ordered: ("order", "question"),
+    Ordered: ("order", "question", "expectation"),
     RatioWithin: ("ratio", "question"),
     AheadAtEqualCost: ("question",),
     Consistent: ("internal", "exact", "quoted"),
@@ -567,6 +574,9 @@ class Claim:
 
     Of a study of our own, ``quote`` is the question, ``where`` says what it is asked of, and ``reported`` is what was
     expected before the first run. Holm's correction leaves out a claim that is not ``corrected``.
+
+    ``reading_from`` are the ids of the claims whose reported numbers chose the reading, where the paper alone does not
+    settle it. A claim that is among them itself was fitted: that it comes out tests nothing.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -578,6 +588,7 @@ class Claim:
     criterion: str = ""
     kind: Kind = Field(default_factory=_kind)
     corrected: bool = True
+    reading_from: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """The check suits the kind, and an interval is one."""
@@ -592,11 +603,26 @@ class Claim:
         """The quantities that the check reads."""
         return tuple(_quantities(self.check))
 
+    @property
+    def fitted(self) -> bool:
+        """Whether the reading was chosen so that this claim comes out."""
+        return self.id in self.reading_from
+
+    @property
+    def expected(self) -> bool:
+        """Whether ``reported`` is what somebody expected, rather than what the paper found."""
+        return self.kind in ("question", "expectation")
+
+
+DepartureKind = Literal["difference", "assumption", "contradiction"]
+
 
 @dataclass(frozen=True, config=_CONFIG)
 class Departure:
-    """Where we knowingly differ from a paper, or had to choose because it is silent.
+    """Where we knowingly differ from a paper, or had to choose.
 
+    ``kind`` says why: a ``difference`` is ours, an ``assumption`` fills in what the paper leaves open, and in a
+    ``contradiction`` statements of the paper, or of what its authors published with it, exclude each other.
     ``affects`` are the metrics that could come out otherwise without it, of ``experiments`` only (of all if empty);
     none where the authors' own numbers show that their program did the same. ``counterpart`` maps an experiment or a
     metric to the one that lacks this departure, where there is one.
@@ -608,7 +634,8 @@ class Departure:
     because: str
     affects: tuple[str, ...]
     experiments: tuple[Slug, ...] = ()
-    counterpart: dict[str, str] = Field(default_factory=dict)
+    counterpart: dict[str, NameOrMetric] = Field(default_factory=dict)
+    kind: DepartureKind = "difference"
 
 
 def _in_words(metric: Metric) -> dict[str, str]:
@@ -652,7 +679,7 @@ class Paper:
             self._require_metrics(claim.id, [m.name for m in claim.quantities])
         for departure in self.departures:
             self._require_metrics(f"departure {departure.what!r}", departure.affects)
-            others = {*departure.experiments, *chain(*departure.counterpart.items())}
+            others = {*departure.experiments, *map(str, chain(*departure.counterpart.items()))}
             others -= {*METRICS, *map(str, self.metrics)}
             _require(others <= set(names), f"{departure.what!r}: unknown experiment", names, others - set(names))
 

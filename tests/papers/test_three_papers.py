@@ -22,12 +22,19 @@ IDS = {
         params-small params-medium params-large flops-small flops-medium flops-large large-params-vs-flops acc-small
         acc-medium acc-large train-small train-medium train-large test-above-train size-order kernel kernel-cost patch
         depth channel-reduction reduction-half batch-norm adamw batch-size residual quoted-params kernel-size-slip
+        residual-faster quoted-accuracies
     """,
     "yu2021": """
         params-conv params-dw figure2 acc10-dw acc10-conv acc100-dw acc100-conv order10 order100 similar10 similar100
         expect-conv-higher epoch-time total-time epochs-80 more-epochs latency-256 latency-4 crossover percentages
-        bn-mode validation-is-test connections mobilenet-cost curves
+        bn-mode validation-is-test connections mobilenet-cost curves mobilenet-cost-convolutions log-total log-order10
+        log-order100
     """,
+}
+# Claims that another reading of a sentence, or a sentence missed at first, added to the list.
+ADDED = {
+    *("islam2022.residual-faster", "islam2022.quoted-accuracies"),
+    *("yu2021.mobilenet-cost-convolutions", "yu2021.log-total", "yu2021.log-order10", "yu2021.log-order100"),
 }
 
 
@@ -45,7 +52,7 @@ def test_claims_are_those_of_the_list_of_claims():
     known = {claim.id for key in IDS for claim in paper(key).claims}
     listed = [ids & known for row in rows for ids in _possible_ids(row)]
     assert all(listed)
-    assert set().union(*listed) == known
+    assert set().union(*listed) == known - ADDED
 
 
 def _possible_ids(row: str) -> list[set[str]]:

@@ -27,6 +27,9 @@ def load() -> tuple[tuple[Paper, ...], tuple[str, ...]]:
             paper = importlib.import_module(f"{__name__}.{module.name}").PAPER
             if paper.key != module.name:
                 raise SpecError(f"expected the paper with the key {module.name}, got {paper.key}")
+            ids = {claim.id for claim in paper.claims}
+            if unknown := {id_ for claim in paper.claims for id_ in claim.reading_from} - ids:
+                raise SpecError(f"reading_from: expected ids of the paper's claims, got {', '.join(sorted(unknown))}")
             found.append(criteria.complete(paper))
         except SpecError as error:
             problems.append(f"papers/{module.name}.py: {error}")

@@ -1,6 +1,6 @@
 """islam2022: three patch-based networks around a narrowed depthwise convolution, on CIFAR-10."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -10,11 +10,12 @@ from sepconv.spec import Claim, Departure, Experiment, Network, Number, Optimize
 
 # --- experiments -----------------------------------------------------------------------------------------------------
 
+PEAK_RATE = 0.01
 RECIPE = Recipe(
     epochs=300,
     batch_size=512,
     optimizer=Optimizer("adamw", weight_decay=0.01),
-    schedule=spec.WarmupExponential(start=1e-5, peak=0.01, end=5e-5, warmup_epochs=5),
+    schedule=spec.WarmupExponential(start=1e-5, peak=PEAK_RATE, end=5e-5, warmup_epochs=5),
     normalisation="cifar10",
     train_images=50_000,
     augment=(("flip",), ("crop",), ("randaugment", "autoaugment"), ("mixup", "cutmix")),
@@ -39,6 +40,15 @@ ADAM = replace(
     RECIPE,
     optimizer=Optimizer("adam"),
     sources=RECIPE.sources | {"optimizer": "Sec. 4.1, the alternative to AdamW; without weight decay"},
+)
+UNSCALED_DECAY = replace(
+    RECIPE,
+    optimizer=replace(RECIPE.optimizer, decay_times_rate=False),
+    sources=RECIPE.sources
+    | {
+        "optimizer": "ours, to see whether results depend on it: AdamW as TensorFlow Addons has it, whose decay is not "
+        "multiplied by the learning rate"
+    },
 )
 BATCH_128 = replace(RECIPE, batch_size=128, sources=RECIPE.sources | {"batch_size": "Sec. 4.1, the alternative to 512"})
 SHORT_EPOCHS = 5  # of the budget short
@@ -98,6 +108,10 @@ ABLATIONS = (
     _ablation("adam", ADAM),
     _ablation("batch-128", BATCH_128),
 )
+UNSCALED = replace(
+    _ablation("unscaled-decay", UNSCALED_DECAY),
+    note="Small with AdamW as TensorFlow Addons has it; no claim rests on it",
+)
 COUNTED = (
     Experiment("alexnet", Network("reference.alexnet"), "imagenet", note="Sec. 1.2.1", label="AlexNet"),
     Experiment("vgg19", Network("reference.vgg19"), "imagenet", note="Sec. 1.2.2", label="VGG-19"),
@@ -108,7 +122,11 @@ COUNTED = (
 
 
 def _flops_of(cost: Any) -> int:  # noqa: ANN401 - a CostResult, which no paper module imports
-    """What Table 1 calls FLOPs. It prints no convention; this is the one that gives the numbers of Small and Medium."""
+    """What Table 1 calls FLOPs. It states no convention; this one was chosen because it gives Small and Medium.
+
+    Mult-adds of convolutions and the dense layer, each counted once, two operations for each value that enters a norm
+    and one for each that enters global average pooling. Biases, activations and residual additions are not counted.
+    """
     taken = {"BatchNormalization": 2, "LayerNormalization": 2, "GlobalAveragePooling2D": 1}  # for each value taken in
     return int(cost.mult_adds + sum(taken.get(layer.type, 0) * prod(layer.input_shape) for layer in cost.layers))
 
@@ -129,7 +147,13 @@ _LARGE = (
     "Large has patch size 1, as Table 1 prints and its FLOPs require; large-p2, which the parameter count requires, is "
     "run beside it and does not decide the claim."
 )
+_FLOPS_FITTED = ("islam2022.flops-small", "islam2022.flops-medium")
 _OF_SIZE = {"small": "", "medium": "", "large": _LARGE}
+_RESIDUAL = (
+    "In addition, we also used Residual Skip Connections to prevent vanishing gradient problems and to help the "
+    "network converge faster."
+)
+CONVERGENCE_EPOCH = RECIPE.epochs // 10  # at which residual connections are to show faster convergence
 _ABLATION = "Small with one change, both sides under the paper's recipe."
 
 
@@ -154,7 +178,8 @@ def _flops(name: str, reported: float) -> Claim:
         criterion=f"{name.capitalize()}'s FLOPs differ from the reported ones by less than one unit of the last digit.",
         because="The paper does not define FLOPs. Counted as mult-adds of convolutions and the dense layer, two for "
         "each element of a batch norm, and the additions of pooling: the one convention found that gives Small "
-        f"and Medium. {_OF_SIZE[name]}".rstrip(),
+        f"and Medium. Table 1 cuts off after the fourth decimal. {_OF_SIZE[name]}".rstrip(),
+        reading_from=_FLOPS_FITTED,
     )
 
 
@@ -331,13 +356,56 @@ ABLATION_CLAIMS = (
     ),
     Claim(
         id="islam2022.residual",
-        quote="In addition, we also used Residual Skip Connections to prevent vanishing gradient problems and to help "
-        "the network converge faster.",
+        quote=_RESIDUAL,
         where="Sec. 2.1",
         check=spec.higher("test_accuracy", of="small", than="small-no-residual"),
         reported="a help; no numbers",
         criterion="Test accuracy is higher with both residual connections than without, paired over seeds.",
-        because=f"Help is read as a higher accuracy after the same number of epochs. {_ABLATION}",
+        because="Help is read as a higher accuracy after the last epoch. The sentence says faster convergence, which "
+        f"islam2022.residual-faster tests; this reading came first and stays. {_ABLATION}",
+    ),
+    Claim(
+        id="islam2022.residual-faster",
+        quote=_RESIDUAL,
+        where="Sec. 2.1",
+        check=spec.higher("train_accuracy", of="small", than="small-no-residual", epoch=CONVERGENCE_EPOCH),
+        reported="faster convergence; no numbers",
+        because="To converge faster is read as to be ahead in training accuracy after a tenth of the epochs. "
+        f"{_ABLATION}",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class QuotedAccuracy:
+    """An accuracy on CIFAR-10 that the thesis quotes, and what the work that it cites for that network prints."""
+
+    network: str
+    percent: float
+    cited: str
+    printed: tuple[float, ...]  # for that network on CIFAR-10, in percent
+
+    @property
+    def agreement(self) -> spec.Agreement:
+        """The cited work prints the accuracy, to within one unit of its last digit, at least once."""
+        unit = 10.0 ** -len(f"{self.percent:g}".partition(".")[2])
+        found = any(abs(accuracy - self.percent) < unit for accuracy in self.printed)
+        label = f"{self.network} at {self.percent:g} % on CIFAR-10 in {self.cited} (1 if it is there, else 0)"
+        return spec.Agreement(Number(label, int(found)), Number("1", 1))
+
+
+QUOTED_ACCURACIES = (
+    # Their 89 % on CIFAR-10 (Sec. 3.3, 11 % error) is that of another network, with four layers.
+    QuotedAccuracy("AlexNet", 80.8, "Krizhevsky et al. 2012", ()),
+    QuotedAccuracy("VGG-19", 91.2, "Simonyan & Zisserman 2015", ()),
+    # Their networks for CIFAR-10 are others, with 20 to 1,202 layers (Table 6).
+    QuotedAccuracy("ResNet-50", 95.84, "He et al. 2016", ()),
+    # Table 5, pre-trained on ImageNet, on ImageNet-21k and on JFT-300M; none is trained on CIFAR-10 alone.
+    QuotedAccuracy(
+        "ViT",
+        90,
+        "Dosovitskiy et al. 2021",
+        (98.13, 97.77, 97.86, 97.94, 98.95, 98.79, 99.16, 99.13, 99.27, 99.0, 98.61, 99.38, 99.19, 99.5),
     ),
 )
 
@@ -359,6 +427,19 @@ TEXT_CLAIMS = (
         "digit.",
         because="For the 1,000 classes of ImageNet. AlexNet without the two groups of its original, since they would "
         "leave 61.0 million.",
+    ),
+    Claim(
+        id="islam2022.quoted-accuracies",
+        kind="quoted",
+        quote="This model's accuracy on the CIFAR10 dataset is about 80.80%.",
+        where="Sec. 1.2.1, 1.2.2, 1.2.3 and 1.2.4",
+        check=spec.consistent(*(quoted.agreement for quoted in QUOTED_ACCURACIES)),
+        reported="AlexNet 80.80 %, VGG-19 91.2 %, ResNet-50 95.84 %, ViT 90 % on CIFAR-10",
+        criterion="The work that the thesis cites for each network prints that accuracy for it on CIFAR-10, to within "
+        "one unit of the last digit.",
+        because="The thesis gives no other source and no recipe, so what can be checked is whether the numbers are in "
+        "the works cited; whether the networks can reach them is not tested here. The first three print no accuracy on "
+        "CIFAR-10 for these networks; the fourth prints 97.77 to 99.5 % for networks pre-trained on more images.",
     ),
     Claim(
         id="islam2022.kernel-size-slip",
@@ -386,14 +467,37 @@ DEPARTURES = (
         affects=(*METRICS, FLOPS.name),
         experiments=("large",),
         counterpart={"large": "large-p2"},
+        kind="contradiction",
+    ),
+    Departure(
+        what="FLOPs",
+        paper="not defined",
+        ours="mult-adds of convolutions and the dense layer, two operations for each value that enters a norm, one for "
+        "each that enters global average pooling; no biases, activations or residual additions",
+        because="the one convention found that gives Small and Medium; Large then tests it",
+        affects=(FLOPS.name,),
+        kind="assumption",
     ),
     Departure(
         what="weight decay",
         paper="not stated",
-        ours="0.01, times the learning rate in each step",
+        ours="0.01",
         because="ConvMixer's CIFAR-10 recipe has it, with the same batch size, peak learning rate, patch and kernel "
         "size",
         affects=(*LEARNING_METRICS,),
+        kind="assumption",
+    ),
+    Departure(
+        what="what AdamW multiplies its decay by",
+        paper="not stated",
+        ours="the learning rate, as Keras and PyTorch do",
+        because="AdamW of TensorFlow Addons, a likely choice for a TensorFlow user of 2022, does not multiply; "
+        f"at the peak rate of {PEAK_RATE:g} its decay is {1 / PEAK_RATE:g} times as strong. {UNSCALED.name} would tell "
+        "the two apart",
+        affects=(*LEARNING_METRICS,),
+        experiments=(SMALL.name,),
+        counterpart={SMALL.name: UNSCALED.name},
+        kind="assumption",
     ),
     Departure(
         what="augmentation",
@@ -402,6 +506,17 @@ DEPARTURES = (
         because="how they were combined and their strengths are not stated; all four at once on each image would "
         "leave little of it",
         affects=(*LEARNING_METRICS,),
+        kind="assumption",
+    ),
+    Departure(
+        what="operations of RandAugment and AutoAugment",
+        paper="not stated",
+        ours="as in the authors' code for CIFAR: at level 9 a translation of 10 pixels; colour, contrast, brightness "
+        "and sharpness at a factor of 0.1 + 0.2 per level",
+        because="the policy was searched with these; torchvision, a common alternative, translates by 14.5 pixels at "
+        "level 9 and has factors of 1 ± 0.1 per level",
+        affects=(*LEARNING_METRICS,),
+        kind="assumption",
     ),
     Departure(
         what="learning rate",
@@ -409,6 +524,7 @@ DEPARTURES = (
         ours="linear warm-up over five epochs, then the same factor at each step, down to 5e-5 at the last",
         because="the plainest reading of both sentences",
         affects=(*LEARNING_METRICS,),
+        kind="assumption",
     ),
     Departure(
         what="training accuracy",
@@ -416,6 +532,7 @@ DEPARTURES = (
         ours="over the last epoch's augmented batches, against the larger label",
         because="it is what Keras shows, and the only way to be 15 points below the testing accuracy",
         affects=("train_accuracy", "generalisation_gap"),
+        kind="assumption",
     ),
     Departure(
         what="epoch reported",
@@ -423,6 +540,7 @@ DEPARTURES = (
         ours="the last of 300",
         because="choosing the best epoch by the test split would bias it",
         affects=(*LEARNING_METRICS,),
+        kind="assumption",
     ),
     Departure(
         what="validation",
@@ -430,6 +548,7 @@ DEPARTURES = (
         ours="trained on all 50,000; the curves over epochs are on the test split, and nothing is chosen by them",
         because="Table 2 names training and testing accuracy only",
         affects=(*LEARNING_METRICS,),
+        kind="assumption",
     ),
     Departure(
         what="network and schedule of the ablations",
@@ -438,6 +557,7 @@ DEPARTURES = (
         because="Table 2 has 300 epochs for every model, and Small is the cheapest of them",
         affects=(*LEARNING_METRICS,),
         experiments=tuple(experiment.name for experiment in ABLATIONS),
+        kind="assumption",
     ),
     Departure(
         what="loss, input scaling, initialisation",
@@ -445,6 +565,7 @@ DEPARTURES = (
         ours="cross-entropy without label smoothing; CIFAR-10's mean and deviation; Glorot uniform",
         because="Keras's defaults, and ConvMixer's recipe for the scaling",
         affects=(*LEARNING_METRICS,),
+        kind="assumption",
     ),
     Departure(
         what="framework and hardware",
@@ -464,7 +585,7 @@ PAPER = Paper(
     venue="Undergraduate thesis, Rajshahi University of Engineering & Technology",
     link="",
     hardware="TPU v3 in a Kaggle notebook (Sec. 3.1)",
-    experiments=MAIN + ABLATIONS + COUNTED,
+    experiments=(*MAIN, *ABLATIONS, UNSCALED, *COUNTED),
     priority=2,
     claims=TABLE_CLAIMS + ABLATION_CLAIMS + TEXT_CLAIMS,
     departures=DEPARTURES,

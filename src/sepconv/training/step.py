@@ -37,12 +37,30 @@ class CoupledSGD(keras.optimizers.SGD):  # type: ignore[misc]
         super().update_step(gradient, variable, learning_rate)
 
 
+class UnscaledAdamW(fast_layers.Adam):
+    """AdamW as TensorFlow Addons has it: each step takes away ``decay`` of a weight, whatever the learning rate is.
+
+    Its documentation asks users to schedule the decay as they schedule the rate; one who does not decays so.
+    """
+
+    def __init__(self, decay: float) -> None:
+        super().__init__(name="unscaled_adamw")
+        self.decay = decay
+
+    def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
+        """Decay ``variable``, then update it by its gradient."""
+        self.assign_sub(variable, ops.multiply(ops.cast(self.decay, variable.dtype), variable))
+        super().update_step(gradient, variable, learning_rate)
+
+
 def build_optimizer(spec: Optimizer) -> keras.optimizers.Optimizer:
     """The optimizer of a recipe; the engine sets its learning rate before every step."""
     match spec.name:
         case "adam":
             return fast_layers.Adam()
         case "adamw":
+            if not spec.decay_times_rate:
+                return UnscaledAdamW(spec.weight_decay)
             return fast_layers.AdamW(weight_decay=spec.weight_decay)
         case "sgd":
             return CoupledSGD(spec.l2, spec.momentum, spec.nesterov, spec.decay_depthwise)

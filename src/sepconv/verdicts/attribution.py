@@ -25,6 +25,7 @@ T = TypeVar("T")
 class Cause(StrEnum):
     """What is behind a gap, as far as the results say."""
 
+    CONTRADICTION = "contradiction in the paper"
     DEPARTURE = "protocol departure"
     SEEDS = "seed noise"
     STATEMENT = "the statement itself"  # a count that no choice of ours can change
@@ -45,7 +46,7 @@ class Gap:
 class Suspects:
     """Departures that touch a claim, by what undoing them did to its verdict."""
 
-    explaining: tuple[str, ...]  # without it the claim is reproduced
+    explaining: tuple[Departure, ...]  # without it the claim is reproduced
     cleared: tuple[str, ...]  # without it the claim is no better
     open: tuple[str, ...]  # never undone
 
@@ -66,18 +67,19 @@ def touches(departure: Departure, claim: Claim) -> bool:
 
 def suspects(paper: Paper, claim: Claim, results: Results) -> Suspects:
     """Judge the claim without each departure that touches it, where the results allow that."""
-    verdicts = {d.what: _without(d, paper, claim, results) for d in paper.departures if touches(d, claim)}
+    judged = [(d, _without(d, paper, claim, results)) for d in paper.departures if touches(d, claim)]
+    decided = (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED)
     return Suspects(
-        explaining=tuple(what for what, verdict in verdicts.items() if verdict is Verdict.REPRODUCED),
-        cleared=tuple(what for what, verdict in verdicts.items() if verdict is Verdict.NOT_REPRODUCED),
-        open=tuple(w for w, v in verdicts.items() if v not in (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED)),
+        explaining=tuple(departure for departure, verdict in judged if verdict is Verdict.REPRODUCED),
+        cleared=tuple(departure.what for departure, verdict in judged if verdict is Verdict.NOT_REPRODUCED),
+        open=tuple(departure.what for departure, verdict in judged if verdict not in decided),
     )
 
 
 def undo(departure: Departure, spec: T) -> T:
     """A claim, check or quantity with what the departure stands for replaced by what lacks it."""
     if isinstance(spec, Quantity):
-        of = departure.counterpart.get(spec.of, spec.of)
+        of = str(departure.counterpart.get(spec.of, spec.of))
         return replace(spec, of=of, metric=departure.counterpart.get(spec.name, spec.metric))
     if isinstance(spec, tuple):
         return type(spec)(undo(departure, part) for part in spec)
@@ -100,8 +102,7 @@ def _gap(judgement: Judgement, found: Suspects) -> Gap:
     if judgement.verdict is Verdict.INCONCLUSIVE:
         return _undecided(judgement, parts)
     if found.explaining:
-        known = f"Without the departure in {listed(found.explaining)}, the claim is reproduced"
-        return Gap(judgement, Cause.DEPARTURE, f"{known}.", "Only the authors' program can say which of both was run.")
+        return _explained(judgement, found.explaining)
     if all(part.exact for part in parts):
         return _counted(judgement, found)
     predicted = {part: interval for part in parts if not part.exact and (interval := _one_more_run(part))}
@@ -122,12 +123,22 @@ def _undecided(judgement: Judgement, parts: Sequence[Part]) -> Gap:
     return Gap(judgement, Cause.SEEDS, known, experiment)
 
 
+def _explained(judgement: Judgement, departures: Sequence[Departure]) -> Gap:
+    whats = listed([departure.what for departure in departures])
+    experiment = "Only the authors' program can say which of the two was run."
+    if all(departure.kind == "contradiction" for departure in departures):
+        known = f"The paper contradicts itself in {whats}. By its other statement the claim is reproduced."
+        return Gap(judgement, Cause.CONTRADICTION, known, experiment)
+    known = f"Without the departure in {whats}, the claim is reproduced."
+    return Gap(judgement, Cause.DEPARTURE, known, experiment)
+
+
 def _counted(judgement: Judgement, found: Suspects) -> Gap:
     known = f"Counted, so there is no chance in it.{_cleared(found)}"
     if found.open:
         experiment = f"Count again with one of these changed at a time: {', '.join(found.open)}."
         return Gap(judgement, Cause.UNEXPLAINED, known, experiment)
-    known += " No departure of ours is left, so the statement does not hold of the networks that the paper describes."
+    known += " No departure of ours is left, so the statement itself does not hold by this criterion."
     return Gap(judgement, Cause.STATEMENT, known, "None: no training changes a count.")
 
 
@@ -151,7 +162,8 @@ def _unexplained(judgement: Judgement, found: Suspects, predicted: dict[Part, In
 
 
 def _cleared(found: Suspects) -> str:
-    return f" Undone, and no better for it: {', '.join(found.cleared)}." if found.cleared else ""
+    ruled_out = ", ".join(found.cleared)
+    return f" Ruled out, since the claim does no better without them: {ruled_out}." if found.cleared else ""
 
 
 def _experiments(judgement: Judgement) -> str:

@@ -36,7 +36,7 @@ DELTA_MARGIN = 0.5  # points, of the study's questions
 DELTA_COSTS = ((8.0, 16.0, 32.0, 64.0), (7.2, 14.4, 28.8, 57.6))
 
 Shape = Callable[[np.random.Generator, tuple[int, ...]], Floats]
-# Seed noise of mean 0 and standard deviation 1. Student's t assumes the normal; the others show what hangs on that.
+# Seed noise of mean 0 and standard deviation 1. Student's t assumes the normal; the others show how much depends on it.
 SHAPES: dict[str, Shape] = {
     "normal": lambda random, size: random.standard_normal(size),
     "heavy-tailed": lambda random, size: random.standard_t(5, size) / np.sqrt(5 / 3),

@@ -49,10 +49,8 @@ CHANCE_SIMULATIONS = 2000  # leave a chance a standard error of about one percen
 # What an order may be indicated of: all else depends on how long is trained, or on the machine.
 _INDICABLE = {"train_accuracy", "val_accuracy", "test_accuracy", "generalisation_gap"}
 _VERDICT_OF = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}
-_VERDICTS_OF_KIND = {  # of all other kinds: _VERDICT_OF
-    "internal": {1: Verdict.CONSISTENT, -1: Verdict.INCONSISTENT, 0: Verdict.INCONCLUSIVE},
-    "question": {1: Verdict.SUPPORTED, -1: Verdict.NOT_SUPPORTED, 0: Verdict.INCONCLUSIVE},
-}
+_CONSISTENT_OR_NOT = {1: Verdict.CONSISTENT, -1: Verdict.INCONSISTENT, 0: Verdict.INCONCLUSIVE}
+_SUPPORTED_OR_NOT = {1: Verdict.SUPPORTED, -1: Verdict.NOT_SUPPORTED, 0: Verdict.INCONCLUSIVE}
 
 
 @dataclass(frozen=True)
@@ -326,7 +324,8 @@ def _verdict_of(evidence: Evidence, claim: Claim, level: float, tested: bool) ->
     direction = int(rules.decide(evidence, level))
     if not tested and direction != -1:
         return Verdict.NOT_TESTED
-    return _VERDICTS_OF_KIND.get(claim.kind, _VERDICT_OF)[direction]
+    words = _SUPPORTED_OR_NOT if claim.expected else _CONSISTENT_OR_NOT if claim.kind == "internal" else _VERDICT_OF
+    return words[direction]
 
 
 def _p_value(answers: list[Answer], evidence: Evidence, level: float) -> float | None:

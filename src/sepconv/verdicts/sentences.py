@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from sepconv.spec import Claim
 from sepconv.verdicts.rules import ALPHA, LEVELS, MAX_SEEDS, Direction, Grade, Judgement, Part, Verdict
 from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.stats import MOST_SEEDS
@@ -20,18 +21,33 @@ def number(value: float, unit: str) -> str:
 
 
 def counts(judgements: Iterable[Judgement]) -> str:
-    """How many claims have which verdict, the most frequent first."""
-    found = Counter(judgement.verdict for judgement in judgements)
-    return ", ".join(f"{count} {verdict}" for verdict, count in found.most_common())
+    """How many claims have which verdict, the most frequent first, and how many of them were fitted."""
+    judged = list(judgements)
+    fitted = Counter(judgement.verdict for judgement in judged if judgement.claim.fitted)
+    return ", ".join(
+        f"{count} {verdict}{f' (of which {fitted[verdict]} fitted)' if fitted[verdict] else ''}"
+        for verdict, count in Counter(judgement.verdict for judgement in judged).most_common()
+    )
+
+
+def reading(claim: Claim) -> str:
+    """Which claims chose the reading that this one is judged by, and what its verdict is then worth; else nothing."""
+    if claim.fitted:
+        return "Fitted: the reading was chosen because it gives the reported number, which is therefore no test of it."
+    if claim.reading_from:
+        return f"The reading was chosen by {listed(claim.reading_from)}; this claim tests it."
+    return ""
 
 
 def sentence(judgement: Judgement) -> str:
     """Verdict, what the paper reports, and what we found, in one sentence."""
     claim, verdict = judgement.claim, judgement.verdict
-    reported = "expected was" if claim.kind == "question" else "the paper reports"
+    reported = "expected was" if claim.expected else "the paper reports"
     opening = f"{verdict.capitalize()}: {reported} {claim.reported.rstrip('.')}"
     found = "; ".join(describe_part(part) for part in judgement.parts if part.n)
     pieces = [f"{opening}, and we find {found}" if found else opening]
+    if claim.fitted:
+        pieces.append("fitted, not tested: the reading was chosen because it gives this number")
     if verdict is Verdict.NOT_TESTED:
         pieces.append(f"missing: {listed(judgement.missing)}" if judgement.missing else "no result counts")
     if judgement.level < ALPHA:

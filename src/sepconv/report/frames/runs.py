@@ -74,6 +74,46 @@ def log(paper: Paper, experiment: str) -> pd.DataFrame:
     return found[found["experiment"] == experiment].rename(columns={"test_accuracy": "val_accuracy"})
 
 
+def logged(paper: Paper, names: Mapping[str, str]) -> pd.DataFrame:
+    """Every epoch that the authors printed of several experiments, in the columns of ``HISTORY``.
+
+    Args:
+        paper: whose log.
+        names: what to call each experiment.
+
+    Raises:
+        SpecError: the authors published no log of one of them.
+    """
+    epochs = pd.concat([log(paper, name).assign(network=label) for name, label in names.items()], ignore_index=True)
+    theirs = epochs.assign(budget=str(Budget.PAPER), schedule="the authors' log", seed=0)
+    return theirs.reindex(columns=list(HISTORY))
+
+
+def log_leads(paper: Paper, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """By how much one network leads another in the authors' log, at equal epochs and at equal time.
+
+    Equal time is that of the other's epochs and evaluations so far. Columns: ``experiment``, ``other``, ``held_equal``
+    (``epochs`` or ``seconds``), ``epoch`` and ``other_epoch`` (that are compared), ``accuracy`` and ``other_accuracy``
+    (test, %), and ``lead`` (points).
+
+    Args:
+        paper: whose log.
+        pairs: names of experiments, each with that of the other.
+
+    Raises:
+        SpecError: the authors published no log of one of them.
+    """
+    leads = [
+        _leads(log(paper, name), log(paper, other), held_equal).assign(
+            experiment=name, other=other, held_equal=held_equal
+        )
+        for name, other in pairs
+        for held_equal in ("epochs", "seconds")
+    ]
+    columns = ["experiment", "other", "held_equal", "epoch", "other_epoch", "accuracy", "other_accuracy", "lead"]
+    return pd.concat(leads, ignore_index=True)[columns]
+
+
 def accuracies(paper: Paper, results: Results, names: Iterable[str], budgets: Iterable[Budget]) -> pd.DataFrame:
     """Mean accuracies after the last epoch, one row per experiment and budget, with 95 % intervals from two seeds on.
 
@@ -125,6 +165,16 @@ def repeats(results: Results, again: Results) -> pd.DataFrame:
     first = {(run.key, run.run_id): run for run in results.runs}
     pairs = [(first[run.key, run.run_id], run) for run in again.runs if (run.key, run.run_id) in first]
     return pd.DataFrame([_repeat_row(*pair) for pair in sorted(pairs, key=lambda pair: pair[0].key)])
+
+
+def _leads(log: pd.DataFrame, other: pd.DataFrame, held_equal: str) -> pd.DataFrame:
+    """Each epoch of ``other`` beside the epoch of ``log`` that it is compared with, where there is one."""
+    passed, passed_there = ((of["train_seconds"] + of["test_seconds"]).cumsum() for of in (log, other))
+    ended = passed.searchsorted(passed_there, side="right")  # epochs of log by the end of each epoch of other
+    theirs = {"other_epoch": other["epoch"], "other_accuracy": other["val_accuracy"]}
+    compared = pd.DataFrame(theirs | {"epoch": other["epoch"] if held_equal == "epochs" else ended})
+    compared = compared.merge(log[["epoch", "val_accuracy"]].rename(columns={"val_accuracy": "accuracy"}), on="epoch")
+    return compared.assign(lead=compared["accuracy"] - compared["other_accuracy"])
 
 
 def _accuracy_row(name: str, budget: Budget, sample: list[RunResult]) -> dict[str, object]:

@@ -29,7 +29,7 @@ from sepconv.results.store import Results
 from sepconv.spec import Paper
 from sepconv.verdicts.attribution import Gap
 from sepconv.verdicts.rules import ALPHA, Judgement, Verdict
-from sepconv.verdicts.sentences import evidence, look
+from sepconv.verdicts.sentences import evidence, look, reading
 
 Judged = Sequence[tuple[Paper, Sequence[Judgement]]]
 
@@ -128,13 +128,12 @@ def _seeds_in_short(judgement: Judgement) -> str:
 def _entries(judgement: Judgement) -> Iterable[tuple[str, str]]:
     claim = judgement.claim
     yield "Criterion", claim.criterion
-    if claim.because:
-        yield "Because", claim.because
-    ours = claim.kind == "question"
-    yield "Expected" if ours else "Reported", claim.reported
+    if because := f"{claim.because} {reading(claim)}".strip():
+        yield "Because", because
+    yield "Expected" if claim.expected else "Reported", claim.reported
     several = len(judgement.parts) > 1
     estimates = [describe_estimate(part, with_verdict=several) for part in judgement.parts]
-    yield "Found" if ours else "Reproduced", _listed(estimates) or NOTHING
+    yield "Found" if claim.expected else "Reproduced", _listed(estimates) or NOTHING
     yield "Evidence", evidence(judgement)
     if judgement.look:
         stricter = "; the interval shown stays that of 95 %" if judgement.level < ALPHA else ""

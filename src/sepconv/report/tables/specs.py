@@ -9,6 +9,7 @@ from sepconv.spec import (
     Augmentation,
     Constant,
     Departure,
+    DepartureKind,
     EpochDecay,
     Optimizer,
     Paper,
@@ -20,6 +21,11 @@ from sepconv.spec import (
 
 Hyperparameter = tuple[str, str, str]  # name, value, source
 _NOT_TRAINED: tuple[Hyperparameter, ...] = ((NOTHING, "built and counted, not trained", NOTHING),)
+_REASONS: dict[DepartureKind, str] = {
+    "contradiction": "The paper contradicts itself, or what its authors published with it",
+    "assumption": "The paper leaves it open",
+    "difference": "We differ from the paper",
+}
 _OPTIMIZER_NAMES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 
 
@@ -46,7 +52,7 @@ def recipe_table(paper: Paper) -> Html:
 
 
 def departures_table(paper: Paper) -> Html:
-    """Where we knowingly differ from a paper, or had to choose."""
+    """Where we knowingly differ from a paper, or had to choose, by the reason for it."""
     columns = [
         Column[Departure]("what", lambda departure: departure.what),
         Column("the paper", lambda departure: departure.paper),
@@ -54,7 +60,9 @@ def departures_table(paper: Paper) -> Html:
         Column("because", lambda departure: departure.because),
     ]
     caption = f"Departures and assumptions: {paper.key}"
-    return table(paper.departures, columns, caption, empty=f"No departures from {paper.key}", layout="stack")
+    ordered = sorted(paper.departures, key=lambda departure: [*_REASONS].index(departure.kind))
+    empty = f"No departures from {paper.key}"
+    return table(ordered, columns, caption, empty=empty, group=lambda d: _REASONS[d.kind], layout="stack")
 
 
 def _hyperparameters(recipe: Recipe) -> tuple[Hyperparameter, ...]:
@@ -82,6 +90,7 @@ def _optimizer(optimizer: Optimizer) -> str:
     settings = {
         f"{'Nesterov ' if optimizer.nesterov else ''}momentum {optimizer.momentum}": optimizer.momentum,
         f"decoupled weight decay {optimizer.weight_decay}": optimizer.weight_decay,
+        "not multiplied by the learning rate": not optimizer.decay_times_rate,
         f"L2 {optimizer.l2} on {decayed}": optimizer.l2,
         "made anew at each epoch": optimizer.reset_each_epoch,
     }

@@ -88,7 +88,8 @@ Markdown("\n".join(lines))
 # %% [markdown]
 # **Table 1** of the thesis. It does not say how it counts FLOPs. We count each mult-add once, two operations for each value that a norm takes
 # in, and one for each value that is pooled. This convention was chosen because it gives the printed numbers of Small and Medium, so these
-# two are fitted and not tested. Large is printed with a patch size that gives its FLOPs, and with a number of parameters that only another patch
+# two are fitted and not tested. For Large it gives one unit more in the last digit than printed, which the criterion of its claim allows.
+# Large is printed with a patch size that gives its FLOPs, and with a number of parameters that only another patch
 # size gives; no network has both. The one with the printed patch size decides the claims, and `large-p2` is trained beside it.
 
 # %% tags=["remove-input"]

@@ -6,22 +6,21 @@ It needs a built book (``make report``), Chromium, and the npm package axe-core 
 import json
 import shutil
 import subprocess
-from html import unescape
 from pathlib import Path
 
 import pytest
 
+import browser
 from sepconv.report import build
 
 ROOT = Path(__file__).parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MOST_PIXELS = 10_000  # of a page's height in a desktop's window, before anything is unfolded
 WINDOWS = {"light": 1280, "dark": 390}  # pixels of width
 TIMEOUT = 900  # seconds for all pages on a busy machine
 
 # Shows one page after another in a frame, and waits for what each has to say.
 HOST = """\
-<!DOCTYPE html><meta charset="utf-8"><title>host</title><pre id="found"></pre>
+<!DOCTYPE html><meta charset="utf-8"><title>host</title><pre id="told"></pre>
 <script>
 const found = [];
 async function show(page, theme, width) {
@@ -34,7 +33,7 @@ async function show(page, theme, width) {
 }
 (async () => {
   for (const [theme, width] of Object.entries(WINDOWS)) for (const page of PAGES) await show(page, theme, width);
-  document.getElementById("found").textContent = JSON.stringify(found);
+  document.getElementById("told").textContent = JSON.stringify(found);
 })();
 </script>
 """
@@ -58,7 +57,7 @@ addEventListener("load", async () => {
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What the browser says of each page: a record a page and window."""
-    browser, axe, html = _browser(), _axe(), build.html(ROOT)
+    axe, html = _axe(), build.html(ROOT)
     if not (html / "index.html").is_file():
         pytest.skip("no built book: run make report first")
     folder = tmp_path_factory.mktemp("book") / "html"
@@ -73,23 +72,9 @@ def found(tmp_path_factory):
     names = [page.relative_to(folder).as_posix() for page in pages]
     host = folder / "host.html"
     host.write_text(HOST.replace("WINDOWS", json.dumps(WINDOWS)).replace("PAGES", json.dumps(names)))
-    shown = _dump(browser, host, tmp_path_factory.mktemp("profile"))
-    records = json.loads(unescape(shown.partition('<pre id="found">')[2].partition("</pre>")[0]) or "[]")
+    records = browser.told(host, tmp_path_factory.mktemp("profile"), TIMEOUT)
     assert len(records) == len(WINDOWS) * len(names), "the browser did not get to every page"
     return records
-
-
-def _dump(browser, page, profile):
-    """The page as it stands once its scripts have nothing left to do."""
-    command = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
-        f"--virtual-time-budget={1000 * TIMEOUT}", "--dump-dom", page.as_uri(),
-    ]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIMEOUT).stdout
-
-
-def _browser():
-    return next(filter(None, map(shutil.which, BROWSERS)), None) or pytest.skip(f"needs one of {', '.join(BROWSERS)}")
 
 
 def _axe():

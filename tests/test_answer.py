@@ -38,17 +38,17 @@ def costs(*rows):
 @pytest.mark.parametrize(
     ("quantity", "value", "sentence"),
     [
-        ("weights", 0.497, "Weights: 2.0 times fewer in p, CIFAR-10."),
-        ("weights", 2.0, "Weights: 2.0 times more in p, CIFAR-10."),
-        ("mult-adds", 0.1152, "Arithmetic: 8.7 times less in p, CIFAR-10."),
-        ("mult-adds", 2.526, "Arithmetic: 2.5 times more in p, CIFAR-10."),
-        ("memory of a training step", 3.66, "Training memory: 3.7 times more in p, CIFAR-10."),
-        ("training time", 0.25, "Training time: 4.0 times faster in p, CIFAR-10."),
-        ("inference time", 2.5, "Inference time: 2.5 times slower in p, CIFAR-10."),
-        ("weights", 1.04, "Weights: about the same in p, CIFAR-10."),
-        ("weights", 0.96, "Weights: about the same in p, CIFAR-10."),
-        ("weights", 0.002, "Weights: 500 times fewer in p, CIFAR-10."),
-        ("energy", 0.5, "Energy: 2.0 times less in p, CIFAR-10."),
+        ("weights", 0.497, "Weights: 2.0 times fewer in p (CIFAR-10)."),
+        ("weights", 2.0, "Weights: 2.0 times more in p (CIFAR-10)."),
+        ("mult-adds", 0.1152, "Arithmetic: 8.7 times less in p (CIFAR-10)."),
+        ("mult-adds", 2.526, "Arithmetic: 2.5 times more in p (CIFAR-10)."),
+        ("memory of a training step", 3.66, "Training memory: 3.7 times more in p (CIFAR-10)."),
+        ("training time", 0.25, "Training time: 4.0 times faster in p (CIFAR-10)."),
+        ("inference time", 2.5, "Inference time: 2.5 times slower in p (CIFAR-10)."),
+        ("weights", 1.04, "Weights: about the same in p (CIFAR-10)."),
+        ("weights", 0.96, "Weights: about the same in p (CIFAR-10)."),
+        ("weights", 0.002, "Weights: 500 times fewer in p (CIFAR-10)."),
+        ("energy", 0.5, "Energy: 2.0 times less in p (CIFAR-10)."),
     ],
 )
 def test_a_ratio_below_one_is_less_and_one_above_is_more(quantity, value, sentence):
@@ -56,8 +56,10 @@ def test_a_ratio_below_one_is_less_and_one_above_is_more(quantity, value, senten
 
 
 def test_pairs_of_which_the_same_is_said_stand_together():
-    rows = [ratio(value, pair=pair) for value, pair in ((0.5, "a"), (0.11494, "b"), (0.11521, "c"))]
-    assert costs(*rows)[0] == "Weights: 2.0 times fewer in a; 8.7 times fewer in b and c."
+    found = {"p, CIFAR-10": 0.5, "q, CIFAR-10": 0.11494, "q, CIFAR-100": 0.11521, "r, CIFAR-10": 0.115}
+    assert costs(*(ratio(value, pair=pair) for pair, value in found.items()))[0] == (
+        "Weights: 2.0 times fewer in p (CIFAR-10); 8.7 times fewer in q (CIFAR-10 and CIFAR-100) and r (CIFAR-10)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,15 +73,19 @@ def test_pairs_of_which_the_same_is_said_stand_together():
 )
 def test_several_machines_give_a_range(values, words):
     rows = [ratio(value, "training time", machine=f"CPU {number}") for number, value in enumerate(values)]
-    assert costs(*rows)[0] == f"Training time: {words} in p, CIFAR-10. Measured on CPU 0; CPU 1."
+    assert costs(*rows)[0] == f"Training time: {words} in p (CIFAR-10). Measured on CPU 0; CPU 1."
 
 
 def test_what_is_not_there_is_said_to_be_untested():
-    rows = [ratio(0.5, "training time", machine="CPU"), ratio(nan, "weights"), accuracy(nan, seeds=0, pair="q")]
+    rows = [
+        ratio(0.5, "training time", machine="CPU"),
+        ratio(nan, "weights"),
+        accuracy(nan, seeds=0, pair="q, CIFAR-10"),
+    ]
     assert costs(*rows) == [
-        "Training time: 2.0 times faster in p, CIFAR-10. Not tested: q. Measured on CPU.",
-        "Weights: Not tested: p, CIFAR-10 and q.",
-        "Accuracy: Not tested: p, CIFAR-10 and q.",
+        "Training time: 2.0 times faster in p (CIFAR-10). Not known yet: q (CIFAR-10). Measured on CPU.",
+        "Weights: Not known yet: p (CIFAR-10) and q (CIFAR-10).",
+        "Accuracy: Not known yet: p (CIFAR-10) and q (CIFAR-10).",
     ]
 
 
@@ -94,7 +100,7 @@ def test_what_is_not_there_is_said_to_be_untested():
     ],
 )
 def test_accuracy_is_undecided_where_the_interval_includes_zero(row, words):
-    assert costs(row) == [f"Accuracy: {words} in p, CIFAR-10."]
+    assert costs(row) == [f"Accuracy: {words} in p (CIFAR-10)."]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +120,7 @@ def test_at_equal_cost(delta, low, high, words):
 
 
 def test_names_of_machines_and_pairs_stay_text():
-    frame = pd.DataFrame([ratio(2.0, "training time", EVIL, EVIL)], columns=RATIOS)
+    frame = pd.DataFrame([ratio(2.0, "training time", f"{EVIL}, x", EVIL)], columns=RATIOS)
     deltas = pd.DataFrame([(EVIL, 1.0, 0.7, 1.3, 0.5)], columns=["what", "delta", "low", "high", "margin"])
     for html in (answer.costs(frame), answer.at_equal_cost(deltas)):
         assert EVIL in sentences(html)[0]

@@ -22,8 +22,13 @@ POLICY = 'http-equiv="Content-Security-Policy"'
 REPAIRS = {
     # MyST-NB's fold of code: the name contradicts the visible text.
     '<summary aria-label="Toggle hidden content">': "<summary>",
-    # The theme's search button: the same, since its text names the keys too.
-    'title="Search" aria-label="Search" data-bs-placement': 'title="Search" data-bs-placement',
+    # The theme's buttons: the same. The text of the search names its keys, icons of the colour mode have titles.
+    'search-button-field search-button__button pst-js-only" title="Search" aria-label="Search"': (
+        'search-button-field search-button__button pst-js-only" title="Search"'
+    ),
+    'data-mode="light" title="Light"': 'data-mode="light"',
+    'data-mode="dark"  title="Dark"': 'data-mode="dark"',
+    'data-mode="auto"  title="System Settings"': 'data-mode="auto"',
     # docutils's bibliography: entries of a list have to be its items.
     'role="doc-biblioentry"': 'role="listitem"',
 }

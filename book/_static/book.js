@@ -163,7 +163,10 @@ document.addEventListener("DOMContentLoaded", () => {
   addCodeSwitch();
   openTarget();
   const sizes = new ResizeObserver((boxes) => boxes.forEach((entry) => setTabStop(entry.target)));
-  document.querySelectorAll(".sc-scroll").forEach((box) => sizes.observe(box));
+  document.querySelectorAll(".sc-scroll").forEach((box) => {
+    setTabStop(box);
+    sizes.observe(box);
+  });
 });
 addEventListener("hashchange", openTarget);
 addEventListener("beforeprint", openForPrint);

@@ -103,9 +103,9 @@ def _sentence(title: str, found: Mapping[str, str], pairs: Iterable[str], more: 
     of: dict[str, list[str]] = {}
     for pair, words in found.items():
         of.setdefault(words, []).append(pair)
-    said = "; ".join(f"{words} in {_listed(same)}" for words, same in of.items())
+    said = "; ".join(f"{words} in {_named(same)}" for words, same in of.items())
     untested = [pair for pair in pairs if pair not in found]
-    pieces = [f"{said}." * bool(said), f"Not tested: {_listed(untested)}." if untested else "", more]
+    pieces = [f"{said}." * bool(said), f"Not known yet: {_named(untested)}." if untested else "", more]
     return Markup("<strong>{}:</strong> {}").format(title, " ".join(filter(None, pieces)))
 
 
@@ -150,6 +150,14 @@ def _lead(row: "pd.Series[float]") -> str:
 
 def _points(value: float) -> str:
     return f"{value:+.1f}".replace("-", "−")
+
+
+def _named(pairs: Iterable[str]) -> str:
+    """Pairs such as ``yu2021, CIFAR-10``, each paper once."""
+    images: dict[str, list[str]] = {}
+    for paper, _, of in (pair.partition(", ") for pair in pairs):
+        images.setdefault(paper, []).append(of)
+    return _listed([f"{paper} ({_listed(of)})" for paper, of in images.items()])
 
 
 def _listed(names: Sequence[str]) -> str:

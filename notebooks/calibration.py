@@ -13,17 +13,17 @@
 # %% [markdown]
 # # How often the verdicts err
 #
-# A rule that turns a few noisy runs into a verdict will now and then be wrong. How often can be found out where the truth is known:
-# draw the results of a reproduction from a distribution that we choose, hand them to the very code that judges the papers, and count.
-# This page does so, for claims that are true, false, and on the edge. A verdict is *wrong* if a false claim is called reproduced or a
-# true one not reproduced. *Inconclusive* is never wrong, but it is the price: a careful rule that always says so is of no use, so the
+# A rule that turns a few noisy runs into a verdict will sometimes be wrong. How often can be found out by simulation, where the truth is
+# known: draw the results of a reproduction from a chosen distribution, give them to the same code that judges the papers, and count.
+# This page does so for claims that are true, false, and exactly on the limit. A verdict is *wrong* if a false claim is called reproduced or
+# a true one not reproduced. *Inconclusive* is never wrong, but it has a price: a rule that always says so is of no use. So the
 # share of right verdicts, the *power*, is counted as well.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "remove-input"]
 simulations = 10_000
 results_dir = "../../results"
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 from pathlib import Path
 
 import pandas as pd
@@ -49,20 +49,20 @@ shown = cells[cells["noise"] == middle]
 # another, and that *three* such orders hold at once. In each reproduction every network is trained from several seeds, and the accuracy
 # of a seed is the true one plus noise.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 listed = ", ".join(f"{noise:g}" for noise in calibration.NOISES)
 Markdown(
     f"The noise is normal, with a standard deviation of {listed} points, from {', '.join(map(str, calibration.SEEDS))} seeds. The "
     f"truth lies by {', '.join(f'{margin:g}' for margin in calibration.MARGINS)} points within the limit that the criterion sets, "
-    "where a negative number says by how much the claim is false. Of three orders the first has this margin, the others are true by "
-    f"one point. That makes {len(cells)} combinations, each simulated {simulations:,} times. On the limit itself the truth may be a "
-    "hair to either side, so there the more frequent of the two decided verdicts counts as wrong: it is the hardest case."
+    "where a negative number says by how much the claim is false. Of three orders the first has this margin; the others are true by "
+    f"one point. That makes {len(cells)} combinations, each simulated {simulations:,} times. On the limit itself the truth may be "
+    "just on either side, so there the more frequent of the two decided verdicts counts as wrong. This is the hardest case."
 )
 
 # %% [markdown]
-# Are these the right sizes of noise? What was measured, as the standard deviation of the test accuracy over the seeds of one experiment:
+# Are these the right sizes of noise? The measured standard deviations of the test accuracy over the seeds of one experiment are:
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 found = store.read_all(Path(results_dir))
 noise = pd.concat([frames.seed_noise(paper, found, frames.shown("paper")) for paper in papers.all_papers()])
 measured = [
@@ -74,31 +74,31 @@ Markdown("\n".join(measured) or "No experiment has been run from three seeds yet
 # %% [markdown]
 # ## Verdicts
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "calibration-rates", "caption": "How often each verdict is given when the truth is known. Below the bars stand the number of seeds and by how many points the claim is true or false. The CSV holds the other sizes of noise too. {download}`CSV <data/calibration-rates.csv>`"}, "image": {"alt": "Stacked bars for three kinds of claims: true claims are reproduced more often with more seeds, false ones not reproduced, on the limit nearly all are inconclusive"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "calibration-rates", "caption": "How often each verdict is given when the truth is known. Below the bars are the number of seeds and by how many points the claim is true or false. The CSV also has the other sizes of noise. {download}`CSV <data/calibration-rates.csv>`"}, "image": {"alt": "Stacked bars for three kinds of claims: true claims are reproduced more often with more seeds, false ones not reproduced, on the limit nearly all are inconclusive"}}
 figures.verdict_rates(shown)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 Markdown(f"The same in numbers, for noise of {middle:g} points:")
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.calibration_table(shown)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 highest = cells.loc[cells["wrong"].idxmax()]
 off_limit = cells.loc[cells["margin"] != 0, "wrong"].max()
 Markdown(
-    f"**Over all {len(cells)} combinations at most {100 * highest['wrong']:.1f} % of the verdicts are wrong, where "
-    f"{100 * ALPHA:.0f} % were allowed.** That is on the limit; one point off it, at most {100 * off_limit:.2f} % are. The rule is "
-    "two-sided and only one side can be wrong, which is why half of what is allowed is used; beyond three seeds its level is stricter."
+    f"**In each of the {len(cells)} combinations at most {100 * highest['wrong']:.1f} % of the verdicts are wrong; {100 * ALPHA:.0f} % "
+    f"are allowed.** The highest rate occurs on the limit; away from it, at most {100 * off_limit:.2f} % are wrong. The rule is "
+    "two-sided and only one side can be wrong, so only half of what is allowed is used; beyond three seeds its level is stricter."
 )
 
 # %% [markdown]
 # ## Adding seeds until a claim is decided
 #
-# Someone who looks at a claim after each further seed, and stops when it is decided, has several chances to be wrong. So every later look
-# has a stricter level than the first, and the looks end. The levels were fixed by simulation, with the truth on the limit.
+# If a claim is judged again after each further seed until it is decided, there are several chances to be wrong. So every later look
+# has a stricter level than the first, and the number of looks is limited. The levels were fixed by simulation, with the truth on the limit.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 same, used = (calibration.error_of_looks(levels) for levels in (len(LEVELS) * (ALPHA,), LEVELS))
 Markdown(
     f"The first look, at {calibration.LOOKS[0]} seeds, is at a two-sided level of {LEVELS[0]:g}; each later one, up to {MAX_SEEDS} seeds, at "
@@ -109,37 +109,35 @@ Markdown(
 # %% [markdown]
 # The same three kinds of claims, judged in this way:
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 policy = frames.save(calibration.calibrate_policy(simulations), "calibration-policy")
 tables.policy_table(policy[policy["noise"] == middle])
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 highest = policy.loc[policy["wrong"].idxmax()]
 Markdown(
     f"Over all {len(policy)} combinations at most {100 * highest['wrong']:.1f} % of the verdicts are wrong. "
-    "{download}`CSV <data/calibration-policy.csv>` holds the other sizes of noise too."
+    "{download}`CSV <data/calibration-policy.csv>` also has the other sizes of noise."
 )
 
 # %% [markdown]
-# A claim card says at which look its verdict fell. Where the claim is inconclusive, it says how many further seeds would decide if mean
-# and spread stayed as they are, and how likely that is: true mean and spread are drawn as uncertain as the seeds so far leave them, the
-# further seeds from those, and the same rule judges each of these simulated reproductions.
+# A claim card says at which look its verdict was reached. Where the claim is inconclusive, it says how many further seeds would decide if
+# mean and spread stayed as they are, and how likely that is: possible true means and spreads are drawn from what the seeds so far
+# say about them, further seeds are drawn from those, and the same rule judges each of these simulated reproductions.
 
 # %% [markdown]
 # ## Where it does not hold
 #
-# Student's interval supposes that noise is normal. Accuracies over seeds need not be: some have *heavy tails*, and some are *skewed*, with
-# now and then a bad run and never a run as good. Here is the hardest case, the truth on the limit, again, with noise of these shapes and
-# the same standard deviations.
-#
-# How often each verdict is given with the truth on the limit, for each shape of noise. {download}`CSV <data/calibration-shapes.csv>`
+# Student's interval assumes normal noise. Accuracies over seeds need not be normal: some have *heavy tails*, and some are *skewed*, with
+# an occasional bad run and never an equally good one. Here is the hardest case again, the truth on the limit, with noise of these shapes and
+# the same standard deviations. {download}`CSV <data/calibration-shapes.csv>`
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 shapes = calibration.calibrate(simulations, shapes=calibration.SHAPES, margins=[0])
 worst = calibration.worst(frames.save(shapes, "calibration-shapes"))
 tables.wrong_rates_table(worst)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 above = worst[worst["wrong"] - 2 * worst["error"] > ALPHA]
 cases = [
     f"- {w.check}, {w.shape} noise, {w.seeds} seeds: {100 * w.wrong:.1f} ± {200 * w.error:.1f} %"
@@ -151,53 +149,54 @@ Markdown(
 )
 
 # %% [markdown]
-# The promise is one for noise that is about normal, or symmetric. A verdict on a value close to a limit, from networks that now and then
-# fail badly, is wrong more often than the table of normal noise says. Differences of two networks are symmetric by themselves, so orders
-# keep the promise. The bootstrap interval on each claim card supposes no shape; where it tells another story than Student's, take care.
+# So the 5 % hold for noise that is roughly normal, or symmetric. A verdict on a value close to a limit, from networks that occasionally
+# fail badly, is wrong more often than the table for normal noise says. The difference of two networks with equal noise is symmetric, so the
+# 5 % hold for orders. The bootstrap interval on each claim card assumes no shape, but from so few seeds it is too narrow, as
+# [](../methods) says. Where it disagrees with Student's, take care.
 
 # %% [markdown]
 # ## How many seeds it takes
 #
-# With few seeds the interval is wide, and most true claims are inconclusive. How many seeds it takes depends on how far the networks are
-# apart, measured in noise.
+# With few seeds the interval is wide, and most true claims remain inconclusive. How many seeds are needed depends on how far apart the
+# networks are, relative to the noise.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "calibration-power", "caption": "How often a true order of two networks is found, over the number of seeds of each, for three sizes of noise. {download}`CSV <data/calibration-power.csv>`"}, "image": {"alt": "Share of reproductions that find a true order, rising with seeds, faster where networks are further apart and where noise is small"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "calibration-power", "caption": "How often a true order of two networks is found, over the number of seeds of each, for three sizes of noise. {download}`CSV <data/calibration-power.csv>`"}, "image": {"alt": "Share of reproductions that find a true order, rising with seeds, faster where networks are further apart and where noise is small"}}
 power = pd.concat([frames.power([0.5, 1, 2], noise, range(3, 16)) for noise in calibration.NOISES])
 figures.power(frames.save(power, "calibration-power"))
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 few = power[power["seeds"] == power["seeds"].min()]
 lines = [f"- {c.margin:g} apart, noise of {c.noise:g}: {100 * c.decided:.0f} %" for c in few.itertuples()]
 Markdown(
-    f"From {few['seeds'].iloc[0]} seeds, the least that any verdict rests on, true orders are found in:\n\n"
+    f"From {few['seeds'].iloc[0]} seeds, the fewest that any verdict rests on, true orders are found in:\n\n"
     + "\n".join(lines)
 )
 
 # %% [markdown]
 # ## Questions at equal cost
 #
-# Our own study asks which kind of network is ahead at equal cost. Its number is a weighted sum of the mean accuracies of eight networks,
-# whose variance is pooled. The same simulation for it; the largest number of seeds is reached in looks.
+# Our own study asks which kind of network is ahead at equal cost. Its number is a weighted sum of the mean accuracies of eight networks
+# with a pooled variance. This is the same simulation for it; the largest number of seeds is reached in several looks.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 deltas = frames.save(calibration.calibrate_delta(simulations), "calibration-deltas")
 tables.calibration_table(deltas[deltas["noise"] == middle])
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 highest = deltas.loc[deltas["wrong"].idxmax()]
 Markdown(
     f"Over all {len(deltas)} combinations at most {100 * highest['wrong']:.1f} % of the verdicts are wrong. "
-    "{download}`CSV <data/calibration-deltas.csv>` holds the other sizes of noise too."
+    "{download}`CSV <data/calibration-deltas.csv>` also has the other sizes of noise."
 )
 
 # %% [markdown]
 # ## Did indications come true?
 #
-# Complete runs under compressed schedules may *indicate* an order and never decide it ([](../methods) has the rules). Whether they can be
-# trusted is not simulated but counted: of the claims that the papers' own schedules decided, how often was the same indicated?
+# Complete runs under compressed schedules may *indicate* an order but never decide it ([](../methods) has the rules). Whether they can be
+# trusted is not simulated but counted: of the claims that the papers' own schedules decided, how often did the indication agree?
 # {download}`CSV <data/calibration-concordance.csv>`
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 judged = [judgement for paper in papers.all_papers() for judgement in judge(paper, found)]
 concordance = frames.save(concordance_of(judged), "calibration-concordance")
 outcomes = concordance["outcome"].value_counts()
@@ -208,12 +207,13 @@ Markdown(
     f"In {outcomes.get(Outcome.OPEN, 0)} further claims the compressed schedules left the order open."
 )
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.concordance_table(concordance)
 
 # %% [markdown]
 # ## What this does not cover
 #
-# The simulation knows that runs are independent and that the criterion is the right one. It says nothing about a departure that shifts
-# every run of ours, about a criterion that misreads a sentence, or about many claims judged at once, for which Holm's correction stands
-# beside each verdict. It says that chance alone seldom makes a wrong verdict. [](../methods) has the rules themselves.
+# The simulation assumes that runs are independent and that the criterion is the right one. It says nothing about a departure that shifts
+# all our runs, about a criterion that misreads a sentence, or about many claims judged at once. For the last, the card of a claim also shows
+# the verdict under Holm's correction where it differs. What the simulation shows is that chance alone seldom makes a verdict wrong.
+# [](../methods) has the rules.

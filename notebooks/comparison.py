@@ -13,21 +13,22 @@
 # %% [markdown]
 # # The papers beside each other
 #
-# Each paper compares networks under its own recipe. This page puts all of them into the same pictures, and asks what none of the
-# papers asks: why so much less arithmetic saves so little time, how many seeds a claim of this kind needs, and whether the
-# answers depend on the precision of the arithmetic.
+# Each paper compares networks under its own recipe. This page puts all of them into the same pictures, and asks two things that the
+# papers do not: why the saved arithmetic does not turn into saved time at the same ratio, and whether the answers depend on the precision of
+# the arithmetic. Two of the papers compare separable with standard convolution; {cite:t}`islam2022` has no standard counterpart.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "remove-input"]
 budget = "paper"
 results_dir = "../../results"
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 from pathlib import Path
 
 import numpy as np
 from IPython.display import Markdown
 
 from sepconv import papers
+from sepconv.measuring import roofline
 from sepconv.report import figures, frames, tables
 from sepconv.results import store
 from sepconv.verdicts import rules
@@ -37,65 +38,103 @@ found, budgets = store.read_all(Path(results_dir)), frames.shown(budget)
 # %% [markdown]
 # ## Accuracy against cost
 #
-# A line joins networks that see the same images, with or without the same augmentation. **Filled** points are runs of a paper's
-# whole schedule, **hollow** ones of a shorter budget: complete schedules in fewer epochs. Compare filled with filled and
-# hollow with hollow, and only along a line. Across lines recipes, epochs and images differ. At the shorter
-# budgets batch norm is re-estimated, since its running averages have not settled. The controlled comparison, one recipe for all, is still
-# to be run.
+# In {numref}`comparison-costs` a line joins networks that see the same images, with or without the same augmentation. The legend names runs of a
+# shorter {term}`budget`, a complete schedule in fewer epochs, as a series of their own; the others are runs of a paper's whole
+# schedule. Compare points only along a line: across lines recipes, epochs and images differ. At the shorter
+# budgets batch norm is re-estimated, since its running averages have not settled. [](ours2026) trains both kinds by one recipe.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-costs", "caption": "Test accuracy (mean over seeds) against parameters, mult-adds for one image, and bytes that one training step holds at the recipe's batch size. {download}`CSV <data/comparison-costs.csv>`"}, "image": {"alt": "Three scatter plots of test accuracy against parameters, mult-adds and bytes of a training step, on logarithmic axes"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "comparison-costs", "caption": "Test accuracy (mean over seeds) against parameters, mult-adds for one image, and bytes that one training step holds at the recipe's batch size. {download}`CSV <data/comparison-costs.csv>`"}, "image": {"alt": "Three scatter plots of test accuracy against parameters, mult-adds and bytes of a training step, on logarithmic axes"}}
 costs = frames.save(frames.costs(papers.published(), found, budgets), "comparison-costs")
 figures.accuracy_against_costs(costs, ["num_params", "mult_adds", "training_step_bytes"])
 
 # %% [markdown]
-# The last panel shows what the word *lightweight* hides. Beside weights, gradients and optimizer state, training holds the activations
-# that the backward pass needs. A separable block has two convolutions, two norms and two activation functions where a standard one
-# has one each, so it keeps about twice as many activations, and that outweighs the weights that it saves:
+# The last panel shows what the word *lightweight* hides. Besides weights, gradients and optimizer state, training holds the activations
+# that the backward pass needs. Of separable over standard, the ratios are:
 
-# %% tags=["hide-input"]
-twins = [("tseng2020", "conv", "dsc"), ("yu2021", "cifar100-conv", "cifar100-dw")]
+# %% tags=["remove-input"]
+twins = [("tseng2020", "conv", "dsc"), ("yu2021", "cifar10-conv", "cifar10-dw")]
 pairs = [(key, found.cost_of(key, standard), found.cost_of(key, separable)) for key, standard, separable in twins]
+memories = frames.memories(found).set_index(["paper", "experiment", "method"])["measured"]
+planned = {
+    key: memories[key, dw, "compiled"] / memories[key, conv, "compiled"]
+    for key, conv, dw in twins
+    if {(key, conv, "compiled"), (key, dw, "compiled")} <= set(memories.index)
+}
 Markdown(
     "\n".join(
-        f"- {key}, depthwise separable over standard: parameters × {b.num_params / a.num_params:.2f}, mult-adds × "
-        f"{b.mult_adds / a.mult_adds:.2f}, weights and optimizer × {b.weight_bytes / a.weight_bytes:.2f}, a whole training "
-        f"step × {b.training_step_bytes / a.training_step_bytes:.2f}."
+        f"- {key}: parameters × {b.num_params / a.num_params:.2f}, mult-adds × {b.mult_adds / a.mult_adds:.2f}, weights and "
+        f"optimizer × {b.weight_bytes / a.weight_bytes:.2f}, a whole training step × {b.training_step_bytes / a.training_step_bytes:.2f} "
+        "as counted" + (f" and × {planned[key]:.2f} in the plan of JAX's compiler." if key in planned else ".")
         for key, a, b in pairs
     )
 )
 
 # %% [markdown]
-# ## Why fewer mult-adds are not less time
-#
-# A device computes and moves data at once. What a layer needs more of sets its time {cite:p}`williams2009`. The number that tells is its
-# *arithmetic intensity*: operations for each byte that is moved. A depthwise convolution uses each value that it reads only a few
-# times. It does next to no arithmetic, but reads and writes as much as any other layer.
+# In yu2021 the two networks differ in the kind of convolution only. A separable block has two convolutions, two norms and two activation
+# functions where a standard one has one each, so it keeps about twice as many activations; the first and last layers, which both networks
+# share, dilute that. In tseng2020 the networks differ in more: Conv has no batch norm and few layers, so most of its ratio
+# comes from the architecture and not from the kind of convolution.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-intensity", "caption": "Arithmetic intensity of each convolution of yu2021's networks: two operations a mult-add, over the bytes of input, output and weights, forward, float32, at the recipe's batch size. {download}`CSV <data/comparison-intensity.csv>`"}, "image": {"alt": "Operations per byte over the place in the network: standard convolutions highest, pointwise ones about a tenth of them, depthwise ones lower again by an order of magnitude or more"}}
+# %% tags=["remove-input"]
+_, standard, separable = pairs[1]
+padded = {c.experiment: frames.padded_bytes(c) for c in (separable, standard)}
+extra = [padded[c.experiment] / (c.activation_bytes - padded[c.experiment]) for c in (separable, standard)]
+Markdown(
+    "The count of yu2021 includes four padded copies of activations, one for each strided convolution, which PyTorch does not "
+    f"make. They add {extra[0]:.0%} to the other activations of DepthwiseConvNet and {extra[1]:.0%} to those of ConvNet. Without them "
+    "the count equals what PyTorch's autograd keeps."
+)
+
+# %% [markdown]
+# (mult-adds-and-time)=
+# ## Mult-adds and time
+#
+# A device computes and moves data at once, so whichever a layer needs longer for sets its time {cite:p}`williams2009`: the *roofline* is the
+# highest speed that these two limits allow. The number that decides between them is the layer's *arithmetic intensity*: operations for
+# each byte that is moved. A depthwise convolution uses each value that it reads only a few times. It does very little arithmetic, but
+# reads and writes as much as any other layer.
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "comparison-intensity", "caption": "Arithmetic intensity of each convolution of yu2021's networks: two operations per mult-add, over the bytes of input, output and weights, forward, float32, at the recipe's batch size. {download}`CSV <data/comparison-intensity.csv>`"}, "image": {"alt": "Operations per byte over the place in the network: standard convolutions highest, pointwise ones about a tenth of them, depthwise ones lower again by an order of magnitude or more"}}
 conv, dw = (found.cost_of("yu2021", f"cifar100-{name}") for name in ("conv", "dw"))
 intensity = frames.intensity({"ConvNet": conv, "DepthwiseConvNet": dw}, conv.batch_size)
 figures.intensities(frames.save(intensity, "comparison-intensity"))
 
 # %% [markdown]
-# A device has such a number too, its *balance*: how many operations it computes while it moves one byte. Layers below it wait for
-# memory. The roofline then predicts how many times as long ConvNet takes as DepthwiseConvNet, for any device: on one with little
-# arithmetic the ratio is that of the mult-adds, and the more arithmetic a device has for each byte, the less is saved. The
-# reported ratio of epoch times is what devices of a balance around the crossing should show. This is a bound and no measurement: it
-# leaves out the backward pass, starting each kernel, and caches.
+# A device has such a number too, its *balance*: how many operations it computes while it moves one byte. Layers of lower intensity wait
+# for memory. From this the roofline predicts how many times as long ConvNet takes as DepthwiseConvNet: on a device of low balance the ratio is
+# that of the mult-adds, and the more arithmetic a device has for each byte, the less is saved ({numref}`comparison-roofline`).
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-roofline", "caption": "The ratio of the two networks' times that the roofline predicts, over the balance of the device, with the ratio of mult-adds and the reported ratio of epoch times (yu2021, Sec. 4.2). {download}`CSV <data/comparison-roofline.csv>`"}, "image": {"alt": "Predicted ratio of times falling from the ratio of mult-adds on devices of low balance to about one on devices of high balance, crossing the reported ratio between"}}
-balances = np.geomspace(1, 1000, 61)
-predicted = {f"predicted, batch size {n}": frames.time_ratios(conv, dw, n, balances) for n in (conv.batch_size, 4)}
-reported = papers.printed(papers.paper("yu2021"), "times").iloc[0]
-ratio = float(reported["conv"]) / float(reported["dw"])
-frames.save(next(iter(predicted.values())), "comparison-roofline")
+# %% mystnb={"figure": {"name": "comparison-roofline", "caption": "Time of ConvNet over that of DepthwiseConvNet for a batch, over the balance of the device. Lines: the roofline’s prediction. Points: measured here; they lie below the lines. Dotted: reported by yu2021 (Sec. 4.3) for a GPU whose balance is unknown. At high balance the prediction reverses the reported order of the batch sizes. {download}`CSV <data/comparison-roofline.csv>`"}, "image": {"alt": "Predicted ratio of times falling from the ratio of mult-adds on devices of low balance to about one on devices of high balance; the measured ratios lie below the prediction, the reported ones lower still"}}
+conv, dw = (found.cost_of("yu2021", f"cifar10-{name}") for name in ("conv", "dw"))
+times = papers.printed(papers.paper("yu2021"), "times")
+epoch = times[times["metric"] == "epoch_seconds"].iloc[0]
+points = frames.roofline_ratios(conv, dw, (4, conv.batch_size), np.geomspace(1, 1000, 61), found, times)
 marks = {
-    f"mult-adds ({conv.mult_adds / dw.mult_adds:.1f})": conv.mult_adds / dw.mult_adds,
-    f"reported ({ratio:.2f})": ratio,
+    "ratio of mult-adds": conv.mult_adds / dw.mult_adds,
+    "reported, one epoch of training": float(epoch["conv"]) / float(epoch["dw"]),
 }
-figures.roofline_ratios(predicted, marks)
+figures.roofline_ratios(frames.save(points, "comparison-roofline"), marks)
 
-# %% tags=["hide-input"]
+# %% [markdown]
+# The prediction is a bound and not a measurement. It lets every layer reach the limits of the device, and leaves out
+# caches and the time that starting each kernel takes. Depthwise kernels fall further short of the limits than standard ones, so it
+# promises too much:
+
+# %% tags=["remove-input"]
+measured = points[points["source"].str.startswith("measured")]
+lines = [
+    f"- batches of {row.batch_size}, {row.source}, balance {row.balance:.0f}: predicted "
+    f"{roofline.time_ratio(conv, dw, row.batch_size, row.balance):.1f}, measured {row.ratio:.1f}"
+    for row in measured.itertuples()
+]
+Markdown("\n".join(lines) or "No machine has been measured yet.")
+
+# %% [markdown]
+# At high balance it even predicts the wrong order of batch sizes. In small batches the weights are most of what is moved, ConvNet has more of
+# them, and so DepthwiseConvNet should gain most there. The paper measured the opposite: DepthwiseConvNet is faster in large batches and slower
+# in very small ones, where starting a kernel takes longer than running it, and DepthwiseConvNet has more kernels to start.
+
+# %% tags=["remove-input"]
 shares = (
     intensity[intensity["network"] == "DepthwiseConvNet"].groupby("convolution")[["mult_adds", "bytes_moved"]].sum()
 )
@@ -106,34 +145,13 @@ Markdown(
 )
 
 # %% [markdown]
-# ## How many seeds a claim needs
-#
-# Two runs that differ in their seed only end at different accuracies. So one run of each network, which is what the papers report,
-# tells their order only if they are far apart. The figure shows simulated reproductions: two networks whose true accuracies differ by as
-# much as the legend says, judged by the rules of this book.
-
-# %% tags=["hide-input"] mystnb={"figure": {"name": "comparison-power", "caption": "How often the true order of two networks is found, over the number of seeds of each, at a typical deviation of an accuracy from seed to seed. {download}`CSV <data/comparison-power.csv>`"}, "image": {"alt": "Share of reproductions that find the order, rising with the number of seeds, faster for networks that are further apart"}}
-power = frames.save(frames.power(margins=[0.5, 1, 2], noise=0.6, seeds=range(3, 16)), "comparison-power")
-figures.power(power)
-
-# %% tags=["hide-input"]
-enough = power[power["decided"] >= 0.8].groupby("margin")["seeds"].min()
-most = power["seeds"].max()
-lines = [
-    f"- {margin:g} point{'s' * (margin != 1)} apart: {enough.get(margin, f'more than {most}')} seeds of each network find the order in "
-    "four of five cases."
-    for margin in sorted(set(power["margin"]))
-]
-Markdown(f"With a deviation of {power['noise'].iloc[0]:g} points:\n\n" + "\n".join(lines))
-
-# %% [markdown]
-# ## Does the verdict depend on the precision?
+# ## Does the precision change the verdict?
 #
 # GPUs compute faster in bfloat16 than in float32, and a re-runner may want to use it. Every verdict of this book rests on float32.
 # Some experiments have a twin that differs in nothing but the precision: its layers compute in bfloat16, while weights, optimizer, batch
-# norm's statistics and the loss stay in float32. No claim rests on the twins; they are only held against their originals.
+# norm's statistics and the loss stay in float32. No claim rests on the twins; they are only compared with their originals.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 Markdown(
     f"The rule was fixed before the first of these runs. The difference of the test accuracies is paired over equal seeds. "
     f"*{rules.Difference.NONE.capitalize()}*: its 95 % interval lies within {rules.RELEVANT_DIFFERENCE:g} point on either side of zero, which is "
@@ -141,9 +159,9 @@ Markdown(
     f"*{rules.Difference.OPEN.capitalize()}*: it reaches both, or there are fewer than three seeds, which give no interval."
 )
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 precisions = frames.save(frames.precisions(papers.all_papers(), found, budgets), "comparison-precision")
 tables.precision_table(precisions)
 
 # %% [markdown]
-# {download}`CSV <data/comparison-precision.csv>`. At the shorter budgets batch norm is re-estimated, as [](../methods) says.
+# {download}`CSV <data/comparison-precision.csv>`. At the shorter budgets batch norm is re-estimated, as [](../methods) explains.

@@ -13,22 +13,23 @@
 # %% [markdown]
 # # Your numbers beside ours
 #
-# You trained some of it yourself. Are your numbers what ours let one expect? Two runs of one recipe never agree to the last digit, so the
-# question is not whether yours equal ours but whether yours could have been one more of ours. Make this page with your results:
+# If you trained some of these networks yourself, do your numbers agree with ours? Two runs of one recipe seldom agree to the last digit, so
+# the question is not whether your numbers equal ours, but whether yours could have been one more run of ours. Make this page with your
+# results:
 #
 # ```shell
 # sepconv run tseng2020 --budget short --seed 7 --results my-results
 # sepconv report -p theirs_dir=../../my-results
 # ```
 #
-# Without `theirs_dir` it says what to expect. [](../rerun) has the commands from the start, and `sepconv compare my-results` says the
+# Without `theirs_dir` this page says what to expect. [](../rerun) has the commands from the start, and `sepconv compare my-results` says the
 # same in the terminal.
 
-# %% tags=["parameters", "hide-input"]
+# %% tags=["parameters", "remove-input"]
 results_dir = "../../results"
 theirs_dir = ""
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 from pathlib import Path
 
 from IPython.display import Markdown, display
@@ -48,50 +49,50 @@ NOBODY = Markdown("*No other folder is given, so there is nothing here yet.*")
 # %% [markdown]
 # ## Verdicts that changed
 #
-# A claim is listed here if both folders could test it and they disagree. Training at less than the paper's own budget gives no verdict
+# A claim is listed here if both folders could test it and they disagree. Training at a shorter budget than the paper's gives no verdict
 # that could change, and fewer than three seeds are *inconclusive* at most.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.changed_table(compared) if theirs_dir else NOBODY
 
 # %% [markdown]
 # ## Number by number
 #
 # *One more run* is the 95 % prediction interval, mean ± $t\,s\sqrt{1 + 1/n}$: where the next run of ours would lie, with 95 %
-# confidence. It is wide where our runs are few, and there is none where we have one run, or runs without any spread. Numbers of
-# different budgets must never be held against each other, so each budget stands apart. Where a claim compares two networks of which
-# you ran one, that one is listed alone. A ratio of times depends on the machine: look at that first.
+# confidence. It is wide where we have few runs, and missing where we have one run or runs without any spread. Numbers of
+# different budgets must never be compared, so each budget has its own part of the table. Where a claim compares two networks and
+# you ran one of them, that one is listed alone. A ratio of times depends on the machine, so look at the machine first.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 rows = {row for _, comparisons in compared for c in comparisons for row in c.shared if row.expected}
 values, inside = sum(len(row.theirs) for row in rows), sum(row.as_expected for row in rows)
 of_values = Markdown(
     f"**{inside} of {values} values lie where one more run of ours was to be expected.** If they were independent, about "
     f"{(1 - CONFIDENCE) * values:.1f} would lie outside by chance alone. Rows with a value outside are marked."
 )
-of_values if theirs_dir else Markdown("*No other folder is given. These are what its numbers would be held against.*")
+of_values if theirs_dir else Markdown("*No other folder is given. This is what its numbers would be compared with.*")
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 for paper, comparisons in compared:
     show = tables.compared_table if theirs_dir else tables.expected_table
     display(show(paper, comparisons))
 
 # %% [markdown]
-# ## Claims left over
+# ## Claims without a comparison
 #
-# Claims that need runs which are not there, counts that have to be equal and so need no interval, and sentences on which a paper is held
-# against itself.
+# These are claims whose runs are missing, counts that have to be equal and so need no interval, and claims that compare a paper with
+# itself.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 tables.idle_claims(compared, given=bool(theirs_dir))
 
 # %% [markdown]
 # ## Results left out
 #
-# A file that is damaged or belongs to no experiment here is compared with nothing, and neither is a run of another recipe, precision or
+# A file that is damaged or belongs to no experiment of this book is not compared. Neither is a run of another recipe, precision or
 # network, on other images, or with a loss that became NaN.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 aside = [reason for paper in known for reason in compare.set_aside(paper, ours, theirs)]
 left_out = [*theirs.problems, *samples.unknown_results(known, theirs), *aside]
 tables.left_out_table(left_out) if theirs_dir else NOBODY

@@ -353,7 +353,7 @@ def test_comparing_two_folders_in_the_terminal(folders, monkeypatch, capsys):
     shown = capsys.readouterr()
     assert ended.value.code == 1
     assert shown.out.startswith(f"{CHANGED}: reproduced here, not reproduced there\n")
-    assert "[paper] test accuracy of small in %: ours 90.00, 91.00, 92.00; theirs 90.00, 91.00, 92.00; one" in shown.out
+    assert "[paper] test accuracy of Small in %: ours 90.00, 91.00, 92.00; theirs 90.00, 91.00, 92.00; one" in shown.out
     assert shown.err.startswith("tseng2020/da-conv/paper-seed-0.json: expected a JSON file")
     assert shown.err.count("\n") == 1
 

@@ -5,12 +5,15 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgba
 
-from sepconv.report import figures
-from sepconv.report.figures import Box
+from sepconv.report import figures, pictures
+from sepconv.report.diagrams import Box
 from sepconv.results.records import CostResult, Layer
 from sepconv.verdicts import stats
+
+pytestmark = pytest.mark.filterwarnings("error")  # a warning would stand on an executed page
 
 
 def history(curves, budget="short", schedule="3 epochs of 8,000 images", metric="train_accuracy"):
@@ -28,8 +31,40 @@ def legend(axes):
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
+def drawn_lines(axes):
+    """Without the empty ones that seaborn makes for the legend."""
+    return [line for line in axes.lines if len(line.get_xdata())]
+
+
 def ys(axes):
-    return [list(line.get_ydata()) for line in axes.lines]
+    return [list(line.get_ydata()) for line in drawn_lines(axes)]
+
+
+def markers(axes):
+    """Places and colours of all points."""
+    drawn = [points for points in axes.collections if isinstance(points, PathCollection)]
+    return [
+        (*map(float, place), tuple(colour))
+        for points in drawn
+        for place, colour in zip(points.get_offsets(), points.get_facecolors(), strict=True)
+    ]
+
+
+def labels(picture):
+    return [text.get_text() for legend in picture.legends for text in legend.get_texts()]
+
+
+def rows(axes):
+    return [tick.get_text() for tick in axes.get_yticklabels()]
+
+
+def row_values(axes):
+    """Row and value of each point."""
+    return [(rows(axes)[round(y)], x) for x, y, _ in markers(axes)]
+
+
+def written(axes):
+    return [text.get_text() for text in axes.texts]
 
 
 def layer(name, type="Conv2D", filter_shape=(3, 3, 32, 64), stride=1, channels=64):
@@ -53,7 +88,7 @@ def cost(*layers):
 
 def test_two_seeds_are_drawn_thin_and_their_mean_thick_without_a_band():
     (axes,) = figures.curves(history({"Conv": {0: [10, 20, 30], 1: [20, 40, 50]}}), "train_accuracy").axes
-    mean, *seeds = axes.lines
+    mean, *seeds = drawn_lines(axes)
     assert list(mean.get_ydata()) == [15, 30, 40]
     assert list(mean.get_xdata()) == [1, 2, 3]
     assert [list(line.get_ydata()) for line in seeds] == [[10, 20, 30], [20, 40, 50]]
@@ -79,115 +114,177 @@ def test_three_seeds_have_the_interval_of_the_mean():
         assert (here.min(), here.max()) == pytest.approx((interval.low, interval.high))
 
 
-def test_budgets_have_panels_of_their_own_and_networks_keep_their_look():
+def test_budgets_have_panels_that_end_with_their_runs_and_networks_keep_their_look():
     paper = history({"Sep": {0: [1] * 20}}, "paper", "20 epochs of 40,000 images")
-    reduced = history({"Conv": {0: [1, 2]}, "Sep": {0: [3, 4]}})
-    above, below = figures.curves(pd.concat([paper, reduced]), "train_accuracy", "accuracy").axes
-    assert above.get_title() == "budget paper: 20 epochs of 40,000 images"
-    assert below.get_title() == "budget short: 3 epochs of 8,000 images"
+    shorter = history({"Conv": {0: [1, 2]}, "Sep": {0: [3, 4]}})
+    above, below = figures.curves(pd.concat([paper, shorter]), "train_accuracy", "accuracy").axes
+    assert above.get_title("left") == "budget paper: 20 epochs of 40,000 images"
+    assert below.get_title("left") == "budget short: 3 epochs of 8,000 images"
     assert (below.get_xlabel(), below.get_ylabel()) == ("epoch", "accuracy")
-    conv, sep = below.lines
-    assert sep.get_color() == above.lines[0].get_color() != conv.get_color()
-    assert sep.get_linestyle() == above.lines[0].get_linestyle() != conv.get_linestyle()
+    assert 20 <= above.get_xlim()[1] < 22
+    assert 2 <= below.get_xlim()[1] < 2.2
+    conv, sep = drawn_lines(below)
+    (alone,) = drawn_lines(above)
+    assert sep.get_color() == alone.get_color() != conv.get_color()
+    assert sep.get_linestyle() == alone.get_linestyle() != conv.get_linestyle()
 
 
 def test_no_run_says_so():
-    (axes,) = figures.curves(history({}), "train_accuracy").axes
-    assert "no run" in axes.texts[0].get_text()
-    assert "no run" in figures.accuracy_against_costs(pd.DataFrame(), ["num_params"]).axes[0].texts[0].get_text()
+    for picture in (
+        figures.curves(history({}), "train_accuracy"),
+        figures.accuracy_against_costs(pd.DataFrame(), ["num_params"]),
+    ):
+        (axes,) = picture.axes
+        assert "no run" in written(axes)[0]
 
 
-def test_ours_lie_over_the_log():
-    log = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [3.0, 2, 1], "val_accuracy": [10.0, 20, 30]})
-    ours = history({"Dw": {0: [4.0, 3]}}, metric="train_loss").assign(val_accuracy=[11.0, 12])
-    picture = figures.over_log(ours, log)
+LOG = pd.DataFrame(
+    {"epoch": range(1, 31), "train_loss": np.linspace(3, 1, 30), "val_accuracy": np.linspace(10, 80, 30)}
+)
+
+
+def logged(seeds, *where):
+    return history({"Dw": seeds}, *where, metric="train_loss").assign(val_accuracy=50.0)
+
+
+def test_ours_lie_over_the_log_where_they_follow_the_papers_schedule():
+    picture = figures.over_log(logged({0: [4.0] * 30}, "paper"), LOG)
     loss, accuracy = picture.axes
-    assert ys(loss) == [[3, 2, 1], [4, 3]]
-    assert ys(accuracy) == [[10, 20, 30], [11, 12]]
+    assert ys(loss) == [list(LOG["train_loss"]), [4] * 30]
+    assert ys(accuracy) == [list(LOG["val_accuracy"]), [50] * 30]
     assert accuracy.get_ylabel() == "test accuracy (%)"
-    (below,) = picture.legends
-    assert [text.get_text() for text in below.get_texts()] == [
-        "the authors' log (1 run)",
-        "ours, budget short: 3 epochs of 8,000 images (1 seed)",
-    ]
+    assert legend(loss) == ["the authors’ log (1 run)", "ours (1 seed)"]
+
+
+def test_a_shorter_budget_has_panels_that_end_where_its_runs_end():
+    loss, short_loss, accuracy, short_accuracy = figures.over_log(logged({0: [4.0, 3], 1: [3.0, 2]}), LOG).axes
+    assert ys(loss) == [list(LOG["train_loss"])]
+    assert ys(accuracy) == [list(LOG["val_accuracy"])]
+    assert ys(short_loss) == [[3.5, 2.5], [4, 3], [3, 2]]
+    assert short_accuracy.get_xlim()[1] < 3
+    assert short_loss.get_ylim() == loss.get_ylim()
+    assert (short_loss.get_title("left"), legend(short_loss)) == ("budget short", ["ours (2 seeds)"])
 
 
 def test_the_log_alone_is_drawn_where_we_have_no_run():
-    log = pd.DataFrame({"epoch": [1], "train_loss": [3.0], "val_accuracy": [10.0]})
     none = history({}, metric="train_loss").assign(val_accuracy=[])
-    assert [len(axes.lines) for axes in figures.over_log(none, log).axes] == [1, 1]
+    assert [len(drawn_lines(axes)) for axes in figures.over_log(none, LOG).axes] == [1, 1]
+
+
+def test_power_is_in_percent():
+    frame = pd.DataFrame({"noise": [0.6] * 3, "margin": [1.0, 1, 0.5], "seeds": [3, 4, 3], "decided": [0.25, 0.5, 0.1]})
+    picture = figures.power(frame)
+    assert ys(picture.axes[0]) == [[10], [25, 50]]
+    assert labels(picture) == ["0.5 points apart", "1 point apart"]
+
+
+def test_break_even_marks_each_measured_slowdown():
+    curve = pd.DataFrame({"slowdown": [1.0, 4], "delta": [2.0, -1], "low": [1.0, -2], "high": [3.0, 0]})
+    slowdowns = pd.DataFrame({"what": ["an epoch", "a batch"], "slowdown": [2.0, 3]})
+    picture = figures.break_even(curve, slowdowns)
+    (axes,) = picture.axes
+    crossings = {line.get_label(): line.get_xdata()[0] for line in axes.lines if len(set(line.get_xdata())) == 1}
+    assert crossings == {"an epoch (2)": 2, "a batch (3)": 3}
+    assert labels(picture) == list(crossings)
+    assert len({line.get_color() for line in axes.lines if line.get_label() in crossings}) == 2
+    assert figures.break_even(curve[:0], slowdowns[:0]).axes[0].texts
 
 
 # --- costs -----------------------------------------------------------------------------------------------------------
 
+COSTS = pd.DataFrame(
+    {
+        "group": ["g", "g", "g"],
+        "convolution": ["standard", "depthwise separable", "standard"],
+        "budget": ["paper", "paper", "short"],
+        "accuracy": [80.0, 90, 30],
+        "num_params": [1e6, 1e5, 2e6],
+        "mult_adds": [5e6, 7e6, 6e6],
+    }
+)
 
-def test_only_the_papers_own_budget_is_filled():
-    costs = pd.DataFrame(
-        {
-            "group": ["g", "g", "h"],
-            "convolution": ["standard", "depthwise separable", "standard"],
-            "budget": ["paper", "paper", "short"],
-            "accuracy": [80.0, 90, 30],
-            "num_params": [1e6, 1e5, 2e6],
-        }
-    )
-    picture = figures.accuracy_against_costs(costs, ["num_params"])
-    (axes,) = picture.axes
-    assert axes.get_xscale() == "log"
-    points = {line.get_xdata()[0]: line for line in axes.lines if line.get_marker() in "so"}
-    assert {x: line.get_ydata()[0] for x, line in points.items()} == {1e6: 80, 1e5: 90, 2e6: 30}
-    assert {x: line.get_marker() for x, line in points.items()} == {1e6: "s", 1e5: "o", 2e6: "s"}
-    assert {x: to_hex(line.get_markerfacecolor()) == "#ffffff" for x, line in points.items()} == {
-        1e6: False, 1e5: False, 2e6: True,
-    }  # fmt: skip
-    joined = [line for line in axes.lines if len(line.get_xdata()) == 2]
+
+def test_each_series_of_networks_has_a_look_and_a_line_joins_those_trained_alike():
+    picture = figures.accuracy_against_costs(COSTS, ["num_params", "mult_adds"])
+    params, mult_adds = picture.axes
+    assert [axes.get_xlabel() for axes in picture.axes] == ["parameters", "mult-adds for one image"]
+    assert {axes.get_xscale() for axes in picture.axes} == {"log"}
+    assert [(x, y) for x, y, _ in markers(params)] == [(1e6, 80), (1e5, 90), (2e6, 30)]
+    assert [x for x, *_ in markers(mult_adds)] == [5e6, 7e6, 6e6]
+    assert len({colour for *_, colour in markers(params)}) == 3
+    joined = [line for line in drawn_lines(params) if len(line.get_xdata()) == 2]
     assert [sorted(line.get_ydata()) for line in joined] == [[80, 90]]
-    assert {"g", "h", "hollow: a shorter budget"} <= {text.get_text() for text in picture.legends[0].get_texts()}
+    assert labels(picture) == ["g: standard", "g: depthwise separable", "g, budget short: standard"]
 
 
-def test_intensities_by_network_and_kind():
+def test_accuracy_over_cost_has_every_seed_and_a_line_through_the_means():
+    rows = [
+        ("cost", kind, cost, accuracy)
+        for kind in ("separable", "standard")
+        for cost in (1, 10)
+        for accuracy in (70, 80)
+    ]
+    picture = figures.accuracy_over_cost(pd.DataFrame(rows, columns=["panel", "kind", "cost", "accuracy"]))
+    (axes,) = picture.axes
+    assert sorted((x, y) for x, y, _ in markers(axes)) == sorted(2 * [(1, 70), (1, 80), (10, 70), (10, 80)])
+    assert ys(axes) == 2 * [[75, 75]]
+    assert labels(picture) == ["separable", "standard"]
+
+
+def test_a_short_axis_of_costs_has_ticks_all_the_same():
+    picture = figures.accuracy_against_costs(COSTS, ["mult_adds"])
+    (axes,) = picture.axes
+    low, high = axes.get_xlim()
+    assert sum(low < tick < high for tick in axes.get_xticks()) >= 1
+
+
+def test_equal_intensities_of_two_networks_are_both_seen():
     layers = pd.DataFrame(
         {
             "network": ["A", "B", "B"],
-            "convolution": ["standard", "depthwise", "pointwise"],
-            "layer": [1, 1, 1],
-            "intensity": [300.0, 2, 30],
+            "convolution": ["standard", "standard", "pointwise"],
+            "layer": [1, 1, 2],
+            "intensity": [300.0, 300, 30],
         }
     )
-    (axes,) = figures.intensities(layers).axes
-    assert ys(axes) == [[300], [2], [30]]
-    assert legend(axes) == ["A: standard", "B: depthwise", "B: pointwise"]
+    picture = figures.intensities(layers)
+    (axes,) = picture.axes
+    assert [round(x) for x, *_ in markers(axes)] == [1, 1, 2]
+    assert [y for _, y, _ in markers(axes)] == [300, 300, 30]
+    assert len({x for x, *_ in markers(axes)}) == 3
+    assert labels(picture) == ["A: standard", "B: standard", "B: pointwise"]
     assert axes.get_yscale() == "log"
 
 
-def test_roofline_draws_predictions_and_marks():
-    frame = pd.DataFrame({"balance": [1.0, 10], "ratio": [8.0, 4]})
-    (axes,) = figures.roofline_ratios({"batch 4": frame}, {"reported": 1.9}).axes
-    predicted, mark = axes.lines
-    assert list(predicted.get_ydata()) == [8, 4]
-    assert set(mark.get_ydata()) == {1.9}
-    assert legend(axes) == ["batch 4", "reported"]
+def test_the_roofline_is_drawn_with_what_was_measured_and_reported():
+    frame = pd.DataFrame(
+        [
+            ("predicted", 4, 1.0, 8.0),
+            ("predicted", 4, 100.0, 2.0),
+            ("predicted", 256, 1.0, 8.0),
+            ("predicted", 256, 100.0, 1.0),
+            ("measured on a CPU", 4, 10.0, 3.0),
+            ("measured on a CPU", 256, 10.0, 3.0),
+            ("reported", 4, np.nan, 0.8),
+        ],
+        columns=["source", "batch_size", "balance", "ratio"],
+    )
+    picture = figures.roofline_ratios(frame, {"mult-adds": 8.7})
+    (axes,) = picture.axes
+    four, two_hundred, *across = drawn_lines(axes)
+    assert (list(four.get_ydata()), list(two_hundred.get_ydata())) == ([8, 2], [8, 1])
+    assert {line.get_label(): line.get_ydata()[0] for line in across} == {
+        "reported, batches of 4 (0.80)": 0.8, "mult-adds (8.7)": 8.7,
+    }  # fmt: skip
+    (x, y, colour), (beside, same, other) = markers(axes)
+    assert (x, y, same) == (10, 3, 3)
+    assert x != beside
+    assert to_rgba(four.get_color()) == colour != other == to_rgba(two_hundred.get_color())
+    assert across[0].get_color() == four.get_color()
+    assert len(labels(picture)) == 6
 
 
-def test_depthwise_ratios_have_a_panel_a_device_and_bfloat16_is_hollow():
-    rows = [
-        ("a CPU", "3×3", "forward", "float32", "grouped", 1),
-        ("a CPU", "3×3", "forward", "float32", "shifted", 4),
-        ("a GPU", "3×3", "forward", "float32", "shifted", 2),
-        ("a GPU", "5×5", "weight gradient", "bfloat16", "pallas", 20),
-    ]
-    picture = figures.depthwise(pd.DataFrame(rows, columns=["device", "layer", "part", "precision", "way", "ratio"]))
-    cpu, gpu = picture.axes
-    assert [axes.get_title() for axes in picture.axes] == ["a CPU", "a GPU"]
-    assert [label.get_text() for label in gpu.get_yticklabels()] == ["5×5", "3×3"]
-    (filled,), (full, hollow) = ([line for line in axes.lines if line.get_linestyle() == "None"] for axes in (cpu, gpu))
-    assert (list(filled.get_xdata()), list(filled.get_ydata())) == ([4], [0])
-    assert (list(full.get_xdata()), list(full.get_ydata())) == ([2], [1])
-    assert (list(hollow.get_xdata()), list(hollow.get_ydata())) == ([20], [0])
-    assert filled.get_color() == full.get_color() == full.get_markerfacecolor() != hollow.get_color()
-    assert hollow.get_markerfacecolor() == "white"
-    labels = [text.get_text() for text in picture.legends[0].get_texts()]
-    assert labels == ["shifted: forward", "pallas: weight gradient", "hollow: bfloat16"]
+# --- rows ------------------------------------------------------------------------------------------------------------
 
 
 def test_ratios_stand_in_the_row_of_what_they_measure():
@@ -196,28 +293,99 @@ def test_ratios_stand_in_the_row_of_what_they_measure():
     )
     picture = figures.ratios(frame, "a ÷ b", {"mult-adds": 8.7})
     (axes,) = picture.axes
-    rows = [tick.get_text() for tick in axes.get_yticklabels()]
-    drawn = {
-        (line.get_label(), rows[y], x)
-        for line in axes.lines
-        if line.get_marker() in figures.MARKERS
-        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
-    }
-    assert drawn == {("reported", "epoch", 2), ("reported", "test set", 0.5), ("ours", "epoch", 1.5)}
-    assert rows == ["test set", "epoch"]  # drawn from below, so in the order given from above
-    assert set(next(line for line in axes.lines if line.get_label() == "mult-adds").get_xdata()) == {8.7}
+    assert rows(axes) == ["epoch", "test set"]
+    assert row_values(axes) == [("epoch", 2), ("test set", 0.5), ("epoch", 1.5)]
+    assert len({y for _, y, _ in markers(axes)}) == 3  # two sources in one row stand beside each other
+    (mark,) = [line for line in axes.lines if line.get_label() == "mult-adds (8.7)"]
+    assert set(mark.get_xdata()) == {8.7}
+    assert labels(picture) == ["reported", "ours", "mult-adds (8.7)"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first row above
 
 
-def test_power_is_in_percent():
-    frame = pd.DataFrame({"noise": [0.6] * 3, "margin": [1.0, 1, 0.5], "seeds": [3, 4, 3], "decided": [0.25, 0.5, 0.1]})
-    (axes,) = figures.power(frame).axes
-    assert ys(axes) == [[10], [25, 50]]
-    assert legend(axes) == ["0.5 points apart", "1 point apart"]
+def test_depthwise_ratios_have_a_panel_a_device_a_row_a_part_and_a_look_a_way_and_precision():
+    rows = [
+        ("a CPU", "3×3", "forward", "float32", "grouped", 1),
+        ("a CPU", "3×3", "forward", "float32", "shifted", 4),
+        ("a GPU", "3×3", "forward", "float32", "shifted", 2),
+        ("a GPU", "5×5", "weight gradient", "bfloat16", "pallas", 20),
+    ]
+    picture = figures.depthwise(pd.DataFrame(rows, columns=["device", "layer", "part", "precision", "way", "ratio"]))
+    cpu, gpu = picture.axes
+    assert [axes.get_title("left") for axes in picture.axes] == ["a CPU", "a GPU"]
+    assert row_values(cpu) == [("forward", 4)]
+    assert row_values(gpu) == [("forward", 2), ("weight gradient", 20)]
+    ((*_, filled),), ((*_, same), (*_, other)) = markers(cpu), markers(gpu)
+    assert filled == same != other
+    assert labels(picture) == ["shifted, float32", "pallas, bfloat16"]
+
+
+PAIRS = pd.DataFrame(
+    [
+        ("p, CIFAR-10", "weights", "", "×", 0.125, np.nan, np.nan),
+        ("p, CIFAR-10", "training time", "a CPU", "×", 2.5, np.nan, np.nan),
+        ("p, CIFAR-10", "test accuracy", "", "points", 1.5, -0.5, 3.5),
+        ("q, CIFAR-10", "weights", "", "×", np.nan, np.nan, np.nan),
+        ("q, CIFAR-10", "test accuracy", "", "points", np.nan, np.nan, np.nan),
+    ],
+    columns=["pair", "quantity", "machine", "unit", "value", "low", "high"],
+)
+
+
+def test_the_papers_ratios_say_how_many_times_and_which_accuracies_are_missing():
+    picture = figures.papers_ratios(PAIRS)
+    above, below = picture.axes
+    assert rows(above) == ["weights", "training time,\na CPU"]
+    assert [value for _, value in row_values(above)][:2] == [0.125, 2.5]
+    assert written(above) == ["8.0 times less", "2.5 times more", "not counted yet"]
+    assert above.get_xscale() == "log"
+    assert row_values(below)[0] == ("p, CIFAR-10", 1.5)
+    assert written(below) == ["+1.5 (−0.5 to +3.5)", "not trained at the paper’s own schedule yet"]
+    (interval,) = [lines for lines in below.collections if not isinstance(lines, PathCollection)]
+    assert list(interval.get_segments()[0][:, 0]) == [-0.5, 3.5]
+    assert labels(picture) == ["p, CIFAR-10", "q, CIFAR-10"]
+
+
+@pytest.mark.parametrize("missing", [["low", "high"], ["value", "low", "high"]])
+def test_the_papers_ratios_are_drawn_before_there_is_an_interval_or_a_run(missing):
+    frame = PAIRS.copy()
+    frame.loc[frame["unit"] == "points", missing] = np.nan
+    picture = figures.papers_ratios(frame)
+    first = written(picture.axes[1])[0]
+    assert first == (
+        "not trained at the paper’s own schedule yet" if "value" in missing else "+1.5 (too few seeds for an interval)"
+    )
+    assert picture._repr_svg_()
+
+
+def test_equal_costs_are_called_the_same():
+    frame = PAIRS.assign(value=[1.04, 300, 1, 1 / 40, 1])
+    assert written(figures.papers_ratios(frame).axes[0]) == ["the same", "300 times more", "40 times less"]
+
+
+def test_the_forest_has_a_row_and_an_interval_for_each_delta_in_the_margin_of_no_difference():
+    deltas = pd.DataFrame(
+        {
+            "what": ["mult-adds", "seconds, a CPU"],
+            "delta": [1.0, -2],
+            "low": [0.5, -3],
+            "high": [1.5, -1],
+            "margin": 0.5,
+        }
+    )
+    (axes,) = figures.forest(deltas).axes
+    assert row_values(axes) == [("mult-adds", 1), ("seconds,\na CPU", -2)]
+    (intervals,) = [lines for lines in axes.collections if not isinstance(lines, PathCollection)]
+    assert [list(segment[:, 0]) for segment in intervals.get_segments()] == [[0.5, 1.5], [-3, -1]]
+    assert written(axes) == ["+1.0 (+0.5 to +1.5)", "−2.0 (−3.0 to −1.0)"]
+    (margin,) = axes.patches
+    assert (margin.get_x(), margin.get_width()) == (-0.5, 1)
+    (nothing,) = figures.forest(deltas[:0]).axes
+    assert written(nothing) == ["no question is answered yet"]
 
 
 @pytest.mark.parametrize(("value", "text"), [(1.5e9, "1.5 G"), (2e6, "2 M"), (1000, "1 k"), (0.5, "0.5")])
 def test_large_numbers_are_short(value, text):
-    assert figures._engineering(value) == text
+    assert pictures.engineering(value) == text
 
 
 # --- networks --------------------------------------------------------------------------------------------------------
@@ -291,4 +459,24 @@ def test_a_picture_is_shown_as_svg_and_named_without_an_address():
     picture = figures.curves(history({"Conv": {0: [1]}}), "train_accuracy")
     assert repr(picture) == "Picture of 1 panel"
     assert picture._repr_svg_().lstrip().startswith("<?xml")
-    assert np.isclose(picture.get_figwidth(), figures.WIDTH)
+    assert np.isclose(picture.get_figwidth(), pictures.WIDTH)
+
+
+def test_nothing_is_painted_behind_a_figure():
+    """The page's colour shows through, in the light theme and in the dark one."""
+    picture = figures.curves(history({"Conv": {0: [1, 2]}}), "train_accuracy")
+    assert [to_rgba(each.get_facecolor())[3] for each in (picture, *picture.axes)] == [0, 0]
+
+
+def test_more_series_than_colours_still_differ_in_marker_or_colour():
+    look = pictures.look("series", pd.DataFrame({"series": range(18)}))
+    assert len({(look["palette"][name], look["markers"][name]) for name in range(18)}) == 18
+
+
+def test_one_legend_names_every_series_of_every_panel_once():
+    frame = pd.DataFrame(
+        {"device": ["a", "b"], "way": ["x", "y"], "part": "p", "precision": "float32", "ratio": [1.0, 2]}
+    )
+    picture = figures.depthwise(frame)
+    assert labels(picture) == ["x, float32", "y, float32"]
+    assert not any(axes.get_legend() for axes in picture.axes)

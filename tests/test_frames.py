@@ -1,17 +1,21 @@
 """Tidy frames hold what the results hold, row by row."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
-from factories import ENVIRONMENT, result_of
+from factories import ENVIRONMENT, cost_of, latency_of, result_of, roofline_of, runs_of, throughput_of
 from sepconv import papers
+from sepconv.measuring import roofline
 from sepconv.report import frames
-from sepconv.results.records import CostResult, Final, LatencyResult, Layer, Reestimated
-from sepconv.results.store import Results
+from sepconv.results.records import BatchTime, CostResult, Final, LatencyResult, Layer, Reestimated, Stretch
+from sepconv.results.store import Results, read_all
 from sepconv.spec import Budget, Run, SpecError
 
 TSENG, YU = papers.paper("tseng2020"), papers.paper("yu2021")
 BOTH = (Budget.PAPER, Budget.SHORT)
+COMMITTED = read_all(Path(__file__).parents[1] / "results")
 
 
 def run(name, seed=0, budget=Budget.SHORT, paper=TSENG, accuracy=50.0, **more):
@@ -253,6 +257,96 @@ def test_ratios_reported_and_measured():
     ]
 
 
+# --- pairs -----------------------------------------------------------------------------------------------------------
+
+CONV, DSC = (TSENG.experiment(name) for name in ("conv", "dsc"))
+
+
+def of_pair(results, quantity, pair="tseng2020, CIFAR-10"):
+    """Machine and value of each row."""
+    frame = frames.papers_ratios(results)
+    found = frame[(frame["pair"] == pair) & (frame["quantity"] == quantity)]
+    return list(found[["machine", "value"]].itertuples(index=False, name=None))
+
+
+def test_the_papers_pairs_are_compared_separable_against_standard():
+    counted = [cost_of(CONV, "tseng2020", num_params=400, mult_adds=10), cost_of(DSC, "tseng2020", mult_adds=25)]
+    frame = frames.papers_ratios(Results(costs=tuple(counted)))
+    assert list(dict.fromkeys(frame["pair"])) == ["tseng2020, CIFAR-10", "yu2021, CIFAR-10", "yu2021, CIFAR-100"]
+    ours = frame[frame["pair"] == "tseng2020, CIFAR-10"].set_index("quantity")["value"]
+    assert ours[["weights", "mult-adds", "memory of a training step"]].tolist() == pytest.approx([0.25, 2.5, 1])
+    assert frame[frame["pair"] != "tseng2020, CIFAR-10"]["value"].isna().all()
+    assert set(frame["unit"]) == {"×", "points"}
+
+
+def test_the_papers_pairs_have_the_paired_difference_of_their_accuracies():
+    ran = [*runs_of(CONV, (70, 71, 72), paper="tseng2020"), *runs_of(DSC, (72, 73, 77), paper="tseng2020")]
+    row = frames.papers_ratios(Results(runs=tuple(ran))).query("unit == 'points'").iloc[0]
+    assert (row["value"], row["seeds"]) == (3, 3)
+    assert (row["low"], row["high"]) == pytest.approx((3 - 4.302653, 3 + 4.302653))  # t(0.975, 2) × √3 / √3
+    two = frames.papers_ratios(Results(runs=(*ran[:2], *ran[3:5]))).query("unit == 'points'").iloc[0]
+    assert (two["value"], two["seeds"]) == (2, 2)
+    assert pd.isna(two["low"])
+
+
+def test_training_times_are_compared_on_one_machine_and_taken_in_one_way():
+    loops = [throughput_of((2.0,) * 3, "dsc"), throughput_of((1.0,) * 3, "conv", images=512)]
+    assert of_pair(Results(throughputs=tuple(loops)), "training time") == [("cpu, 2 cores", 4)]
+    elsewhere = throughput_of((1.0,) * 3, "conv", device="another")
+    assert of_pair(Results(throughputs=(loops[0], elsewhere)), "training time") == []
+    epochs = [result_of(Run("tseng2020", e, Budget.PAPER, 0), seconds) for e, seconds in ((CONV, 2.0), (DSC, 6.0))]
+    assert of_pair(Results(runs=tuple(epochs)), "training time") == [("cpu, 2 cores", 3)]
+    assert of_pair(Results(runs=(epochs[0],), throughputs=(loops[0],)), "training time") == []
+    assert of_pair(Results(runs=tuple(epochs), throughputs=tuple(loops)), "training time") == [("cpu, 2 cores", 4)]
+
+
+def test_epochs_of_a_run_that_changed_machines_are_no_training_time():
+    conv, dsc = (result_of(Run("tseng2020", e, Budget.PAPER, 0)) for e in (CONV, DSC))
+    there = ENVIRONMENT.model_copy(update={"device": "another"})
+    stretches = [Stretch(first_epoch=epoch, environment=on) for epoch, on in ((1, there), (50, dsc.environment))]
+    moved = dsc.model_copy(update={"stretches": tuple(stretches)})
+    assert of_pair(Results(runs=(conv, moved)), "training time") == []
+    stayed = dsc.model_copy(update={"stretches": (stretches[1], stretches[1])})
+    assert of_pair(Results(runs=(conv, stayed)), "training time") == [("cpu, 2 cores", 1)]
+
+
+def plain_latency(experiment, paper, milliseconds, **machine):
+    """In inference mode, of images on the device."""
+    times = {size: BatchTime(p50=p50, p95=p50, batches=9) for size, p50 in milliseconds.items()}
+    latency = latency_of(experiment, [1.0], paper, ("inference", "device"), tuple(milliseconds), **machine)
+    return latency.model_copy(update={"batch_times": times})
+
+
+def test_inference_times_are_of_one_batch_size_on_one_machine():
+    times = [plain_latency(CONV, "tseng2020", {4: 9.0, 64: 10.0}), plain_latency(DSC, "tseng2020", {64: 40.0})]
+    assert of_pair(Results(latencies=tuple(times)), "inference time") == [("H200, JAX", 4)]
+    slow = plain_latency(DSC, "tseng2020", {64: 40.0}, device="A10")
+    assert of_pair(Results(latencies=(times[0], slow)), "inference time") == []
+
+
+def test_rooflines_prediction_stands_beside_what_was_measured_and_reported():
+    first, second = (
+        cost("yu2021", f"cifar10-{name}", layer("a", "Conv2D", (3, 3, 4, 4), mult_adds=10 * n))
+        for n, name in ((9, "conv"), (1, "dw"))
+    )
+    networks = [(YU.experiment(f"cifar10-{name}"), p50) for name, p50 in (("conv", 6.0), ("dw", 2.0))]
+    times = [plain_latency(e, "yu2021", {4: p50, 64: p50}, device="cpu", accelerator=False) for e, p50 in networks]
+    here = [latency.model_copy(update={"environment": ENVIRONMENT}) for latency in times]
+    printed = pd.DataFrame(
+        [("epoch_seconds", "30", "15"), ("latency_4", "4", "5"), ("latency_256", "9", "3")],
+        columns=["metric", "conv", "dw"],
+    )
+    results = Results(latencies=tuple(here), rooflines=(roofline_of(),))
+    frame = frames.roofline_ratios(first, second, (4, 8), [1.0, 10.0], results, printed)
+    predicted = frame[frame["source"] == "predicted"]
+    assert list(predicted["ratio"]) == [roofline.time_ratio(first, second, n, b) for n in (4, 8) for b in (1, 10)]
+    measured, reported = frame[frame["source"] != "predicted"].to_dict("records")
+    assert measured == {"source": "measured on cpu, 2 cores", "batch_size": 4, "balance": pytest.approx(10), "ratio": 3}
+    assert (reported["source"], reported["batch_size"], reported["ratio"]) == ("reported", 4, 0.8)
+    other = Results(latencies=tuple(times), rooflines=(roofline_of(),))  # measured through another backend
+    assert "measured" not in " ".join(frames.roofline_ratios(first, second, (4,), [1.0], other, printed)["source"])
+
+
 def test_more_seeds_and_larger_differences_are_decided_more_often():
     frame = frames.power([0.5, 2], noise=0.6, seeds=[3, 10], simulations=500)
     share = frame.set_index(["margin", "seeds"])["decided"]
@@ -261,8 +355,10 @@ def test_more_seeds_and_larger_differences_are_decided_more_often():
 
 
 def test_systems_of_our_runs():
-    found = frames.systems(TSENG, Results(runs=(run("conv"), run("dsc"))))
-    assert found["Graphics card"] == "none; cpu"
+    other = ENVIRONMENT.model_copy(update={"device": "Intel(R) Xeon(R)"})
+    runs = (run("conv"), run("dsc"), run("dsc").model_copy(update={"environment": other}))
+    found = frames.systems(TSENG, Results(runs=runs))
+    assert found["Graphics card"] == "none, but Intel Xeon and cpu"
     assert found["Development environment"] == "Keras 3.15.1, tensorflow 2.21.0"
     assert frames.systems(YU, Results(runs=(run("conv"),)))["Graphics card"] == "no run yet"
 
@@ -281,3 +377,28 @@ def test_layers_of_networks():
     assert frame[["experiment", "name", "params"]].to_dict("records") == [
         {"experiment": "cifar10-dw", "name": "a", "params": 10}
     ]
+
+
+def test_counts_are_those_of_the_results():
+    frame = frames.counts(TSENG, COMMITTED).set_index("experiment")
+    assert list(frame.index) == [e.name for e in TSENG.experiments]
+    assert frame.loc["dsc", "num_params"] == 1_094_538
+    assert list(frame.columns) == ["paper", *frames.networks.COUNTS]
+
+
+def test_padded_copies_add_what_the_comparison_with_autograd_found():
+    """17 % and 28 % of the other activations; by hand, of the inputs padded by one pixel on each side."""
+    by_hand = 4 * 256 * sum((size + 2) ** 2 * channels for size, channels in ((64, 64), (32, 128), (16, 256), (8, 512)))
+    for name, share in {"cifar10-dw": 0.17, "cifar10-conv": 0.28}.items():
+        cost = COMMITTED.cost_of("yu2021", name)
+        assert frames.padded_bytes(cost) == by_hand
+        assert by_hand / (cost.activation_bytes - by_hand) == pytest.approx(share, abs=0.005)
+
+
+def test_every_run_has_a_row_and_a_diverged_one_no_accuracy():
+    diverged = run("dsc").model_copy(update={"status": "diverged", "final": None})
+    frame = frames.all_runs(Results(runs=(diverged, run("conv")))).set_index("run")
+    assert list(frame.reset_index().columns) == list(frames.runs.RUNS)
+    assert list(frame["status"]) == ["complete", "diverged"]  # by key
+    assert frame["test_accuracy"].notna().tolist() == [True, False]
+    assert frame["minutes"].iloc[0] == pytest.approx(sum(run("conv").seconds.model_dump().values()) / 60)

@@ -47,7 +47,7 @@ from sepconv.spec import (
 )
 from sepconv.verdicts import calibration, rules, samples, sentences, stats
 from sepconv.verdicts.concordance import concordance
-from sepconv.verdicts.judge import export, judge, questions
+from sepconv.verdicts.judge import Question, export, judge, questions
 from sepconv.verdicts.rules import Direction, Grade, Verdict
 
 INSIDE, OUTSIDE, ACROSS = (93.0, 93.1, 92.9), (90.0, 90.1, 89.9), (93.0, 94.5, 93.2)  # against 93 ± 1
@@ -564,6 +564,16 @@ def test_a_latency_can_be_asked_for_at_any_batch_size():
     assert found.parts[0].label == "time for the test images at batch size 37, a − b"
     other = judge_one(higher("latency_38", of="a", than="b"), "order", latencies=(slow, fast))
     assert other.verdict is Verdict.NOT_TESTED
+
+
+def test_numbers_name_networks_by_their_titles():
+    titled = {"a": "Conv", "b": "DepthSepConv"}
+    first, second = Quantity("num_params", "a"), Quantity("num_params", "b")
+    assert Question((first, second), 0, 1).label(titled) == "parameters, Conv − DepthSepConv"
+    assert Question((first,), 0, 1).label(titled) == "parameters of Conv"
+    paper = paper_of(claim(Equal(first, 46), "exact"), experiments=(replace(A, label="Conv"),))
+    (judged,) = judge(paper, Results(costs=(cost_of(A, num_params=46),)))
+    assert judged.parts[0].label == "parameters of Conv"
 
 
 OF_THREE_EPOCHS = replace(A, recipe=replace(A.recipe, epochs=3), short_epochs=None)

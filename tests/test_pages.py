@@ -1,22 +1,26 @@
-"""What pages share: which runs a verdict needs, and what is missing of them."""
+"""What pages share: the sections of a paper's page, which runs a verdict needs, and what is missing of them."""
 
 import re
 import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise, takewhile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
 
 from factories import result_of
-from sepconv.papers import all_papers, paper
+from sepconv.papers import all_papers, paper, published
 from sepconv.report import pages
+from sepconv.report.build import read_source
 from sepconv.results import store
 from sepconv.results.store import Results, read_all
 from sepconv.spec import Budget, InputError, Run
 from sepconv.training import campaign
 from sepconv.verdicts.judge import judge
+from sepconv.verdicts.rules import Verdict
 from sepconv.verdicts.samples import MIN_SEEDS
 
 ROOT = Path(__file__).parent.parent
@@ -57,7 +61,15 @@ def test_a_column_of_what_is_missing_for_each_machine():
     for results, machines in ((found, ["cpu, 2 cores", "gpu, 2 cores"]), (Results(), [])):
         (table,) = BeautifulSoup(pages.missing_table(WANTED, results).text, "html.parser").find_all("table")
         headings = [heading.text for heading in table.thead.find_all("th")]
-        assert headings[3:] == [f"hours on {machine}" for machine in machines]
+        assert headings[2:] == [f"hours on {machine}" for machine in machines]
+
+
+def test_missing_runs_are_folded_below_their_number(tmp_path):
+    store.write(tmp_path, result_of(WANTED[0]))
+    page = pages.opening("tseng2020", str(tmp_path), "smoke", train=False)
+    fold = BeautifulSoup(pages.missing_runs(page).text, "html.parser").details
+    assert fold.summary.text == f"1 of {len(WANTED)} runs done"
+    assert fold.table
 
 
 def test_a_page_opens_with_its_paper_judged(tmp_path):
@@ -98,6 +110,73 @@ def test_a_page_of_nothing_is_one_line(key, folder, budget, message, tmp_path):
 
 def test_nothing_is_trained_where_nothing_is_missing(tmp_path):
     assert pages.train_missing([], tmp_path) == []
+
+
+# --- the pages of papers ---------------------------------------------------------------------------------------------
+
+NOTEBOOKS = ROOT / "notebooks"
+PAGES = [NOTEBOOKS / f"{p.key}.py" for p in published()]
+TEMPLATE = ROOT / "src" / "sepconv" / "report" / "templates" / "notebook.py.txt"
+
+
+@pytest.mark.parametrize("page", [*PAGES, TEMPLATE], ids=lambda path: path.name)
+def test_every_papers_page_has_the_sections_of_a_reproducibility_report(page):
+    assert tuple(re.findall(r"^# ## (.*)$", page.read_text(), re.MULTILINE)) == pages.SECTIONS
+
+
+def tagged(cell, tag):
+    return tag in cell.metadata.get("tags", ())
+
+
+@pytest.mark.parametrize("page", sorted(NOTEBOOKS.glob("*.py")), ids=lambda path: path.stem)
+def test_plumbing_leaves_no_bar(page):
+    code = [cell for cell in read_source(page).cells if cell.cell_type == "code"]
+    assert not [cell.source for cell in code if tagged(cell, "hide-input")]
+    still_open = [cell for cell in code if not tagged(cell, "remove-input")]
+    assert len(still_open) >= 2 * (page in PAGES)  # a plot, and a claim with its judgement
+    assert all(len(cell.source.splitlines()) <= 12 for cell in still_open)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_the_call_that_trains_an_epoch_is_one(page, monkeypatch, capsys):
+    """It is run with a stand-in for what trains, which the names and the run that it is given have to suit."""
+    trained = []
+
+    class Trainer:
+        progress = "shown"
+
+        def __init__(self, run):
+            self.run = run
+
+        def train_epoch(self):
+            trained.append(self.run)
+
+    monkeypatch.setitem(sys.modules, "sepconv.training.trainer", SimpleNamespace(Trainer=Trainer))
+    (block,) = re.findall(r"^# ```python\n(.*?)^# ```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    exec(re.sub(r"^# ?", "", block, flags=re.MULTILINE), {})
+    assert [(run.paper, run.budget) for run in trained] == [(page.stem, Budget.SMOKE)]
+    assert trained[0].experiment.recipe
+    assert capsys.readouterr().out == "shown\n"
+
+
+def test_the_opening_says_what_claims_rest_on_and_what_was_found():
+    page = pages.opening("tseng2020", str(RESULTS), "paper", train=False)
+    scope, findings = (BeautifulSoup(part(page).text, "html.parser") for part in (pages.scope, pages.findings))
+    total, *counts = map(int, re.findall(r"\d+", scope.text))
+    assert total == sum(counts) == len(TSENG.claims)
+    findings = findings("li")
+    assert [int(re.search(r"\((\d+) claim", item.text)[1]) for item in findings] == counts
+    decided = {j.claim.id for j in page.judgements if j.verdict is not Verdict.NOT_TESTED}
+    named = {link["href"].partition("#")[2] for item in findings for link in item("a")}
+    assert named == decided
+    for item, count in zip(findings, counts, strict=True):
+        numbers = re.findall(r"(?:: |; )(\d+) ", item.text)
+        assert sum(map(int, numbers)) == count
+
+
+def test_the_judgement_on_a_claim_is_that_claims():
+    page = pages.opening("tseng2020", str(RESULTS), "paper", train=False)
+    assert page.judgement("tseng2020.layers").claim.id == "tseng2020.layers"
 
 
 def words_of(line, assignments):

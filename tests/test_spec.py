@@ -11,6 +11,7 @@ from sepconv.metrics import Metric
 from sepconv.papers import paper
 from sepconv.spec import (
     Agreement,
+    Basis,
     Budget,
     Claim,
     Consistent,
@@ -334,6 +335,23 @@ def test_checks_in_short():
     assert ratio_within("test_accuracy", 1, 2, of="a", than="b") == RatioWithin(Pair(A, B), 1, 2)
     one = agreement("num_params", of="a", stated=Number("x", 7), tolerance=2)
     assert consistent(one) == Consistent((Agreement(COUNT, Number("x", 7), 2),))
+
+
+@pytest.mark.parametrize(
+    ("id_", "basis"),
+    [
+        ("tseng2020.params-conv", Basis.COUNTED),
+        ("tseng2020.memory-training", Basis.COUNTED),
+        ("tseng2020.val-dsc-higher", Basis.TRAINED),
+        ("tseng2020.train-time", Basis.TRAINED),
+        ("yu2021.latency-4", Basis.TRAINED),
+        ("tseng2020.table1-stride", Basis.INTERNAL),
+        ("islam2022.quoted-params", Basis.COUNTED),
+    ],
+)
+def test_what_a_claim_rests_on(id_, basis):
+    (claim,) = (claim for claim in paper(id_.partition(".")[0]).claims if claim.id == id_)
+    assert claim.basis is basis
 
 
 def test_measures_of_a_claim_in_order():

@@ -14,7 +14,21 @@ from sepconv.report import markup, tables
 from sepconv.results import store
 from sepconv.results.records import Layer
 from sepconv.results.store import Results
-from sepconv.spec import Budget, Equal, Experiment, Optimizer, Pair, Quantity, RatioWithin, Run, Within, higher
+from sepconv.spec import (
+    Agreement,
+    Budget,
+    Equal,
+    Experiment,
+    Number,
+    Optimizer,
+    Pair,
+    Quantity,
+    RatioWithin,
+    Run,
+    Within,
+    consistent,
+    higher,
+)
 from sepconv.verdicts import attribution
 from sepconv.verdicts.attribution import Cause, Gap
 from sepconv.verdicts.concordance import COLUMNS
@@ -69,6 +83,21 @@ def judgement_of(*parts, **changes):
     return replace(judgement, **changes)
 
 
+COUNTED = judgement_of(
+    part_of(100, exact=True, unit="parameters", sides=(100,)),
+    claim=claim(Equal(Quantity("num_params", "a"), 100), "exact", "counted"),
+    p_value=None,
+    look=None,
+)
+INTERNAL = judgement_of(
+    part_of(16, exact=True, unit="", sides=(32, 16), verdict=Verdict.INCONSISTENT),
+    claim=claim(consistent(Agreement(Number("here", 32), Number("there", 16))), "internal", "internal"),
+    verdict=Verdict.INCONSISTENT,
+    p_value=None,
+    look=None,
+)
+
+
 def soup(html):
     return BeautifulSoup(html.text, "html.parser")
 
@@ -81,6 +110,14 @@ def cells(html, caption=""):
 
 def text_of(tag):
     return re.sub(" (?=[,;])", "", tag.get_text(" ", strip=True)).replace("\u00a0", " ")
+
+
+def card_of(judgement):
+    return soup(tables.claim_cards([judgement])).select_one("details.sc-claim")
+
+
+def entries_of(card):
+    return dict(zip([t.text for t in card("dt")], [d.get_text(" ", strip=True) for d in card("dd")], strict=True))
 
 
 def every_table():
@@ -149,7 +186,8 @@ def test_nothing_in_results_or_specs_becomes_html():
         tables.claim_cards([judgement]),
         tables.scoreboard([(paper, [judgement])]),
         tables.gaps_table([Gap(judgement, Cause.SEEDS, EVIL, EVIL)]),
-        tables.columns_beside(EVIL, [{EVIL: EVIL}], [{}]),
+        tables.networks_beside(EVIL, [{"": EVIL, EVIL: EVIL}], [{}]),
+        tables.values_beside(EVIL, {EVIL: EVIL}, {}),
         tables.runs_table(Results(runs=(run,))),
         tables.problems_table(Results(problems=(EVIL,))),
         tables.side_by_side(EVIL, [EVIL], [[EVIL]], []),
@@ -180,9 +218,22 @@ def test_good_and_bad_verdicts_look_different():
 
 def test_holms_verdict_is_shown_where_it_is_another():
     corrected = judgement_of(part_of(93.0), holm_verdict=Verdict.INCONCLUSIVE)
-    badges = [b.get_text(" ", strip=True) for b in soup(tables.claim_cards([corrected])).select("header .sc-verdict")]
+    badges = [b.get_text(" ", strip=True) for b in soup(tables.claim_cards([corrected])).select("summary .sc-verdict")]
     assert badges == ["✓ reproduced", "? inconclusive"]
-    assert len(soup(tables.claim_cards([judgement_of(part_of(93.0))])).select("header .sc-verdict")) == 1
+    assert len(soup(tables.claim_cards([judgement_of(part_of(93.0))])).select("summary .sc-verdict")) == 1
+
+
+@pytest.mark.parametrize(
+    ("judgement", "entry"),
+    [
+        (judgement_of(part_of(93.0)), "✓ reproduced"),
+        (judgement_of(part_of(93.0), holm_verdict=Verdict.INCONCLUSIVE), "? inconclusive"),
+        (judgement_of(part_of(93.0, exact=True), p_value=None), None),
+        (judgement_of(part_of(93.0), claim=replace(judgement_of().claim, corrected=False)), None),
+    ],
+)
+def test_holms_verdict_stands_on_each_card_that_it_applies_to(judgement, entry):
+    assert entries_of(card_of(judgement)).get("With Holm’s correction") == entry
 
 
 @pytest.mark.parametrize(
@@ -209,12 +260,29 @@ def test_format_estimate(part, text):
 
 
 def test_scoreboard_counts():
-    judgements = [judgement_of(part_of(93.0))] * 2 + [judgement_of(verdict=Verdict.NOT_TESTED)]
-    counted = cells(tables.scoreboard([(paper_of(), judgements), (paper_of(key="q"), judgements[:1])]), "Verdicts on")
-    assert counted[0] == ["verdict", "p", "q"]
-    assert ["✓ reproduced", "2", "1"] in counted
-    assert ["– not tested at this budget", "1", "–"] in counted
-    assert counted[-1] == ["claims", "3", "1"]
+    trained = [judgement_of(part_of(93.0))] * 2 + [judgement_of(verdict=Verdict.NOT_TESTED)]
+    counts = cells(tables.scoreboard([(paper_of(), trained), (paper_of(key="q"), [COUNTED, INTERNAL])]), "by verdict")
+    assert counts[0] == ["verdict", "counted", "trained or timed", "the paper against itself", "all"]
+    assert ["✓ reproduced", "1", "2", "–", "3"] in counts
+    assert ["✗ inconsistent", "–", "–", "1", "1"] in counts
+    assert ["– not tested at this budget", "–", "1", "–", "1"] in counts
+    assert counts[-1] == ["claims", "1", "3", "1", "5"]
+
+
+def test_scoreboard_has_a_part_for_each_basis_of_a_verdict():
+    html = tables.scoreboard([(paper_of(), [INTERNAL, COUNTED, judgement_of(part_of(93.0))])])
+    parts = {table.caption.text: [a.text for a in table("a")] for table in soup(html).select(".sc-filtered table")}
+    assert parts == {
+        "Claims that are counted on the networks": ["counted"],
+        "Claims that are trained or timed, with the grade of the evidence": ["x"],
+        "Claims in which a paper is held against itself": ["internal"],
+    }
+
+
+def test_scoreboard_keeps_the_order_of_the_papers():
+    html = tables.scoreboard([(paper_of(key=key), [replace(COUNTED, paper=key)]) for key in ("q", "p")])
+    groups = [row[0] for row in cells(html, "counted on") if len(row) == 1]
+    assert groups == ["q: A (2020), T", "p: A (2020), T"]
 
 
 def test_scoreboard_row():
@@ -222,19 +290,46 @@ def test_scoreboard_row():
         judgement_of(part_of(93.0, 92.5, 93.5)),
         judgement_of(part_of(None, n=0), verdict=Verdict.NOT_TESTED, missing=("p/a/paper-seed-0", "p/a/paper-seed-1")),
         judgement_of(part_of(93.0), part_of(None, n=0, verdict=Verdict.NOT_TESTED), verdict=Verdict.NOT_TESTED),
-        judgement_of(part_of(100, exact=True, unit="parameters", sides=(100,))),
+        COUNTED,
     ]
-    _, *rows = cells(tables.scoreboard([(paper_of(), judged)]), "p: A (2020)")
-    assert [row[4] for row in rows] == ["93.00 ± 0.50 %", "2 results missing", "1 of 2 reproduced", "100 parameters"]
-    assert [row[5] for row in rows] == ["3", "0", "0", "–"]
+    html = tables.scoreboard([(paper_of(), judged)])
+    _, _, *rows = cells(html, "trained")
+    assert [row[4] for row in rows] == ["93.00 ± 0.50 %", "2 results missing", "1 of 2 reproduced"]
+    assert [row[5] for row in rows] == ["3", "0", "0"]
     assert rows[0][:4] == ["x", "✓ reproduced", "direct", "93 %"]
+    assert cells(html, "counted on")[2] == ["counted", "✓ reproduced", "93 %", "100 parameters"]
+
+
+def test_an_order_of_counts_is_shown_with_three_digits():
+    def shown(*sides):
+        part = part_of(sides[0], exact=True, unit="bytes", sides=sides)
+        order = judgement_of(part, claim=claim(higher("weight_bytes", of="a", than="b"), "order"))
+        return cells(tables.scoreboard([(paper_of(), [order])]), "counted on")[2][3]
+
+    assert shown(1_009_256_960, 12_429_312) == "1.01 billion against 12.4 million bytes"
+    assert shown(999_999, 18) == "999,999 against 18 bytes"
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "direct"),
+        ({"grade": Grade.NONE}, "no evidence"),
+        ({"claim": COUNTED.claim, "grade": Grade.DIRECT}, "counted"),
+        ({"claim": INTERNAL.claim}, "the paper against itself"),
+    ],
+)
+def test_folded_card_says_what_the_verdict_rests_on(changes, text):
+    assert card_of(judgement_of(**changes)).summary.select_one(":scope > .sc-note").text == text
 
 
 def test_every_claim_of_the_scoreboard_leads_to_its_card():
     for paper in papers.all_papers():
         judged = judge(paper, Results())
         links = {a["href"] for a in soup(tables.scoreboard([(paper, judged)])).select("tbody a")}
-        cards = {f"{paper.key}.html#{card['id']}" for card in soup(tables.claim_cards(judged)).select("article")}
+        cards = {
+            f"{paper.key}.html#{card['id']}" for card in soup(tables.claim_cards(judged)).select("details.sc-claim")
+        }
         assert cards == links
         assert len(cards) == len(paper.claims)
 
@@ -252,7 +347,7 @@ def test_cells_of_sentences_carry_the_name_of_their_column_for_narrow_pages():
 
 def test_effect_size_of_a_difference_stands_on_its_card():
     judgement = judgement_of(part_of(-1.5, -2.0, -1.0, unit="points", sides=(91.0, 92.5), effect=-7.4123))
-    card = soup(tables.claim_cards([judgement])).article
+    card = card_of(judgement)
     assert "−1.50 ± 0.50 points (n = 3; effect size −7.4 standard deviations)" in card.get_text(" ", strip=True)
 
 
@@ -285,10 +380,10 @@ def test_scoreboard_shows_the_grade_and_counts_verdicts_only():
         indication=Indication(Direction.REVERSED, "at the budget short, 60 %", ("p/a/short-seed-0",)),
     )
     html = tables.scoreboard([(paper_of(), (judgement_of(), indicated))])
-    heading, *rows = cells(html, "T")
+    heading, _, *rows = cells(html, "trained")
     assert [row[heading.index("evidence")] for row in rows] == ["direct", "indicated not as claimed"]
-    counts = dict(cells(html, "Verdicts on each paper")[1:])
-    assert {verdict.strip("✓✗?– "): count for verdict, count in counts.items() if count != "–"} == {
+    counts = {verdict.strip("✓✗?– "): count for verdict, *_, count in cells(html, "by verdict")[1:]}
+    assert {verdict: count for verdict, count in counts.items() if count != "–"} == {
         "reproduced": "1",
         "not tested at this budget": "1",
         "claims": "2",
@@ -311,38 +406,66 @@ def test_card_says_it_all():
         grade=Grade.INDICATED,
         indication=Indication(Direction.AS_CLAIMED, "at the budget short, 60 %", ("p/a/short-seed-0",)),
     )
-    card = soup(tables.claim_cards([judgement])).article
-    entries = dict(zip([t.text for t in card("dt")], [d.get_text(" ", strip=True) for d in card("dd")], strict=True))
+    card = card_of(judgement)
     assert card["id"] == "p.x"
+    assert not card.has_attr("open")
+    assert text_of(card.summary) == "x ✓ reproduced indicated as claimed 93.00 ± 0.50 %; claimed: 93 %"
     assert card.blockquote.p.text == "“q”"
     assert card.blockquote.footer.text == "Sec. 1"
-    assert entries == {
+    assert entries_of(card) == {
         "Criterion": "as it says",
         "Because": "the reading",
         "Reported": "93 %",
         "Reproduced": "accuracy of a: 93.00 ± 0.50 % (n = 3; bootstrap 92.60 to 93.40)",
         "Evidence": "indicated as claimed",
         "Judged at": "look 1 of 8, two-sided level 0.05",
+        "With Holm’s correction": "✓ reproduced",
+        "Indicated": "Compressed schedules indicate the order as claimed, which decides nothing: at the budget short, "
+        "60 %.",
         "Runs": "p/a/paper-seed-0",
         "Recipe": "a",
         "Not counted": "p/a/paper-seed-1 (other epochs)",
     }
-    assert card.select_one(".sc-sentence").text == "Reproduced."
-    assert card.select_one(".sc-indication").text == (
-        "Compressed schedules indicate the order as claimed, which decides nothing: at the budget short, 60 %."
-    )
 
 
 def test_card_names_every_missing_run():
     missing = tuple(f"p/a/paper-seed-{seed}" for seed in range(9))
-    card = soup(tables.claim_cards([judgement_of(verdict=Verdict.NOT_TESTED, missing=missing)]))
+    card = card_of(judgement_of(verdict=Verdict.NOT_TESTED, missing=missing))
     assert [item.text for item in card.select("details li")] == list(missing)
-    assert "9 still needed" in card.summary.text
+    assert "9 still needed" in card.select_one("dd summary").text
+
+
+def test_card_of_a_claim_that_cannot_be_judged_says_why():
+    card = card_of(judgement_of(verdict=Verdict.NOT_TESTED, p_value=None, look=None, sentence="Cannot be judged: x."))
+    assert entries_of(card)["Reproduced"] == "Cannot be judged: x."
+
+
+def test_card_of_an_inconclusive_claim_says_what_would_decide():
+    open_ = judgement_of(part_of(93.0, n=2), verdict=Verdict.INCONCLUSIVE)
+    assert entries_of(card_of(open_))["To decide"] == "fewer than three seeds decide nothing"
+    assert "To decide" not in entries_of(card_of(judgement_of(part_of(93.0))))
+
+
+def test_readings_that_several_claims_share_are_said_once():
+    shared = "One block, as in Sec. 4.2."
+    readings = [f"Of a. {shared}", shared, f"{shared} And b.", "Of c."]
+    judged = [
+        judgement_of(claim=replace(judgement_of().claim, id=f"p.{name}", because=because))
+        for name, because in zip("abcd", readings, strict=True)
+    ]
+    found = soup(tables.claim_cards(judged))
+    assert text_of(found.p) == f"Reading 1: {shared} (a, b, c)"
+    assert found.get_text().count(shared) == 1
+    because = [entries_of(card)["Because"] for card in found.select("details.sc-claim")]
+    assert because == ["Of a. Reading 1.", "Reading 1.", "Reading 1. And b.", "Of c."]
+    (target,) = {a["href"] for a in found.select("dd a[href^='#']")}
+    assert found.select_one(target) == found.p
+    assert not soup(tables.claim_cards(judged[2:])).find("p", id=True)  # two are not several
 
 
 def test_parts_have_verdicts_of_their_own_where_there_are_several():
     def badges(*parts):
-        return len(soup(tables.claim_cards([judgement_of(*parts)])).select("dd .sc-verdict"))
+        return len(card_of(judgement_of(*parts, p_value=None)).select("dd .sc-verdict"))
 
     assert badges(part_of(93.0)) == 0
     assert badges(part_of(93.0), part_of(93.0)) == 2
@@ -357,7 +480,7 @@ def test_links_of_cards_lead_to_runs_and_recipes():
     targets = {f"{markup.RUNS_PAGE}#{row['id']}" for html in runs for row in soup(html).select("tr[id]")}
     for p in (paper, *papers.all_papers()):
         recipes = {f"{p.key}.html#{name['id']}" for name in soup(tables.recipe_table(p)).select(".sc-group [id]")}
-        links = [a["href"] for a in soup(tables.claim_cards(judge(p, found))).select("dd a")]
+        links = [a["href"] for a in soup(tables.claim_cards(judge(p, found))).select("dd a:not([href^='#'])")]
         assert set(links) <= targets | recipes
         trained = any(q.definition.source == "run" for c in p.claims for q in c.quantities)
         assert bool(recipes & set(links)) >= trained
@@ -367,7 +490,8 @@ def test_a_claim_that_rests_on_training_leads_to_each_recipe():
     trained, counted, timed = (
         claim(higher(metric, of="a", than="b"), "order") for metric in ("val_accuracy", "num_params", "latency_4")
     )
-    cards = soup(tables.claim_cards([judgement_of(claim=c) for c in (trained, counted, timed)])).select("article")
+    cards = soup(tables.claim_cards([judgement_of(claim=c) for c in (trained, counted, timed)]))
+    cards = cards.select("details.sc-claim")
     assert [[a["href"] for a in card.select("dd a")] for card in cards] == [
         ["p.html#p/a/recipe", "p.html#p/b/recipe"],
         [],
@@ -382,7 +506,7 @@ def test_recipe_says_shared_things_once():
     longer = replace(A.recipe, epochs=5, sources=A.recipe.sources | {"epochs": "Sec. 9"})
     paper = paper_of(experiments=(A, B, replace(A, name="long", recipe=longer), replace(A, name="x", recipe=None)))
     _, *rows = cells(tables.recipe_table(paper))
-    assert rows[0] == ["a, b; the others too, but for what is said below"]
+    assert rows[0] == ["a, b; also of the others, except for what is stated below"]
     assert ["epochs", "8", "test"] in rows
     assert rows[-4:-2] == [["long"], ["epochs", "5", "Sec. 9"]]
     assert rows[-2:] == [["x"], ["–", "built and counted, not trained", "–"]]
@@ -407,7 +531,7 @@ def test_a_paper_without_departures_says_so():
 
 def test_hyperparameters_in_words():
     values = {row[0]: row[1] for row in cells(tables.recipe_table(papers.paper("yu2021")))[:11] if len(row) == 3}
-    assert values["optimizer"] == "SGD, Nesterov momentum 0.9, L2 0.02 on every parameter, made anew at each epoch"
+    assert values["optimizer"] == "SGD, Nesterov momentum 0.9, L2 0.02 on every parameter, reset at each epoch"
     assert values["schedule"] == "learning rate 0.0125 × 0.95^epoch, the first epoch being 0"
     assert values["train images"] == "50,000"
     assert values["augment"] == "none"
@@ -505,8 +629,8 @@ def test_side_by_side_marks_what_differs():
 def test_costs():
     cost = cost_of(A, num_params=1_234_567, mult_adds=12_345_678, weight_bytes=2_500_000)
     rows = {row[0]: row[1:] for row in cells(tables.costs_table(paper_of(), Results(costs=(cost,))))}
-    assert rows["a"][:5] == ["1,234,567", "100", "12.3", "100", "2.5"]
-    assert rows["b"] == ["not counted yet", *["–"] * 5]
+    assert rows["a"][:3] == ["1.23", "12.3", "0.0001"]
+    assert rows["b"] == ["not counted yet", *["–"] * 2]
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
@@ -517,18 +641,11 @@ def test_runs_are_grouped_and_a_diverged_one_has_no_accuracy():
     run = run_of(A, 0, 93.456, environment=environment() | {"git_commit": "0123456789abcdef-dirty"})
     html = tables.runs_table(Results(runs=(run, bad)))
     _, *rows = cells(html)
-    assert [row[0] for row in rows] == ["o", "b/paper-seed-1", "p", "a/paper-seed-0"]
-    assert rows[1][1:6] == ["diverged", "8", "–", "–", "–"]
-    assert rows[3][1:] == [
-        "complete",
-        "8",
-        *["93.46"] * 3,
-        "1.4",
-        "H200",
-        "jax 0.7",
-        "float32",
-        "01234567-dirty",
-        run.run_id,
+    assert rows == [
+        ["o: H200, jax 0.7, float32"],
+        ["b/paper-seed-1", "diverged", "diverged", "1.37", "0123abc"],
+        ["p: H200, jax 0.7, float32"],
+        ["a/paper-seed-0", "93.46", "93.46", "1.37", "01234567-dirty"],
     ]
     assert soup(html).find(id="p/a/paper-seed-0").name == "tr"
     assert "No run" in soup(tables.runs_table(Results())).caption.text
@@ -536,14 +653,15 @@ def test_runs_are_grouped_and_a_diverged_one_has_no_accuracy():
 
 def test_a_run_says_where_its_products_were_rounded():
     run = run_of(A, 0, environment=environment() | {"exact_products": False})
-    *_, row = cells(tables.runs_table(Results(runs=(run,))))
-    assert row[9] == "float32, rounded"
+    _, place, _ = cells(tables.runs_table(Results(runs=(run,))))
+    assert place == ["p: H200, jax 0.7, float32, rounded"]
 
 
 def test_latencies():
-    _, first, second = cells(tables.latencies_table(Results(latencies=(latency_of(A, (1.5, 1.25, 2)),))))
+    _, place, first, second = cells(tables.latencies_table(Results(latencies=(latency_of(A, (1.5, 1.25, 2)),))))
+    assert place == ["H200, jax, commit 0123abc"]
     name = "p/a/latency-paper-training-host"
-    assert first == [name, "4", "10,000", "1.25", "2", "3", "H200", "jax", "0123abc"]
+    assert first == [name, "4", "1.25", "2"]
     assert second[1] == "256"
 
 
@@ -571,8 +689,8 @@ def test_missing_runs_and_what_they_would_cost():
     here, there = {wanted[1].key: 3600.0, wanted[2].key: 1800.0}, {run.key: 900.0 for run in wanted}
     html = tables.missing_table(wanted, wanted[1:4], {"a GPU": here, "a CPU": there})
     columns, _, *rows = cells(html)
-    assert columns == ["experiment", "runs there", "runs missing", "hours on a GPU", "hours on a CPU"]
-    assert rows == [["a", "2", "1", "1.0", "0.2"], ["b", "0", "2", "unknown", "0.5"], ["c", "2", "0", "–", "–"]]
+    assert columns == ["experiment", "runs", "hours on a GPU", "hours on a CPU"]
+    assert rows == [["a", "2 of 3", "1.0", "0.2"], ["b", "0 of 2", "unknown", "0.5"], ["c", "2 of 2", "–", "–"]]
     assert soup(html).caption.text == "4 of 7 runs are there"
 
 
@@ -619,14 +737,48 @@ def test_gaps():
     assert soup(html).caption.text == "3 claims that did not come out"
 
 
-def test_columns_beside():
+def test_networks_beside_turns_the_table_and_folds_what_agrees():
     printed = [{"model": "Small", "params": "1", "epochs": "300"}, {"model": "Large", "params": "2", "epochs": "300"}]
-    html = tables.columns_beside("T", printed, [{"params": "9"}, {}])
+    html = tables.networks_beside("T", printed, [{"params": "9", "epochs": "300"}, {"epochs": "300"}])
     assert cells(html) == [
-        ["model", "params, paper", "params, ours", "epochs, paper", "epochs, ours"],
-        ["Small", "1", "9", "300", "–"],
-        ["Large", "2", "–", "300", "–"],
+        ["", "Small", "Large"],
+        ["params, paper", "1", "2"],
+        ["params, here", "9", "–"],
+        ["epochs", "300", "300"],
     ]
+    assert [row.th.text for row in soup(html).select("tr.sc-differs")] == ["params, paper", "params, here"]
+
+
+def test_values_beside():
+    html = tables.values_beside("T", {"size": "1", "card": "2"}, {"size": "9"})
+    assert cells(html) == [["", "the paper", "here"], ["size", "1", "9"], ["card", "2", "–"]]
+    assert not soup(html).details
+    agreeing = tables.values_beside("T", {"size": "1"}, {"size": "1"})
+    assert soup(agreeing).summary.text == "T: all 1 values are the same here"
+
+
+def test_a_long_table_shows_where_print_and_network_differ_and_folds_the_whole():
+    printed = [(str(number),) for number in range(20)]
+    built = [*printed[:9], ("x",), *printed[10:]]
+    html = tables.side_by_side("T", ["y"], printed, built)
+    short, whole = soup(html).find_all("table")
+    assert [row.get_text(" ", strip=True) for row in short.select("tbody tr")] == [
+        "9 the same – –",
+        "differs 9 y x",
+        "10 the same – –",
+    ]
+    assert whole.find_parent("details").summary.text == "All 20 rows"
+    assert len(whole.select("tbody tr")) == 20
+    agreeing = soup(tables.side_by_side("T", ["y"], printed, printed))
+    assert agreeing.summary.text == "T: all 20 rows are built as printed"
+    assert len(agreeing.find_all("table")) == 1
+
+
+def test_choices_name_every_departure_and_what_is_left_open():
+    tseng = papers.paper("tseng2020")
+    row = next(row for row in cells(tables.choices_table(papers.all_papers())) if row[0] == "tseng2020")
+    assert row[1] == ", ".join(departure.what for departure in tseng.departures)
+    assert row[2] == "optimizer, schedule, normalisation, label smoothing, precision"
 
 
 def test_problems():

@@ -560,6 +560,14 @@ _KINDS: dict[type, tuple[Kind, ...]] = {  # that a claim with such a check may b
 }
 
 
+class Basis(StrEnum):
+    """What a verdict on a claim rests on."""
+
+    COUNTED = "counted"  # on the network as built; nothing is trained
+    TRAINED = "trained or timed"
+    INTERNAL = "the paper against itself"
+
+
 def _kind(claim: dict[str, Any]) -> Kind:
     """The kind of a claim that states none, by its check."""
     return _KINDS[type(claim["check"])][0]
@@ -602,6 +610,14 @@ class Claim:
     def quantities(self) -> tuple[Quantity, ...]:
         """The quantities that the check reads."""
         return tuple(_quantities(self.check))
+
+    @property
+    def basis(self) -> Basis:
+        """What a verdict on the claim rests on."""
+        if self.kind == "internal":
+            return Basis.INTERNAL
+        counted = all(quantity.definition.source == "cost" for quantity in self.quantities)
+        return Basis.COUNTED if counted else Basis.TRAINED
 
     @property
     def fitted(self) -> bool:

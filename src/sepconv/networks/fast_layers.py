@@ -1,4 +1,4 @@
-"""Keras's layers and optimizers with the same variables and, to rounding, the same numbers, computed in less time.
+"""Keras's layers and optimizers with the same variables, computed in less time; the numbers differ by rounding.
 
 Their names are Keras's too: a network's layers are counted and shown by what they are, not by how they are computed.
 ``sepconv bench throughput`` measures what they gain, since its baselines train Keras's own. On TensorFlow Keras 3

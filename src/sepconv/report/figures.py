@@ -1,37 +1,43 @@
 """Tidy data in, figures out: no files, no statistics but the means and intervals of :mod:`sepconv.verdicts.stats`.
 
-Figures are 5 inches wide with 10.5 point letters, which a phone can still show. What colour tells apart, the line
-style or the marker does too; the colours are Okabe and Ito's, made for colour-blind readers.
+seaborn draws on the axes of bare figures, in the theme of :mod:`sepconv.report.pictures`. What colour tells apart, the
+line style or the marker does too. Pages take the diagrams and photographs of :mod:`sepconv.report.diagrams` from here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from io import BytesIO, StringIO
-from itertools import groupby
-from statistics import fmean
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
-from numpy.typing import NDArray
+from matplotlib.ticker import MaxNLocator
 
-from sepconv.results.records import CONVOLUTIONS, NORMS, CostResult, Layer
+from sepconv.report.diagrams import diagram, layer_boxes, network_boxes, photographs  # noqa: F401 - for pages
+from sepconv.report.pictures import (
+    COLOURS,
+    GREY,
+    INK,
+    RATIO_TICKS,
+    Picture,
+    draw_rows,
+    height_of_rows,
+    legend_below,
+    lines,
+    log_axis,
+    look,
+    mark,
+    message,
+    one_legend,
+    panels,
+    ratio_axis,
+    themed,
+    write,
+)
+from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.stats import mean_interval
 
-WIDTH = 5.0  # inches
-PANEL = 2.6  # height of a panel, inches
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-GREY = "#666666"
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
-MARKERS = ("o", "s", "^", "D", "v", "P")
+PANEL = 3.2  # height of a panel, inches
 LABELS = {
     "train_accuracy": "training accuracy (%)",
     "val_accuracy": "validation accuracy (%)",
@@ -40,59 +46,14 @@ LABELS = {
     "mult_adds": "mult-adds for one image",
     "training_step_bytes": "bytes of one training step",
 }
-_STYLE: dict[Any, Any] = {  # matplotlib types each key as a literal
-    "font.size": 10.5,
-    "axes.titlesize": 10.5,
-    "legend.fontsize": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.columnspacing": 1.0,
-    "figure.facecolor": "white",
-    "svg.fonttype": "path",
-    "svg.hashsalt": "sepconv",  # else the names of paths differ at each rendering
-}
-_LOG_TICKS = [digit * 10.0**power for power in range(-5, 13) for digit in (1, 3)]
-_BAND_FROM = 3  # seeds; two give an interval that hides the curves
-_MOST_MARKED = 12  # epochs; longer curves need no markers
-
-
-class Picture(Figure):
-    """A figure that a notebook shows as SVG, with the same bytes at each rendering, and without pyplot's state."""
-
-    def __init__(self, height: float) -> None:
-        super().__init__(figsize=(WIDTH, height), layout="constrained")
-
-    def _repr_svg_(self) -> str | None:
-        text = StringIO()
-        with rc_context(_STYLE):
-            self.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-        return text.getvalue()
-
-    def __repr__(self) -> str:
-        return f"Picture of {len(self.axes)} panel{'s' * (len(self.axes) != 1)}"
-
-
-class Photographs(Picture):
-    """Shown as PNG: computed pixels may differ in the last bit from machine to machine, and nbval compares no PNG."""
-
-    def _repr_svg_(self) -> None:
-        return None
-
-    def _repr_png_(self) -> bytes:
-        image = BytesIO()
-        with rc_context(_STYLE):
-            self.savefig(image, format="png", dpi=150, metadata={"Software": None})
-        return image.getvalue()
-
+_MOST_MARKED = 12  # points of a curve; longer ones need no markers
+_NO_RUN = "no run at these budgets yet"
+_RATES = {"not reproduced": COLOURS[1], "inconclusive": ".85", "reproduced": COLOURS[0]}  # from the top of a bar
 
 # --- curves ----------------------------------------------------------------------------------------------------------
 
 
-@rc_context(_STYLE)
+@themed
 def curves(history: pd.DataFrame, metric: str, label: str = "") -> Picture:
     """A metric over epochs, a panel for each budget and schedule, a curve for each network.
 
@@ -101,287 +62,126 @@ def curves(history: pd.DataFrame, metric: str, label: str = "") -> Picture:
         metric: one of its columns.
         label: of the vertical axis, where it is not the metric's usual one.
     """
-    panels = list(history.groupby(["budget", "schedule"], sort=False))
-    picture = Picture(PANEL * max(1, len(panels)) + 0.5)
-    networks = list(dict.fromkeys(history["network"]))
-    for number, ((budget, schedule), part) in enumerate(panels, 1):
-        axes = picture.add_subplot(len(panels), 1, number)
-        for network, curve in part.groupby("network", sort=False):
-            _draw(axes, curve, metric, _with_seeds(str(network), curve), networks.index(network))
-        _label(axes, f"budget {budget}: {schedule}", "epoch", label or LABELS[metric])
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _legend_below(axes)
-    return picture if panels else _empty(picture)
+    picture, parts = panels(history, ["budget", "schedule"], PANEL + 0.3, 0, _NO_RUN)
+    for axes, (budget, schedule), part in parts:
+        _draw_curves(axes, part, metric, look("network", history))
+        axes.set(title=f"budget {budget}: {schedule}", ylabel=label or LABELS[metric])
+        legend_below(axes, {str(name): _with_seeds(name, curve) for name, curve in part.groupby("network")})
+    return picture
 
 
-@rc_context(_STYLE)
+@themed
 def over_log(history: pd.DataFrame, log: pd.DataFrame) -> Picture:
-    """One network's training loss and test accuracy over epochs, ours over what the authors logged.
+    """One network's training loss and test accuracy over epochs: ours at the paper's budget over the authors' log.
+
+    A shorter budget has a column of panels of its own beside these, since its whole schedule has fewer epochs.
 
     Args:
         history: ours, as :func:`sepconv.report.frames.history` makes it.
         log: theirs, as :func:`sepconv.report.frames.log` gives it.
     """
-    picture = Picture(2 * PANEL + 0.3)
-    for number, (metric, label) in enumerate({"train_loss": "", "val_accuracy": "test accuracy (%)"}.items(), 1):
-        axes = picture.add_subplot(2, 1, number)
-        axes.plot(log["epoch"], log[metric], color=GREY, linewidth=1.2, label="the authors' log (1 run)")
-        for i, ((budget, schedule), part) in enumerate(history.groupby(["budget", "schedule"], sort=False)):
-            _draw(axes, part, metric, _with_seeds(f"ours, budget {budget}: {schedule}", part), i)
-        _label(axes, "", "epoch", label or LABELS[metric])
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
+    at_paper, shorter = (history[(history["budget"] == "paper") == whole] for whole in (True, False))
+    columns = [("", at_paper), *((f"budget {budget}", part) for budget, part in shorter.groupby("budget", sort=False))]
+    picture, widths = Picture(2 * PANEL), [2, *[1] * (len(columns) - 1)]
+    grid = picture.subplots(2, len(columns), sharey="row", squeeze=False, width_ratios=widths)
+    for row, (metric, label) in zip(grid, {"train_loss": "", "val_accuracy": "test accuracy (%)"}.items(), strict=True):
+        log_style = {"color": GREY, "estimator": None, "label": "the authors’ log (1 run)"}
+        sns.lineplot(log, x="epoch", y=metric, ax=row[0], **log_style)
+        for axes, (title, part) in zip(row, columns, strict=True):
+            ours = part.assign(network=_with_seeds("ours", part))
+            _draw_curves(axes, ours, metric, look("network", ours))
+            axes.set(title=title, ylabel=label or LABELS[metric])
+            legend_below(axes)
     return picture
 
 
-def _draw(axes: Axes, curve: pd.DataFrame, metric: str, label: str, number: int) -> None:
+def _draw_curves(axes: Axes, part: pd.DataFrame, metric: str, style: Mapping[str, Any]) -> None:
     """Each seed thin, their mean thick, from three seeds on with the 95 % interval of the mean."""
-    colour, line = COLOURS[number % len(COLOURS)], LINES[number % len(LINES)]
-    epochs = sorted(set(curve["epoch"]))
-    samples = [list(curve.loc[curve["epoch"] == epoch, metric]) for epoch in epochs]
-    means = [fmean(sample) for sample in samples]
-    marker = MARKERS[number % len(MARKERS)] if len(epochs) <= _MOST_MARKED else None
-    axes.plot(epochs, means, color=colour, linestyle=line, marker=marker, markersize=4, linewidth=1.8, label=label)
-    if curve["seed"].nunique() > 1:
-        for _, seed in curve.groupby("seed"):
-            axes.plot(seed["epoch"], seed[metric], color=colour, linewidth=0.6, alpha=0.6)
-    if all(len(sample) >= _BAND_FROM for sample in samples):
-        intervals = [interval for sample in samples if (interval := mean_interval(sample))]
-        axes.fill_between(epochs, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.15)
+    axes.set(xlabel="epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if part.empty:
+        return
+    means = part.groupby(["network", "epoch"], sort=False)[metric].agg(["mean", mean_interval, "count"]).reset_index()
+    few = means["epoch"].nunique() <= _MOST_MARKED
+    sns.lineplot(means, x="epoch", y="mean", ax=axes, linewidth=2, **lines(style, markers=few))
+    several = part[part.groupby("network")["seed"].transform("nunique") > 1]
+    thin = {"hue": "network", "palette": style["palette"], "linewidth": 0.7, "alpha": 0.6, "legend": False}
+    if len(several):
+        sns.lineplot(several, x="epoch", y=metric, units="seed", estimator=None, ax=axes, **thin)
+    for network, curve in means.groupby("network"):
+        if curve["count"].min() >= MIN_SEEDS:  # two give an interval that hides the curves
+            low, high = ([getattr(interval, end) for interval in curve["mean_interval"]] for end in ("low", "high"))
+            axes.fill_between(curve["epoch"], low, high, color=style["palette"][network], alpha=0.15, linewidth=0)
 
 
-def _with_seeds(name: str, curve: pd.DataFrame) -> str:
+def _with_seeds(name: object, curve: pd.DataFrame) -> str:
     seeds = curve["seed"].nunique()
     return f"{name} ({seeds} seed{'s' * (seeds != 1)})"
 
 
-# --- costs -----------------------------------------------------------------------------------------------------------
-
-
-@rc_context(_STYLE)
-def accuracy_against_costs(costs: pd.DataFrame, metrics: Sequence[str]) -> Picture:
-    """Test accuracy against each cost, a panel a cost.
-
-    A group has a colour, a kind of convolution a marker, which is filled at the paper's own budget.
+@themed
+def power(frame: pd.DataFrame) -> Picture:
+    """How often a true order is found over the number of seeds, a panel for each noise, a curve for each margin.
 
     Args:
-        costs: as :func:`sepconv.report.frames.costs` makes it.
-        metrics: columns of it that are costs.
+        frame: as :func:`sepconv.report.frames.power` makes it.
     """
-    picture = Picture((PANEL - 0.2) * len(metrics) + 1.6)
-    if costs.empty:
-        return _empty(picture)
-    groups = list(dict.fromkeys(costs["group"]))
-    for number, metric in enumerate(metrics, 1):
-        axes = picture.add_subplot(len(metrics), 1, number)
-        for group, points in costs.groupby("group", sort=False):
-            _draw_group(axes, points, metric, COLOURS[groups.index(group) % len(COLOURS)])
-        axes.set(xlabel=LABELS[metric], ylabel="test accuracy (%)")
-        _log_costs(axes)
-    picture.legend(handles=_cost_legend(groups), loc="outside lower center", ncols=2)
+    ordered = frame.sort_values(["noise", "margin", "seeds"])
+    named = ordered.assign(found=100 * ordered["decided"], apart=ordered["margin"].map(_points) + " apart")
+    picture, parts = panels(named, "noise", PANEL - 0.4)
+    for axes, noise, part in parts:
+        sns.lineplot(part, x="seeds", y="found", ax=axes, **lines(look("apart", named)))
+        axes.set(title=f"standard deviation over seeds: {_points(noise)}", ylim=(0, 103))
+        axes.set(xlabel="seeds of each network", ylabel="found (%)")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return one_legend(picture)
+
+
+def _points(number: float) -> str:
+    return f"{number:g} point{'s' * (number != 1)}"
+
+
+@themed
+def learning_rates(frame: pd.DataFrame) -> Picture:
+    """Learning rates over epochs, a panel for each paper, a curve for each schedule, a marker at its named points.
+
+    Args:
+        frame: as :func:`sepconv.report.frames.learning_rates` makes it.
+    """
+    picture, parts = panels(frame, "paper", PANEL - 0.2, 0)
+    for axes, paper, part in parts:
+        where, style = {"x": "epoch", "y": "learning_rate", "ax": axes}, look("schedule", part)
+        sns.lineplot(part, **where, **lines(style, markers=False))
+        sns.scatterplot(part[part["named"]], s=45, legend=False, **where, **style)
+        axes.set(title=paper, xlabel="epochs trained", ylabel="learning rate")
+        log_axis(axes, "y")
+        legend_below(axes)
     return picture
 
 
-@rc_context(_STYLE)
-def intensities(layers: pd.DataFrame) -> Picture:
-    """Arithmetic intensity of each convolution over its place in the network, a colour and marker for each kind.
+@themed
+def latencies(frame: pd.DataFrame) -> Picture:
+    """Milliseconds of a batch over batch size, a panel for each paper and mode: p50, and a thin bar up to p95.
 
     Args:
-        layers: as :func:`sepconv.report.frames.intensity` makes it.
+        frame: as :func:`sepconv.report.frames.latencies` makes it.
     """
-    picture = Picture(PANEL + 1.4)
-    axes = picture.add_subplot()
-    for number, ((network, kind), points) in enumerate(layers.groupby(["network", "convolution"], sort=False)):
-        size = 8 - number  # so that equal points are all seen
-        axes.plot(
-            points["layer"],
-            points["intensity"],
-            ":",
-            markersize=size,
-            label=f"{network}: {kind}",
-            **_series_style(number),
-        )
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FuncFormatter(_engineering))
-    _label(axes, "", "place in the network", "operations per byte")
-    _legend_below(axes, columns=1)
+    named = frame.assign(line=frame["experiment"] + ", " + frame["device"] + ", budget " + frame["budget"])
+    picture, parts = panels(named, ["paper", "batch_norm", "transfer"], PANEL, 0)
+    for axes, (paper, batch_norm, transfer), part in parts:
+        style = look("line", part)
+        sns.lineplot(part, x="batch_size", y="p50", ax=axes, **lines(style))
+        highest = part["p95"].fillna(part["p50"])
+        axes.vlines(part["batch_size"], part["p50"], highest, [style["palette"][line] for line in part["line"]])
+        axes.set(title=f"{paper}: batch norm in {batch_norm} mode, images from the {transfer}")
+        axes.set(xlabel="images in a batch", ylabel="milliseconds per batch")
+        log_axis(axes, "x", {size: str(size) for size in part["batch_size"]})
+        log_axis(axes, "y")
+        legend_below(axes)
     return picture
 
 
-@rc_context(_STYLE)
-def roofline_ratios(predicted: Mapping[str, pd.DataFrame], marks: Mapping[str, float]) -> Picture:
-    """The ratio of two networks' times that the roofline predicts over a device's balance.
-
-    Args:
-        predicted: for each legend, ``balance`` and ``ratio`` as :func:`sepconv.report.frames.time_ratios` makes them.
-        marks: ratios to draw across, such as a reported one, by their legends.
-    """
-    picture = Picture(PANEL + 1.2)
-    axes = picture.add_subplot()
-    for number, (label, frame) in enumerate(predicted.items()):
-        axes.plot(frame["balance"], frame["ratio"], color=COLOURS[number], linestyle=LINES[number], label=label)
-    for number, (label, ratio) in enumerate(marks.items()):
-        axes.axhline(ratio, color=GREY, linewidth=1.2, linestyle=LINES[-1 - number], label=label)
-    axes.set(xscale="log", yscale="log")
-    axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
-    axes.yaxis.set_major_formatter(FuncFormatter(_engineering))
-    axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: _engineering(value) if value in (2, 3, 5) else ""))
-    _label(axes, "", "the device’s operations per byte", "ratio of times")
-    _legend_below(axes)
-    return picture
-
-
-@rc_context(_STYLE)
-def ratios(frame: pd.DataFrame, label: str, marks: Mapping[str, float]) -> Picture:
-    """Ratios on a logarithmic axis, a row a measurement, a marker a source.
-
-    Args:
-        frame: as :func:`sepconv.report.frames.ratios` makes it.
-        label: of the axis.
-        marks: further ratios to draw across, such as that of the mult-adds, by their legends.
-    """
-    rows = list(dict.fromkeys(frame["what"]))[::-1]
-    picture = Picture(0.4 * len(rows) + 1.6)
-    if not rows:
-        return _empty(picture, "nothing measured yet")
-    axes = picture.add_subplot()
-    for number, (source, points) in enumerate(frame.groupby("source", sort=False)):
-        heights = [rows.index(what) for what in points["what"]]
-        axes.plot(points["ratio"], heights, linestyle="none", alpha=0.8, label=source, **_series_style(number))
-    for mark, ratio in marks.items():
-        axes.axvline(ratio, color=GREY, linestyle="--", linewidth=1.2, label=mark)
-    _ratio_axes(axes, rows, frame["ratio"].max())
-    _label(axes, "", label, "")
-    picture.legend(loc="outside lower center")
-    return picture
-
-
-@rc_context(_STYLE)
-def depthwise(frame: pd.DataFrame) -> Picture:
-    """Time of grouped depthwise convolutions over that of other ways, a row a layer; a panel a device.
-
-    Args:
-        frame: as :func:`sepconv.report.frames.depthwise` makes it.
-    """
-    others = frame[frame["way"] != "grouped"]
-    panels = [(device, part, list(dict.fromkeys(part["layer"]))[::-1]) for device, part in others.groupby("device")]
-    picture = Picture(sum(0.28 * len(rows) + 0.9 for *_, rows in panels) + 1.2)
-    if not panels:
-        return _empty(picture, "nothing measured yet")
-    grid = picture.add_gridspec(len(panels), 1, height_ratios=[len(rows) + 2 for *_, rows in panels])
-    pairs = dict.fromkeys(zip(others["way"], others["part"], strict=True))
-    series = {pair: _series_style(number) for number, pair in enumerate(pairs)}
-    for place, (device, part, rows) in enumerate(panels):
-        axes = picture.add_subplot(grid[place])
-        for (way, what, precision), points in part.groupby(["way", "part", "precision"], sort=False):
-            heights = [rows.index(layer) for layer in points["layer"]]
-            look = series[way, what]
-            face = look["color"] if precision == "float32" else "white"
-            axes.plot(points["ratio"], heights, linestyle="none", markerfacecolor=face, **look)
-        _ratio_axes(axes, rows, part["ratio"].max())
-        _label(axes, str(device), "grouped ÷ other way", "")
-    handles = [Line2D([], [], linestyle="none", label=": ".join(pair), **look) for pair, look in series.items()]
-    hollow = Line2D([], [], linestyle="none", marker="o", color=GREY, markerfacecolor="white", label="hollow: bfloat16")
-    picture.legend(handles=[*handles, hollow], loc="outside lower center", ncols=2)
-    return picture
-
-
-def _ratio_axes(axes: Axes, rows: Sequence[str], most: float) -> None:
-    """A logarithmic axis of ratios up to ``most`` with a line at one, and a row for each name, from below."""
-    axes.axvline(1, color="black", linewidth=1, zorder=0)
-    axes.set(xscale="log", yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4))
-    ticks = [0.25, 0.5, 1, 2, 4, 8] if most < 16 else [0.25, 1, 4, 16, 64]  # more would overlap
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.xaxis.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
-
-
-def _log_costs(axes: Axes) -> None:
-    """A logarithmic horizontal axis with a few ticks, however short it is."""
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(_LOG_TICKS))
-    axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _draw_group(axes: Axes, points: pd.DataFrame, metric: str, colour: str) -> None:
-    """The networks of one group; a line joins those of one budget, which differ in their convolutions."""
-    for budget, part in points.groupby("budget", sort=False):
-        axes.plot(part[metric], part["accuracy"], color=colour, linewidth=0.8, alpha=0.6)
-        for kind, same in part.groupby("convolution", sort=False):
-            face = colour if budget == "paper" else "white"
-            marker = "s" if kind == "standard" else "o"
-            axes.plot(same[metric], same["accuracy"], marker, color=colour, markerfacecolor=face, markersize=7)
-
-
-def _cost_legend(groups: Iterable[str]) -> list[Line2D]:
-    coloured = [Line2D([], [], color=COLOURS[i % len(COLOURS)], label=group) for i, group in enumerate(groups)]
-    kinds = {"standard": ("s", "white"), "depthwise separable": ("o", "white"), "filled: budget paper": ("D", GREY)}
-    kinds["hollow: a shorter budget"] = ("D", "white")
-    return coloured + [
-        Line2D([], [], color=GREY, marker=marker, markerfacecolor=face, linestyle="none", label=label)
-        for label, (marker, face) in kinds.items()
-    ]
-
-
-# --- equal cost ------------------------------------------------------------------------------------------------------
-
-KINDS = ("separable", "standard")
-_KIND_STYLE: dict[str, Any] = {
-    "hue_order": KINDS,
-    "style_order": KINDS,
-    "palette": dict(zip(KINDS, COLOURS, strict=False)),
-    "markers": dict(zip(KINDS, MARKERS, strict=False)),
-}
-
-
-@rc_context(_STYLE)
-def accuracy_over_cost(frame: pd.DataFrame) -> Picture:
-    """Accuracy over each cost, a panel for each; every seed as a point, a line through the means of each kind.
-
-    Args:
-        frame: as :func:`sepconv.report.frames.accuracies_over_cost` makes it.
-    """
-    panels = list(frame.groupby("panel", sort=False))
-    if not panels:
-        return _empty(Picture(PANEL), "no network of this comparison has been trained yet")
-    picture = Picture((PANEL - 0.2) * len(panels) + 0.8)
-    for number, (panel, points) in enumerate(panels, 1):
-        axes = picture.add_subplot(len(panels), 1, number)
-        what = {"x": "cost", "y": "accuracy", "hue": "kind", "style": "kind", "ax": axes, "legend": False}
-        sns.lineplot(
-            points.groupby(["kind", "cost"], as_index=False)["accuracy"].mean(), dashes=False, **what, **_KIND_STYLE
-        )
-        sns.scatterplot(points, s=18, alpha=0.7, **what, **_KIND_STYLE)
-        _log_costs(axes)
-        _label(axes, "", str(panel), "test accuracy (%)")
-    handles = [Line2D([], [], label=kind, **_series_style(place)) for place, kind in enumerate(KINDS)]
-    picture.legend(handles=handles, loc="outside lower center", ncols=2)
-    return picture
-
-
-@rc_context(_STYLE)
-def forest(deltas: pd.DataFrame) -> Picture:
-    """The deltas with their 95 % intervals, a row for each; right of the shaded margin, separable is ahead.
-
-    Args:
-        deltas: as :func:`sepconv.report.frames.deltas` makes it.
-    """
-    if deltas.empty:
-        return _empty(Picture(PANEL), "no question is answered yet")
-    picture = Picture(0.42 * len(deltas) + 1.0)
-    axes = picture.add_subplot()
-    margin = deltas["margin"].max()
-    axes.axvspan(-margin, margin, color="#eeeeee", zorder=0, linewidth=0)
-    axes.axvline(0, color="black", linewidth=1, zorder=1)
-    deltas = deltas.assign(what=deltas["what"].str.replace(", ", ",\n"))
-    sns.scatterplot(deltas, x="delta", y="what", color=COLOURS[0], s=45, ax=axes, zorder=3)
-    axes.hlines(deltas["what"], deltas["low"], deltas["high"], color=COLOURS[0], linewidth=2, zorder=2)
-    axes.set_ylim(len(deltas) - 0.5, -0.5)
-    _label(axes, "", "separable ahead by (points)", "")
-    return picture
-
-
-@rc_context(_STYLE)
+@themed
 def break_even(curve: pd.DataFrame, slowdowns: pd.DataFrame) -> Picture:
     """How far separable networks are ahead at equal time, over how much slower per mult-add they are.
 
@@ -390,358 +190,260 @@ def break_even(curve: pd.DataFrame, slowdowns: pd.DataFrame) -> Picture:
         slowdowns: measured ones to mark, as :func:`sepconv.report.frames.slowdowns` makes them.
     """
     if curve.empty:
-        return _empty(Picture(PANEL), "no network of this comparison has been trained yet")
-    picture = Picture(PANEL + 0.22 * len(slowdowns))
+        return message("no network of this comparison has been trained yet")
+    picture = Picture(PANEL + 0.25 * len(slowdowns))
     axes = picture.add_subplot()
-    sns.lineplot(curve, x="slowdown", y="delta", color=COLOURS[0], linewidth=1.8, ax=axes)
-    axes.fill_between(curve["slowdown"], curve["low"], curve["high"], color=COLOURS[0], alpha=0.15)
-    axes.axhline(0, color="black", linewidth=1)
-    for number, (what, slowdown) in enumerate(zip(slowdowns["what"], slowdowns["slowdown"], strict=True), 1):
-        colour, line = COLOURS[number % len(COLOURS)], LINES[number % len(LINES)]
-        axes.axvline(slowdown, color=colour, linestyle=line, linewidth=1.4, label=what)
-    axes.set_xscale("log")
-    ticks = [0.5, 1, 2, 4, 8]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    _label(axes, "", "times as slow per mult-add", "separable ahead by (points)")
-    if len(slowdowns):
-        picture.legend(loc="outside lower center")
-    return picture
+    sns.lineplot(curve, x="slowdown", y="delta", color=COLOURS[0], estimator=None, linewidth=2, ax=axes)
+    axes.fill_between(curve["slowdown"], curve["low"], curve["high"], color=COLOURS[0], alpha=0.15, linewidth=0)
+    axes.axhline(0, color=INK, linewidth=1)
+    mark(axes.axvline, dict(zip(slowdowns["what"], slowdowns["slowdown"], strict=True)), COLOURS[1:])
+    axes.set(xlabel="times as slow per mult-add", ylabel="separable ahead by (points)")
+    log_axis(axes, "x", RATIO_TICKS)
+    return one_legend(picture)
 
 
-# --- networks --------------------------------------------------------------------------------------------------------
-
-_ROW = 0.62  # inches
+# --- points over costs -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Box:
-    """One step of a diagram.
-
-    ``skips``: how many boxes the residual connection leads round that is added after this one; 0 for none.
-    ``times``: how often the boxes with this same entry, next to each other, come one after another.
-    """
-
-    text: str
-    kind: str = ""
-    skips: int = 0
-    times: str = ""
-
-
-def layer_boxes(layers: Iterable[Layer], after: Sequence[str]) -> list[Box]:
-    """Convolutions one below the other, each with what comes ``after`` it in boxes of their own."""
-    convolutions = [layer for layer in layers if layer.type in CONVOLUTIONS]
-    return [box for layer in convolutions for box in (Box(_in_words(layer, "\n"), layer.type), *map(Box, after))]
-
-
-def network_boxes(cost: CostResult, after: str, skips: Mapping[str, int]) -> list[Box]:
-    """A network from top to bottom, equal blocks once with their number.
+@themed
+def accuracy_against_costs(costs: pd.DataFrame, metrics: Sequence[str]) -> Picture:
+    """Test accuracy against each cost, a panel a cost; a line joins networks that were trained alike.
 
     Args:
-        cost: whose layers; a layer's name begins with its block's.
-        after: what follows each convolution.
-        skips: round how many boxes the residual connection leads whose sum follows a layer, by the end of its name.
+        costs: as :func:`sepconv.report.frames.costs` makes it.
+        metrics: columns of it that are costs.
     """
-    boxes = []
-    for _, equal in groupby(cost.blocks, key=lambda block: [(x.type, x.filter_shape, x.output_shape) for x in block]):
-        repeated = list(equal)
-        times = f"× {len(repeated)}" if len(repeated) > 1 else ""
-        boxes += [_network_box(layer, after, skips, times) for layer in repeated[0] if layer.type not in NORMS]
-    return boxes
+    if costs.empty:
+        return message(_NO_RUN)
+    budgets = costs["budget"].map(lambda budget: "" if budget == "paper" else f", budget {budget}")
+    named = costs.assign(alike=costs["group"] + budgets).rename(columns=LABELS)
+    named = named.assign(series=named["alike"] + ": " + named["convolution"])
+    return _over_costs(named.melt(["alike", "series", "accuracy"], [LABELS[m] for m in metrics], "panel", "cost"))
 
 
-def _network_box(layer: Layer, after: str, skips: Mapping[str, int], times: str) -> Box:
-    skip = next((boxes for end, boxes in skips.items() if layer.name.endswith(end)), 0)
-    text = f"{_in_words(layer)}\n{after}" if layer.type in CONVOLUTIONS else _in_words(layer)
-    return Box(text, layer.type if layer.type in CONVOLUTIONS else "", skip, times)
-
-
-def _in_words(layer: Layer, gap: str = " ") -> str:
-    """Kind, kernel, stride and channels that come out; ``gap`` stands after the kind."""
-    if layer.type not in CONVOLUTIONS:
-        name = {"Dense": "dense", "GlobalAveragePooling2D": "global average pooling"}.get(layer.type, layer.type)
-        return f"{name} → {layer.output_shape[-1]}"
-    size = " × ".join(map(str, layer.filter_shape[:2]))
-    stride = f", stride {layer.stride}" if (layer.stride or 1) > 1 else ""
-    kind = f"{CONVOLUTIONS[layer.type]} conv".removeprefix("standard ")
-    return f"{kind}{gap}{size}{stride} → {layer.output_shape[-1]}"
-
-
-@rc_context(_STYLE)
-def diagram(columns: Mapping[str, Sequence[Box]]) -> Picture:
-    """Columns of boxes, each a sequence of steps from top to bottom, coloured by their kinds."""
-    kinds = list(dict.fromkeys(box.kind for boxes in columns.values() for box in boxes if box.kind))
-    rows = max(len(boxes) for boxes in columns.values())
-    picture = Picture(_ROW * rows + 0.4)
-    for number, (title, boxes) in enumerate(columns.items(), 1):
-        axes = picture.add_subplot(1, len(columns), number)
-        axes.set(xlim=(0, 1), ylim=(-rows + 0.5, 0.5), title=title)
-        axes.set_axis_off()
-        for row, box in enumerate(boxes):
-            _box(axes, box, -row, COLOURS[kinds.index(box.kind)] if box.kind else GREY)
-            if row:
-                _arrow(axes, (0.5, 1 - row), (0.5, -row + _half_height(box)))
-            if box.skips:
-                _residual(axes, box.skips - row, -row)
-        _frames(axes, boxes)
-    return picture
-
-
-def _box(axes: Axes, box: Box, y: float, colour: str) -> None:
-    face = tuple(0.85 + 0.15 * channel for channel in to_rgb(colour))
-    style = {"boxstyle": "round,pad=0.4", "facecolor": face, "edgecolor": colour}
-    axes.text(0.5, y, box.text, ha="center", va="center", fontsize=9.5, bbox=style, zorder=3)
-
-
-def _half_height(box: Box) -> float:
-    """Half the height of a box in rows: 11.4 points a line, and 8 of padding."""
-    return (11.4 * (1 + box.text.count("\n")) + 8) / 2 / (72 * _ROW)
-
-
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    style = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0}
-    axes.annotate("", end, start, arrowprops=style, zorder=1)
-
-
-def _residual(axes: Axes, start: float, end: float) -> None:
-    """From below one box, round those between, to below another one, where both are added."""
-    x = 0.78 + 0.03 * (start - end)
-    axes.plot((0.5, x, x), (start - 0.44, start - 0.44, end - 0.5), color="black", linewidth=1)
-    _arrow(axes, (x, end - 0.5), (0.51, end - 0.5))
-    axes.text(0.5, end - 0.5, "+", ha="center", va="center", fontsize=9.5, zorder=4, bbox={
-        "boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": "black"})  # fmt: skip
-
-
-def _frames(axes: Axes, boxes: Sequence[Box]) -> None:
-    """A dashed frame round boxes that are repeated together."""
-    row = 0
-    for times, repeated in groupby(boxes, key=lambda box: box.times):
-        count = len(list(repeated))
-        if times:
-            frame = Rectangle((0.06, 0.5 - row - count - 0.12), 0.93, count + 0.08, fill=False, ls="--", ec=GREY)
-            axes.add_patch(frame)
-            axes.text(0.09, 0.5 - row - count / 2, times, va="center")
-        row += count
-
-
-# --- calibration -----------------------------------------------------------------------------------------------------
-
-_RATES = {"reproduced": (COLOURS[2], ""), "inconclusive": ("#dddddd", ""), "not_reproduced": (COLOURS[1], "///")}
-
-
-@rc_context(_STYLE)
-def power(frame: pd.DataFrame) -> Picture:
-    """How often a true order is found over the number of seeds, a panel for each noise, a curve for each margin.
+@themed
+def accuracy_over_cost(frame: pd.DataFrame) -> Picture:
+    """Accuracy over each cost, a panel for each; every seed as a point, a line through the means of each kind.
 
     Args:
-        frame: as :func:`sepconv.report.frames.power` makes it.
+        frame: as :func:`sepconv.report.frames.accuracies_over_cost` makes it.
     """
-    noises = sorted(set(frame["noise"]))
-    picture = Picture(PANEL * len(noises) + 0.8)
-    for place, noise in enumerate(noises, 1):
-        axes = picture.add_subplot(len(noises), 1, place)
-        part = frame[frame["noise"] == noise]
-        for number, (margin, curve) in enumerate(part.groupby("margin", sort=True)):
-            style = _series_style(number) | {"linestyle": LINES[number], "markersize": 4}
-            axes.plot(curve["seeds"], 100 * curve["decided"], label=f"{_points(margin)} apart", **style)
-        axes.set_ylim(0, 103)
-        title = f"standard deviation over seeds: {_points(noise)}"
-        _label(axes, title, "seeds of each network", "found in % of reproductions")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend_below(axes, columns=2)
-    return picture
+    return _over_costs(frame.assign(series=frame["kind"], alike=frame["kind"]))
 
 
-@rc_context(_STYLE)
-def verdict_rates(frame: pd.DataFrame) -> Picture:
-    """How often each verdict is given, a panel for each check, a bar for each margin and number of seeds.
+def _over_costs(points: pd.DataFrame) -> Picture:
+    """Columns ``panel``, ``cost``, ``accuracy``, ``series`` (a marker and colour each) and ``alike`` (a line each)."""
+    style, empty = look("series", points), "no network of this comparison has been trained yet"
+    colours = dict.fromkeys(points["alike"], GREY) | style["palette"]
+    picture, parts = panels(points, "panel", PANEL - 0.3, 0.25 * len(colours), empty)
+    for axes, panel, part in parts:
+        where = {"x": "cost", "y": "accuracy", "ax": axes}
+        sns.lineplot(part, hue="alike", palette=colours, errorbar=None, legend=False, linewidth=1.2, **where)
+        sns.scatterplot(part, s=60, **where, **style)
+        axes.set(xlabel=panel, ylabel="test accuracy (%)")
+        log_axis(axes, "x")
+    return one_legend(picture)
+
+
+@themed
+def intensities(layers: pd.DataFrame) -> Picture:
+    """Arithmetic intensity of each convolution over its place in the network, a colour and marker for each kind.
+
+    The networks stand a little beside each other, so that equal points are all seen.
 
     Args:
-        frame: as :func:`sepconv.verdicts.calibration.calibrate` makes it, of one shape and size of noise.
+        layers: as :func:`sepconv.report.frames.intensity` makes it.
     """
-    panels = list(frame.groupby("check", sort=False))
-    picture = Picture((PANEL + 0.2) * len(panels) + 0.6)
-    for number, (check, part) in enumerate(panels, 1):
-        axes = picture.add_subplot(len(panels), 1, number)
-        below = pd.Series(0.0, part.index)
-        for rate, (colour, hatch) in _RATES.items():
-            bars = axes.bar(range(len(part)), 100 * part[rate], 0.9, below, color=colour, label=rate.replace("_", " "))
-            for bar in bars:
-                bar.set(hatch=hatch, edgecolor="white", linewidth=0)
-            below += 100 * part[rate]
-        _label(axes, str(check), "", "% of reproductions")
-        axes.grid(visible=False)
-        _margin_ticks(axes, part)
-    picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return picture
+    networks = list(dict.fromkeys(layers["network"]))
+    beside = layers["network"].map(networks.index) - (len(networks) - 1) / 2
+    named = layers.assign(series=layers["network"] + ": " + layers["convolution"], place=layers["layer"] + 0.3 * beside)
+    picture = Picture(PANEL + 0.8)
+    axes = picture.add_subplot()
+    sns.scatterplot(named, x="place", y="intensity", s=55, ax=axes, **look("series", named))
+    axes.set(xlabel="place in the network", ylabel="operations per byte")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    log_axis(axes, "y")
+    return one_legend(picture)
 
 
-def _margin_ticks(axes: Axes, cells: pd.DataFrame) -> None:
-    """The number of seeds below each bar, and below those the margin that they share."""
-    axes.set_xticks(range(len(cells)), [str(seeds) for seeds in cells["seeds"]])
-    axes.tick_params("x", length=0)
-    places = cells.assign(place=range(len(cells))).groupby("margin", sort=False)["place"].mean()
-    groups = axes.secondary_xaxis(-0.14)
-    groups.set_xticks(list(places), [_margin(margin) for margin in places.index], fontsize=8.5)
-    groups.tick_params(length=0)
-    groups.spines["bottom"].set_visible(False)
+@themed
+def roofline_ratios(frame: pd.DataFrame, marks: Mapping[str, float]) -> Picture:
+    """The ratio of two networks' times over a device's balance: lines as the roofline has it, points as measured.
 
-
-def _points(number: float) -> str:
-    return f"{number:g} point{'s' * (number != 1)}"
-
-
-def _margin(margin: float) -> str:
-    return "on the limit" if margin == 0 else f"{'true' if margin > 0 else 'false'} by {abs(margin):g}"
-
-
-# --- training --------------------------------------------------------------------------------------------------------
-
-
-@rc_context(_STYLE)
-def learning_rates(frame: pd.DataFrame) -> Picture:
-    """Learning rates over epochs, a panel for each paper, a curve for each schedule, with its named points.
+    Points of one device stand a little beside each other, so that all are seen. What a paper reports from a device of
+    unknown balance is a dotted line across.
 
     Args:
-        frame: as :func:`sepconv.report.frames.learning_rates` makes it.
+        frame: as :func:`sepconv.report.frames.roofline_ratios` makes it.
+        marks: further ratios to draw across, such as that of the mult-adds, by their legends.
     """
-    panels = list(frame.groupby("paper", sort=False))
-    picture = Picture((PANEL + 0.7) * len(panels))
-    for place, (paper, part) in enumerate(panels, 1):
-        axes = picture.add_subplot(len(panels), 1, place)
-        for number, (label, curve) in enumerate(part.groupby("schedule", sort=False)):
-            style = _series_style(number) | {"linestyle": LINES[number], "markersize": 5}
-            axes.plot(
-                curve["epoch"], curve["learning_rate"], label=label, markevery=np.flatnonzero(curve["named"]), **style
-            )
-        _name_points(axes, part.loc[part["named"], ["epoch", "learning_rate"]])
-        axes.set(yscale="log", xlim=(-0.04 * part["epoch"].max(), 1.2 * part["epoch"].max()))
-        axes.margins(y=0.25)
-        _label(axes, str(paper), "epochs trained", "learning rate")
-        _legend_below(axes, columns=1)
-    return picture
+    named = frame.assign(series=frame["source"] + ", batches of " + frame["batch_size"].astype(str))
+    sizes = dict(zip(dict.fromkeys(frame["batch_size"]), COLOURS, strict=False))
+    palette = {"palette": dict(zip(named["series"], named["batch_size"].map(sizes), strict=True))}
+    predicted, reported = (named[named["source"] == source] for source in ("predicted", "reported"))
+    measured = named.drop([*predicted.index, *reported.index])
+    measured = measured.assign(balance=measured["balance"] * 1.12 ** measured.groupby("source").cumcount())
+    picture = Picture(PANEL + 1.8)
+    axes = picture.add_subplot()
+    where = {"x": "balance", "y": "ratio", "ax": axes}
+    sns.lineplot(predicted, **where, **lines(look("series", predicted), markers=False) | palette)
+    sns.scatterplot(measured, s=60, **where, **look("series", measured) | palette)
+    for series, ratio in zip(reported["series"], reported["ratio"], strict=True):
+        axes.axhline(ratio, color=palette["palette"][series], linestyle=":", label=f"{series} ({ratio:.2f})")
+    mark(axes.axhline, marks)
+    axes.set(xlabel="the device’s operations per byte", ylabel="ratio of times")
+    log_axis(axes, "x")
+    log_axis(axes, "y", RATIO_TICKS)
+    return one_legend(picture)
 
 
-def _name_points(axes: Axes, points: pd.DataFrame) -> None:
-    """The value of each point, to the left and below it where the next point would be written over."""
-    named = sorted(set(points.itertuples(index=False, name=None)))
-    near = 0.3 * named[-1][0]
-    for epoch, rate in named:
-        crowded = any(epoch < e < epoch + near and 0.5 < rate / r < 2 for e, r in named)
-        offset, side = ((-4, -9), "right") if crowded else ((4, 3), "left")
-        axes.annotate(f"{rate:.3g}", (epoch, rate), offset, textcoords="offset points", fontsize=8.5, ha=side)
+# --- rows ------------------------------------------------------------------------------------------------------------
 
 
-@rc_context(_STYLE)
-def photographs(rows: Mapping[str, NDArray[np.float32]]) -> Photographs:
-    """Images side by side, a row for each name: each ``(count, height, width, 3)`` in [0, 1]."""
-    picture = Photographs(0.62 * len(rows))
-    for number, (name, images) in enumerate(rows.items(), 1):
-        axes = picture.add_subplot(len(rows), 1, number)
-        axes.imshow(np.concatenate(list(images), axis=1), interpolation="nearest")
-        axes.set(xticks=[], yticks=[])
-        axes.grid(visible=False)
-        axes.spines[:].set_visible(False)
-        axes.set_ylabel(name, rotation=0, ha="right", va="center")
-    return picture
-
-
-# --- speed -----------------------------------------------------------------------------------------------------------
-
-
-@rc_context(_STYLE)
-def latencies(frame: pd.DataFrame) -> Picture:
-    """Milliseconds of a batch over batch size: p50, with a bar up to p95; a panel a mode, a line a network and machine.
+@themed
+def papers_ratios(frame: pd.DataFrame) -> Picture:
+    """Separable against standard in the papers' own pairs: ratios of costs above, differences in accuracy below.
 
     Args:
-        frame: as :func:`sepconv.report.frames.latencies` makes it.
+        frame: as :func:`sepconv.report.frames.papers_ratios` makes it.
     """
-    labelled = frame.assign(line=frame["experiment"] + ", " + frame["device"] + ", budget " + frame["budget"])
-    panels = list(labelled.groupby(["paper", "batch_norm", "transfer"], sort=False))
-    picture = Picture((PANEL - 0.1) * max(1, len(panels)) + 0.8)
-    names = list(dict.fromkeys(labelled["line"]))
-    shown: dict[str, Any] = {}
-    first: dict[object, Axes] = {}  # of each paper, whose other panels have the same scale
-    for place, ((paper, batch_norm, transfer), part) in enumerate(panels, 1):
-        axes = picture.add_subplot(len(panels), 1, place, sharey=first.get(paper))
-        first.setdefault(paper, axes)
-        for name, line in part.groupby("line", sort=False):
-            shown[str(name)] = _batch_times(axes, line, names.index(name))
-        _label(axes, f"{paper}, batch norm in {batch_norm},\nimages from the {transfer}", "batch size", "ms a batch")
-        _batch_size_axes(axes, sorted(set(part["batch_size"])))
-    if not panels:
-        return _empty(picture, "nothing measured yet")
-    picture.legend(shown.values(), shown.keys(), loc="outside lower center")
-    return picture
+    where = frame["machine"].map(lambda machine: machine and f",\n{machine}")
+    picture, parts = panels(frame.assign(row=frame["quantity"] + where), "unit", height_of_rows("row", "pair"), 1.6)
+    (above, _, costs), (below, _, accuracies) = parts
+    costs = draw_rows(above, costs, "value", "row", look("pair", frame))
+    ratio_axis(above, costs["value"], "separable ÷ standard", room=3)
+    write(above, costs["value"].fillna(1), costs["place"], map(_times, costs["value"]))
+    accuracies = draw_rows(below, accuracies, "value", "pair", look("pair", frame), spread=0)
+    _differences(below, accuracies, "test accuracy, separable − standard (points)")
+    return one_legend(picture)
 
 
-@rc_context(_STYLE)
+@themed
+def forest(deltas: pd.DataFrame) -> Picture:
+    """The deltas with their 95 % intervals, a row for each; right of the shaded margin, separable is ahead.
+
+    Args:
+        deltas: as :func:`sepconv.report.frames.deltas` makes it.
+    """
+    rows = deltas["what"].str.replace(", ", ",\n", n=1)
+    named = deltas.assign(row=rows, value=deltas["delta"], kind="mean distance with its 95 % interval")
+    picture, parts = panels(named, "kind", height_of_rows("row", "kind"), 1, "no question is answered yet")
+    for axes, _, part in parts:
+        margin = part["margin"].max()
+        axes.axvspan(-margin, margin, color=GREY, alpha=0.15, linewidth=0)
+        _differences(axes, draw_rows(axes, part, "value", "row", look("kind", part)), "separable ahead by (points)")
+    return one_legend(picture)
+
+
+@themed
+def ratios(frame: pd.DataFrame, label: str, marks: Mapping[str, float]) -> Picture:
+    """Ratios on a logarithmic axis, a row a measurement, a marker and colour a source.
+
+    Args:
+        frame: as :func:`sepconv.report.frames.ratios` makes it.
+        label: of the axis.
+        marks: further ratios to draw across, such as that of the mult-adds, by their legends.
+    """
+    picture, parts = panels(frame.assign(panel=""), "panel", height_of_rows("what", "source"), 1.2)
+    for axes, _, part in parts:
+        draw_rows(axes, part, "ratio", "what", look("source", part))
+        ratio_axis(axes, [*part["ratio"], *marks.values()], label)
+        mark(axes.axvline, marks)
+    return one_legend(picture)
+
+
+@themed
+def depthwise(frame: pd.DataFrame) -> Picture:
+    """Time of grouped depthwise convolutions over that of other ways: a panel a device, a row a part, a point a layer.
+
+    Args:
+        frame: as :func:`sepconv.report.frames.depthwise` makes it.
+    """
+    others = frame[frame["way"] != "grouped"]
+    others = others.assign(series=others["way"] + ", " + others["precision"])
+    picture, parts = panels(others, "device", height_of_rows("part", "series"), 1.2)
+    for axes, device, part in parts:
+        draw_rows(axes, part, "ratio", "part", look("series", others))
+        ratio_axis(axes, part["ratio"], "grouped ÷ other way")
+        axes.set(title=device)
+    return one_legend(picture)
+
+
+@themed
 def limits(frame: pd.DataFrame) -> Picture:
     """Images per second, a row a network: as trained, and what the roofline allows; a panel a device and backend.
 
     Args:
         frame: as :func:`sepconv.report.frames.limits` makes it; networks that were not trained there are left out.
     """
-    panels = list(frame[frame["measured"].notna()].groupby(["device", "backend"], sort=False))
-    picture = Picture(sum(0.32 * len(part) + 1.0 for _, part in panels) + 0.8)
-    if not panels:
-        return _empty(picture, "nothing measured yet")
-    grid = picture.add_gridspec(len(panels), 1, height_ratios=[len(part) + 2 for _, part in panels])
-    for place, ((device, backend), part) in enumerate(panels):
-        axes, rows = picture.add_subplot(grid[place]), range(len(part))[::-1]
-        axes.hlines(rows, part["measured"], part["limit"], color=GREY, linewidth=1)
-        axes.plot(part["measured"], rows, linestyle="none", label="measured", **_series_style(0))
-        axes.plot(part["limit"], rows, linestyle="none", label="at most", **_series_style(1))
-        axes.set(xscale="log", yticks=rows, yticklabels=part["paper"] + " " + part["experiment"])
-        axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
-        _label(axes, f"{device}, {backend}", "images per second", "")
-    picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return picture
+    trained = frame[frame["measured"].notna()]
+    named = trained.assign(network=trained["paper"] + " " + trained["experiment"], low=trained["measured"])
+    named = named.assign(high=named["limit"]).rename(columns={"limit": "at most"})
+    points = named.melt(["device", "backend", "network", "low", "high"], ["measured", "at most"], "which", "rate")
+    picture, parts = panels(points, ["device", "backend"], height_of_rows("network", "device"), 1)
+    for axes, (device, backend), part in parts:
+        draw_rows(axes, part, "rate", "network", look("which", points), spread=0)
+        axes.set(title=f"{device}, {backend}", xlabel="images per second")
+        log_axis(axes, "x")
+    return one_legend(picture)
 
 
-def _batch_times(axes: Axes, line: pd.DataFrame, number: int) -> Any:  # noqa: ANN401 - matplotlib's ErrorbarContainer
-    """Where no percentiles were taken, p95 is missing and the point has no bar."""
-    above = (line["p95"] - line["p50"]).fillna(0)
-    look = _series_style(number) | {"linestyle": LINES[number % len(LINES)], "markersize": 5, "capsize": 3}
-    return axes.errorbar(line["batch_size"], line["p50"], yerr=[0 * above, above], **look)
+@themed
+def verdict_rates(frame: pd.DataFrame) -> Picture:
+    """How often each verdict is given, a panel for each check, a bar for each margin and number of seeds.
+
+    Args:
+        frame: as :func:`sepconv.verdicts.calibration.calibrate` makes it, of one shape and size of noise.
+    """
+    picture, parts = panels(frame, "check", PANEL - 0.3)
+    for axes, check, part in parts:
+        shares = 100 * part.rename(columns=lambda name: name.replace("_", " "))[[*_RATES]]
+        bars = shares.assign(bar=range(len(part))).melt("bar", var_name="verdict", value_name="share")
+        where = {"x": "bar", "weights": "share", "hue": "verdict", "palette": _RATES, "ax": axes}
+        sns.histplot(bars, multiple="stack", discrete=True, shrink=0.9, alpha=1, linewidth=0, **where)
+        axes.grid(visible=False)
+        axes.set(title=check, xlabel="", ylabel="% of reproductions")
+        _margin_ticks(axes, part)
+    return one_legend(picture)
 
 
-def _batch_size_axes(axes: Axes, sizes: Sequence[int]) -> None:
-    axes.set(xscale="log", yscale="log")
-    axes.set_xticks(sizes, [str(size) for size in sizes])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_locator(FixedLocator(_LOG_TICKS))
-    axes.yaxis.set_major_formatter(FuncFormatter(_engineering))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+def _margin_ticks(axes: Axes, cells: pd.DataFrame) -> None:
+    """The number of seeds below each bar, and below those the margin that they share."""
+    axes.set_xticks(range(len(cells)), [str(seeds) for seeds in cells["seeds"]])
+    places = cells.assign(place=range(len(cells))).groupby("margin", sort=False)["place"].mean()
+    groups = axes.secondary_xaxis(-0.14)
+    groups.set_xticks(list(places), [_margin(margin) for margin in places.index])
+    for each in (axes, groups):
+        each.tick_params("x", length=0)
+    groups.spines["bottom"].set_visible(False)
 
 
-# --- common ----------------------------------------------------------------------------------------------------------
+def _margin(margin: float) -> str:
+    return "on the limit" if margin == 0 else f"{'true' if margin > 0 else 'false'} by {abs(margin):g}"
 
 
-def _series_style(number: int) -> dict[str, Any]:
-    """Colour and marker of the series of that number."""
-    return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+def _differences(axes: Axes, placed: pd.DataFrame, label: str) -> None:
+    """A linear axis with a line at zero, and each ``value`` in numbers to the right of its interval."""
+    known = [0, *placed[["value", "low", "high"]].stack().dropna()]
+    low, span = min(known), max(known) - min(known) or 1
+    axes.axvline(0, color=INK, linewidth=1.2, zorder=0)
+    axes.set(xlabel=label, xlim=(low - 0.1 * span, low + 1.6 * span))
+    texts = map(_interval, placed["value"], placed["low"], placed["high"])
+    write(axes, placed["high"].fillna(placed["value"]).fillna(0), placed["place"], texts)
 
 
-def _label(axes: Axes, title: str, x: str, y: str) -> None:
-    axes.set(title=title, xlabel=x, ylabel=y)
+def _times(ratio: float) -> str:
+    """0.115 as ``8.7 times less``."""
+    if np.isnan(ratio):
+        return "not counted yet"
+    factor = max(ratio, 1 / ratio)
+    text = f"{factor:.1f}" if factor < 10 else f"{factor:.0f}"
+    return "the same" if text == "1.0" else f"{text} times {'more' if ratio > 1 else 'less'}"
 
 
-def _legend_below(axes: Axes, columns: int = 2) -> None:
-    """Below the axes a legend hides nothing."""
-    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.22), ncols=columns)
-
-
-def _empty(picture: Picture, text: str = "no run at these budgets yet") -> Picture:
-    axes = picture.add_subplot()
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY)
-    return picture
-
-
-def _engineering(value: float, _position: object = None) -> str:
-    """1.5 M for 1,500,000."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:g} {letter}"
-    return f"{value:g}"
+def _interval(value: float, low: float, high: float) -> str:
+    """A difference with its 95 % interval, as far as they are there."""
+    if np.isnan(value):
+        return "not trained at the paper’s own schedule yet"
+    interval = "too few seeds for an interval" if np.isnan(low) else f"{low:+.1f} to {high:+.1f}"
+    return f"{value:+.1f} ({interval})".replace("-", "−")

@@ -14,7 +14,6 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from sepconv.verdicts import sentences
 from sepconv.verdicts.rules import Judgement, Verdict
 
 T = TypeVar("T")
@@ -36,8 +35,8 @@ Layout = Literal["scroll", "one-line", "stack"]
 
 _TEMPLATES = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 _TABLE = _TEMPLATES.from_string("""\
-<div class="sc-scroll" role="region" tabindex="0" aria-label="{{ caption }}">
-<table class="sc-table sc-{{ layout }}">
+<div class="sc-scroll">
+<table class="sc-table sc-{{ layout }}{% if sortable %} sc-sortable{% endif %}"{% if name %} id="{{ name }}"{% endif %}>
 <caption><span>{{ caption }}</span></caption>
 {% if groups %}
 <thead><tr>
@@ -70,23 +69,22 @@ _TABLE = _TEMPLATES.from_string("""\
 </div>
 """)
 _CARD = _TEMPLATES.from_string("""\
-<article class="sc-claim" id="{{ claim.id }}">
-<header>
-<h3><a href="#{{ claim.id }}">{{ claim.id }}</a></h3>
-<span class="sc-kind">{{ claim.kind }}</span>
+<details class="sc-claim" id="{{ claim.id }}">
+<summary>
+<h3>{{ name }}</h3>
 {{ verdicts }}
-</header>
+<span class="sc-note">{{ evidence }}</span>
+{% set stated = "expected" if claim.expected else "claimed" %}
+<span class="sc-found">{{ found }}<span class="sc-note">; {{ stated }}: {{ claim.reported }}</span></span>
+</summary>
 <blockquote><p>“{{ claim.quote }}”</p><footer>{{ claim.where }}</footer></blockquote>
 <dl>
 {% for term, description in entries %}
 <dt>{{ term }}</dt><dd>{{ description }}</dd>
 {% endfor %}
 </dl>
-<p class="sc-sentence">{{ sentence }}</p>
-{% if indication %}
-<p class="sc-indication">{{ indication }}</p>
-{% endif %}
-</article>
+<p><a href="#{{ claim.id }}">Link to this claim, {{ claim.id }}</a></p>
+</details>
 """)
 
 
@@ -126,8 +124,10 @@ def table(
     anchor: Callable[[T], str] = lambda _: "",
     mark: Callable[[T], str] = lambda _: "",
     layout: Layout = "scroll",
+    name: str = "",
+    sortable: bool = False,
 ) -> Html:
-    """A table with one row per record, in a box that scrolls by itself.
+    """A table with one row per record, in a box that scrolls by itself. The book numbers it.
 
     Args:
         records: in the order of their rows.
@@ -139,13 +139,17 @@ def table(
         mark: a CSS class of the record's row, such as ``differs`` or ``total``.
         layout: ``one-line`` breaks no cell, for tables that are looked up rather than read; ``stack`` puts a row's
             cells below each other on a narrow page, for tables of sentences.
+        name: by which a page refers to the table's number: ``{numref}`name```. Unique in the book.
+        sortable: whether a reader may sort the rows by a column, within each group.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     for record in records:
         row = {"cells": [column.cell(record) for column in columns], "anchor": anchor(record), "mark": mark(record)}
         groups.setdefault(group(record), []).append(row)
     shown = caption if groups else empty or caption
-    return Html(_TABLE.render(caption=shown, columns=columns, groups=groups, layout=layout))
+    return Html(
+        _TABLE.render(caption=shown, columns=columns, groups=groups, layout=layout, name=name, sortable=sortable)
+    )
 
 
 def columns_of_cells(*headers: str) -> list[Column[Sequence[str]]]:
@@ -158,15 +162,23 @@ def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def card(judgement: Judgement, entries: Iterable[tuple[str, str]]) -> Markup:
-    """One claim: quote, what ``entries`` say of it (term and description), sentence, what is indicated."""
+def card(judgement: Judgement, found: str, evidence: str, entries: Iterable[tuple[str, str]]) -> Markup:
+    """One claim. Folded: its name, verdict, evidence, and the number found against the one claimed.
+
+    Args:
+        judgement: of the claim.
+        found: the number in short.
+        evidence: its grade, or that the claim needs no training.
+        entries: term and description of what an open card says below the quote.
+    """
     return Markup(
         _CARD.render(
             claim=judgement.claim,
+            name=name_of(judgement),
             verdicts=verdicts(judgement),
+            found=found,
+            evidence=evidence,
             entries=list(entries),
-            sentence=judgement.sentence,
-            indication=sentences.indication(judgement),
         )
     )
 
@@ -174,16 +186,15 @@ def card(judgement: Judgement, entries: Iterable[tuple[str, str]]) -> Markup:
 def badge(verdict: Verdict) -> Markup:
     """A verdict in words, with a sign and a colour beside them."""
     tone, sign = _TONES[verdict]
-    return Markup('<span class="sc-verdict sc-{}"><span aria-hidden="true">{}</span> {}</span>').format(
-        tone, sign, verdict
-    )
+    text = '<span class="sc-verdict sc-{}" data-verdict="{}"><span aria-hidden="true">{}</span> {}</span>'
+    return Markup(text).format(tone, verdict, sign, verdict)
 
 
 def verdicts(judgement: Judgement) -> Markup:
     """The verdict, and the one that Holm's correction gives where it is another."""
     if judgement.holm_verdict == judgement.verdict:
         return badge(judgement.verdict)
-    corrected = Markup('{} <span class="sc-note">with Holm’s correction:</span> {}')
+    corrected = Markup('{} <span class="sc-note">corrected (Holm):</span> {}')
     return corrected.format(badge(judgement.verdict), badge(judgement.holm_verdict))
 
 
@@ -194,8 +205,12 @@ def link(address: str, text: str) -> Markup:
 
 def claim_link(judgement: Judgement) -> Markup:
     """A claim's name, linked to its card on the paper's page."""
-    claim = judgement.claim.id
-    return link(f"{judgement.paper}.html#{claim}", claim.removeprefix(f"{judgement.paper}."))
+    return link(f"{judgement.paper}.html#{judgement.claim.id}", name_of(judgement))
+
+
+def name_of(judgement: Judgement) -> str:
+    """A claim's name within its paper."""
+    return judgement.claim.id.removeprefix(f"{judgement.paper}.")
 
 
 def run_link(key: str) -> Markup:
@@ -226,6 +241,11 @@ def note(text: str) -> Markup:
 def lines(texts: Iterable[str]) -> Markup:
     """Texts below each other."""
     return Markup("<br>").join(texts)
+
+
+def paragraph(text: str) -> Html:
+    """A paragraph."""
+    return Html(Markup("<p>{}</p>").format(text))
 
 
 def listing(texts: Iterable[str]) -> Markup:

@@ -1,20 +1,39 @@
-"""What the pages of the book share: a paper's page and how it opens, the runs that verdicts need, what is missing."""
+"""What the pages of the book share: a paper's page and its sections, the runs that verdicts need, what is missing."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from markupsafe import Markup
+
 from sepconv import papers
 from sepconv.report import frames, tables
-from sepconv.report.markup import Html
+from sepconv.report.markup import Html, claim_link, folded, listing, paragraph
+from sepconv.report.tables.cells import several
 from sepconv.results import store
 from sepconv.results.store import Results
-from sepconv.spec import Budget, Paper, Run
+from sepconv.spec import Basis, Budget, Paper, Run
 from sepconv.training import campaign
 from sepconv.verdicts import sentences
 from sepconv.verdicts.judge import judge
-from sepconv.verdicts.rules import Judgement
+from sepconv.verdicts.rules import Judgement, Verdict
 from sepconv.verdicts.samples import MIN_SEEDS
+
+# The sections of a paper's page, those of a reproducibility report.
+SECTIONS = (
+    "Scope of the claims", "What we found", "Networks", "Training", "Results", "Claims", "What was easy",
+    "What was hard", "Departures", "Contact with the authors",
+)  # fmt: skip
+CONTACT = (
+    "The authors were not contacted. Everything here rests on what is published, so where the paper is silent, the "
+    "choice is ours and is listed above. What we would have asked is what made the reproduction hard."
+)
+_WORDS = {
+    Basis.COUNTED: "rest on counts of the networks",
+    Basis.TRAINED: "on training or measured times",
+    Basis.INTERNAL: "on a comparison of the paper with itself or with what its authors published",
+}
 
 
 @dataclass(frozen=True)
@@ -26,6 +45,10 @@ class Page:
     judgements: tuple[Judgement, ...]
     wanted: tuple[Run, ...]  # what the verdicts need at the page's budget
     budgets: tuple[Budget, ...]  # what the page shows
+
+    def judgement(self, claim: str) -> Judgement:
+        """What was found on the claim with this id."""
+        return next(judgement for judgement in self.judgements if judgement.claim.id == claim)
 
     def _repr_markdown_(self) -> str:
         return f"**{len(self.judgements)} claims: {sentences.counts(self.judgements)}.**"
@@ -55,6 +78,17 @@ def opening(key: str, results_dir: str, budget: str, train: bool) -> Page:
         print(*train_missing(wanted, folder), sep="\n")
     found = store.read_all(folder)
     return Page(paper, found, tuple(judge(paper, found)), tuple(wanted), budgets)
+
+
+def scope(page: Page) -> Html:
+    """How many of a paper's claims rest on what."""
+    parts = [f"{len(found)} {_WORDS[basis]}" for basis, found in _by_basis(page.judgements).items()]
+    return paragraph(f"Of its {several(len(page.judgements), 'claim')}, {', '.join(parts)}.")
+
+
+def findings(page: Page) -> Html:
+    """The verdicts on the claims, by what they rest on; each names its claims, except where nothing is tested yet."""
+    return Html(listing(_findings(basis, found) for basis, found in _by_basis(page.judgements).items()))
 
 
 def needed(papers: Sequence[Paper], budget: str) -> list[Run]:
@@ -91,3 +125,32 @@ def missing_table(wanted: Sequence[Run], found: Results) -> Html:
     """What is missing of each experiment, and what it would cost on each machine."""
     absent = missing(wanted, found)
     return tables.missing_table(wanted, absent, seconds(absent, found))
+
+
+def missing_runs(page: Page) -> Html:
+    """How many of the runs that a page's verdicts need are there; what the others would cost is folded below."""
+    there = len(page.wanted) - len(missing(page.wanted, page.results))
+    return Html(folded(f"{there} of {several(len(page.wanted), 'run')} done", missing_table(page.wanted, page.results)))
+
+
+def _by_basis(judgements: Iterable[Judgement]) -> dict[Basis, list[Judgement]]:
+    found: dict[Basis, list[Judgement]] = {basis: [] for basis in _WORDS}
+    for judgement in judgements:
+        found[judgement.claim.basis].append(judgement)
+    return {basis: of_basis for basis, of_basis in found.items() if of_basis}
+
+
+def _findings(basis: Basis, judgements: Sequence[Judgement]) -> Markup:
+    counts = Counter(judgement.verdict for judgement in judgements)
+    verdicts = Markup("; ").join(
+        Markup("{} {}{}").format(counts[verdict], verdict, _named(verdict, judgements))
+        for verdict in Verdict
+        if counts[verdict]
+    )
+    return Markup("{} ({}): {}.").format(basis.capitalize(), several(len(judgements), "claim"), verdicts)
+
+
+def _named(verdict: Verdict, judgements: Sequence[Judgement]) -> Markup:
+    """The claims with a verdict, except those of which nothing is known yet."""
+    names = [claim_link(judgement) for judgement in judgements if judgement.verdict is verdict]
+    return Markup("") if verdict is Verdict.NOT_TESTED else Markup(" ({})").format(Markup(", ").join(names))

@@ -125,7 +125,7 @@ def _rows_of(question: Question, ours: Selection, theirs: Selection) -> Iterator
     if not any(isinstance(term, Quantity) for term in question.terms):
         return
     try:
-        row = _row(ours.budget, answer(question, ours), answer(question, theirs))
+        row = _row(ours, answer(question, ours), answer(question, theirs))
     except (InputError, ValueError):
         return  # the judgements say why
     if row.ours and (row.theirs or row.expected) and (row.budget is Budget.PAPER or not row.exact):
@@ -136,7 +136,7 @@ def _rows_of(question: Question, ours: Selection, theirs: Selection) -> Iterator
         yield from (row for row in found if row.theirs)
 
 
-def _row(budget: Budget, our: Answer, their: Answer) -> ComparedNumber:
+def _row(ours: Selection, our: Answer, their: Answer) -> ComparedNumber:
     expected = None if our.exact else _one_more(our.values, our.question)
     as_expected = None
     if our.exact and our.values:
@@ -144,8 +144,8 @@ def _row(budget: Budget, our: Answer, their: Answer) -> ComparedNumber:
     elif expected:
         as_expected = sum(expected.low <= value <= expected.high for value in their.on_its_scale)
     return ComparedNumber(
-        budget=budget,
-        label=our.question.label,
+        budget=ours.budget,
+        label=our.question.label(ours.paper.labels),
         unit=our.question.unit,
         exact=our.exact,
         ours=our.on_its_scale,

@@ -11,7 +11,7 @@ Beside the verdict, an order of accuracies may be indicated by complete runs und
 nothing: networks change places while they train, so a short schedule can show another order than the paper's own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, inf, log, nextafter
 from statistics import fmean
@@ -85,18 +85,17 @@ class Question:
         unit = next((term.unit for term in self.terms if isinstance(term, Quantity)), "")
         return "points" if unit == "%" and len(self.terms) > 1 else unit
 
-    @property
-    def label(self) -> str:
-        """What is asked for, in words."""
+    def label(self, labels: Mapping[str, str]) -> str:
+        """What is asked for, in words; ``labels`` says what to call each experiment."""
         if self.name:
             return self.name
         if len(self.terms) == 1:
-            return _term_label(self.terms[0])
+            return _term_label(self.terms[0], labels)
         first, second = self.terms
         sign = "÷" if self.ratio else "−"
         if isinstance(first, Quantity) and isinstance(second, Quantity) and describe(first) == describe(second):
-            return f"{describe(first)}, {first.of} {sign} {second.of}"
-        return f"{_term_label(first)} {sign} {_term_label(second)}"
+            return f"{describe(first)}, {labels[first.of]} {sign} {labels[second.of]}"
+        return f"{_term_label(first, labels)} {sign} {_term_label(second, labels)}"
 
 
 @dataclass(frozen=True)
@@ -249,7 +248,7 @@ def _judge(claim: Claim, selection: Selection) -> Judgement:
     level = rules.level(seeds)
     verdict = _verdict_of(evidence, claim, level, tested=all(a.values for a in answers))
     more_seeds = _more_seeds(answers, comparisons, seeds) if verdict is Verdict.INCONCLUSIVE else None
-    parts = tuple(_part(a, claim, comparisons, level) for a in answers)
+    parts = tuple(_part(a, claim, comparisons, level, selection.paper.labels) for a in answers)
     units = {part.unit for part in parts}
     return Judgement(
         paper=selection.paper.key,
@@ -286,7 +285,7 @@ def _with_holm(judgements: list[Judgement]) -> list[Judgement]:
     ]
 
 
-def _part(given: Answer, claim: Claim, comparisons: int, level: float) -> Part:
+def _part(given: Answer, claim: Claim, comparisons: int, level: float, labels: Mapping[str, str]) -> Part:
     question, values, n = given.question, given.values, len(given.values)
     enough = n >= MIN_SEEDS and not given.exact
     interval = given.estimate.interval(n) if enough else None
@@ -294,7 +293,7 @@ def _part(given: Answer, claim: Claim, comparisons: int, level: float) -> Part:
     if question.ratio:
         interval, bootstrap = stats.from_logs(interval), stats.from_logs(bootstrap)
     return Part(
-        label=question.label,
+        label=question.label(labels),
         estimate=_mean(given),
         low=interval.low if interval else None,
         high=interval.high if interval else None,
@@ -401,8 +400,10 @@ def _indication(claim: Claim, selection: Selection) -> Indication | None:
     reasons = [_why_open(budget, answers[budget]) for budget in SHORTENED if 0 in signs[budget]]
     if reasons:
         return Indication(Direction.OPEN, "; ".join(reasons), runs)
+    labels = selection.paper.labels
     found = "; ".join(
-        sentences.at_budget(budget, [_part(a, claim, 1, ALPHA) for a in answers[budget]]) for budget in SHORTENED
+        sentences.at_budget(budget, [_part(a, claim, 1, ALPHA, labels) for a in answers[budget]])
+        for budget in SHORTENED
     )
     if signs[Budget.SHORT] != signs[Budget.DOUBLE]:
         return Indication(Direction.OPEN, f"the directions differ: {found}", runs)
@@ -470,8 +471,8 @@ def _terms(pair: Pair) -> tuple[Quantity, Quantity]:
     return pair.first, pair.second
 
 
-def _term_label(term: Quantity | Number) -> str:
-    return f"{describe(term)} of {term.of}" if isinstance(term, Quantity) else term.label
+def _term_label(term: Quantity | Number, labels: Mapping[str, str]) -> str:
+    return f"{describe(term)} of {labels[term.of]}" if isinstance(term, Quantity) else term.label
 
 
 def _exported(judgement: Judgement) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def sentence(judgement: Judgement) -> str:
     if judgement.level < ALPHA:
         pieces.append(f"judged at {look(judgement)}")
     if verdict is Verdict.INCONCLUSIVE:
-        pieces.append(_what_would_decide(judgement))
+        pieces.append(what_would_decide(judgement))
     if judgement.holm_verdict != verdict:
         pieces.append("not sure any more with Holm's correction over the paper's claims")
     if judgement.set_aside:
@@ -104,6 +104,15 @@ def look(judgement: Judgement) -> str:
     return f"look {judgement.look} of {len(LEVELS)}, two-sided level {judgement.level:g}"
 
 
+def what_would_decide(judgement: Judgement) -> str:
+    """What an inconclusive claim still needs to be decided."""
+    if any(part.n < MIN_SEEDS for part in judgement.parts if not part.exact):
+        return "fewer than three seeds decide nothing"
+    if judgement.more_seeds is None:
+        return f"with this spread even {MOST_SEEDS} seeds would not decide"
+    return further_seeds(judgement)
+
+
 def further_seeds(judgement: Judgement) -> str:
     """How many further seeds would decide, and with which chance, rounded to the twentieth that it is sure to.
 
@@ -121,11 +130,3 @@ def listed(texts: Sequence[str], most: int = 3) -> str:
     """Texts in a row, cut where there are too many to read."""
     rest = len(texts) - most
     return ", ".join(texts[:most]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _what_would_decide(judgement: Judgement) -> str:
-    if any(part.n < MIN_SEEDS for part in judgement.parts if not part.exact):
-        return "fewer than three seeds decide nothing"
-    if judgement.more_seeds is None:
-        return f"with this spread even {MOST_SEEDS} seeds would not decide"
-    return further_seeds(judgement)

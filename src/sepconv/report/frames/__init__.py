@@ -24,13 +24,16 @@ from sepconv.report.frames.measurements import (
     limits,
     memories,
     ratios,
+    roofline_ratios,
     throughputs,
 )
-from sepconv.report.frames.networks import costs, intensity, layers, learning_rates, time_ratios
+from sepconv.report.frames.networks import costs, counts, intensity, layers, learning_rates, padded_bytes
+from sepconv.report.frames.pairs import papers_ratios
 from sepconv.report.frames.runs import (
     HISTORY,
     accuracies,
     accuracy_text,
+    all_runs,
     history,
     log,
     log_leads,
@@ -46,8 +49,10 @@ __all__ = [
     "accuracies",
     "accuracies_over_cost",
     "accuracy_text",
+    "all_runs",
     "break_even",
     "costs",
+    "counts",
     "deltas",
     "depthwise",
     "fastest_ways",
@@ -61,18 +66,20 @@ __all__ = [
     "log_leads",
     "logged",
     "memories",
+    "padded_bytes",
     "pairs_of_widths",
+    "papers_ratios",
     "power",
     "precisions",
     "ratios",
     "repeats",
+    "roofline_ratios",
     "save",
     "seed_noise",
     "shown",
     "slowdowns",
     "systems",
     "throughputs",
-    "time_ratios",
     "tuning",
 ]
 

@@ -7,6 +7,7 @@ from statistics import median
 import pandas as pd
 
 from sepconv.measuring import roofline
+from sepconv.metrics import batch_size_of
 from sepconv.report.frames.runs import WHOLE_BUDGETS, current_runs
 from sepconv.results.records import (
     CONVOLUTION,
@@ -36,6 +37,8 @@ MEMORY = ("paper", "experiment", "device", "backend", "method", "batch_size", "c
 LIMITS = ("paper", "experiment", "device", "backend", "precision", "batch_size", "least_step_ms", "limit", "measured",
           "fraction", "source")  # fmt: skip
 DEPTHWISE = ("device", "layer", "part", "precision", "way", "ms", "ratio", "least_ms", "fraction", "difference")
+ROOFLINE_RATIOS = ("source", "batch_size", "balance", "ratio")
+RooflineRow = tuple[str, int, float, float]
 EpochTime = tuple[str, int, float]  # where it was measured, images of an epoch, seconds of an epoch
 
 
@@ -130,6 +133,43 @@ def limits(papers: Iterable[Paper], results: Results, devices: Sequence[Roofline
     return pd.DataFrame([row for row in rows if row], columns=list(LIMITS))
 
 
+def roofline_ratios(
+    first: CostResult,
+    second: CostResult,
+    batch_sizes: Sequence[int],
+    balances: Sequence[float],
+    results: Results,
+    printed: pd.DataFrame,
+) -> pd.DataFrame:
+    """How many times as long ``first`` takes as ``second`` for a batch: predicted, measured, and as a paper reports it.
+
+    Args:
+        first: one network.
+        second: another one of the same paper.
+        batch_sizes: at which they are compared.
+        balances: of devices for which the roofline predicts, in operations per byte.
+        results: from which latencies are read, in inference mode of images on the device, where the machine's
+            roofline was measured in float32.
+        printed: seconds that the paper prints, as :func:`ratios` takes them.
+
+    Returns:
+        Columns ``ROOFLINE_RATIOS``. ``source`` is ``predicted``, ``measured on`` a machine, or ``reported``, whose
+        ``balance`` is not known.
+    """
+    above, below = printed.columns[-2:]
+    predicted = [
+        ("predicted", size, balance, roofline.time_ratio(first, second, size, balance))
+        for size in batch_sizes
+        for balance in balances
+    ]
+    reported = [
+        ("reported", batch_size_of(line["metric"]), nan, float(line[above]) / float(line[below]))
+        for line in printed.to_dict("records")
+    ]
+    rows = [row for row in (*predicted, *_measured_ratios(first, second, results), *reported) if row[1] in batch_sizes]
+    return pd.DataFrame(rows, columns=list(ROOFLINE_RATIOS))
+
+
 def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Iterable[Budget]) -> pd.DataFrame:
     """Ratios of two networks' seconds, as printed and as we measured them on whatever machine: one row each.
 
@@ -148,6 +188,35 @@ def ratios(paper: Paper, results: Results, printed: pd.DataFrame, budgets: Itera
             comparable = [b for b in budgets if b is Budget.PAPER or line["metric"] != "total_seconds"]  # equal epochs
             rows += [(line["what"], *row) for b in comparable for row in _our_ratios(paper, results, terms, b)]
     return pd.DataFrame(rows, columns=["what", "source", "ratio"])
+
+
+def batch_times(paper: str, experiment: str, results: Results) -> dict[tuple[str, int], float]:
+    """Median milliseconds of a batch in inference mode, of images on the device, by machine and batch size."""
+    return {
+        (machine_title(latency.environment), size): batch.p50
+        for latency in sorted(results.latencies, key=lambda latency: latency.images)
+        if (latency.paper, latency.experiment) == (paper, experiment)
+        and (latency.batch_norm, latency.transfer) == ("inference", "device")
+        for size, batch in latency.batch_times.items()
+    }
+
+
+def machine_title(on: Environment) -> str:
+    """A machine in words: of a CPU with its cores, and the backend where it is not the default."""
+    cores = "" if on.accelerator else f", {on.cores} core{'s' * (on.cores != 1)}"
+    return f"{on.device}{cores}{', JAX' * (on.backend == 'jax')}"
+
+
+def _measured_ratios(
+    first: CostResult, second: CostResult, results: Results
+) -> Iterable[tuple[str, int, float, float]]:
+    """Ratios of the median times of a batch, on machines whose balance is known."""
+    devices = {machine_title(found.environment): roofline.device(found, "float32") for found in results.rooflines}
+    times, others = (batch_times(cost.paper, cost.experiment, results) for cost in (first, second))
+    for place in sorted(times.keys() & others.keys()):
+        if on := devices.get(place[0]):
+            balance = on.operations_per_second / on.bytes_per_second
+            yield f"measured on {place[0]}", place[1], balance, times[place] / others[place]
 
 
 def _loop_row(result: ThroughputResult, name: str, loop: LoopTiming) -> tuple[object, ...]:

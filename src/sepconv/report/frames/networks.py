@@ -1,7 +1,7 @@
 """Networks: layers, costs, arithmetic intensity, and the learning rates that they are trained with."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import ceil
+from math import ceil, prod
 from statistics import fmean
 
 import numpy as np
@@ -11,9 +11,12 @@ from sepconv.measuring import roofline
 from sepconv.report.frames.runs import current_runs
 from sepconv.results.records import CONVOLUTIONS, CostResult, RunResult
 from sepconv.results.store import Results
-from sepconv.spec import REFERENCE_PRECISION, Budget, Experiment, Paper, Schedule
+from sepconv.spec import FLOAT32_BYTES, REFERENCE_PRECISION, Budget, Experiment, Paper, Schedule
 from sepconv.training.schedule import learning_rates as step_rates
 from sepconv.verdicts.samples import settled
+
+COUNTS = ("batch_size", "num_params", "trainable_params", "mult_adds", "weighted_layers", "weight_bytes",
+          "training_step_bytes")  # fmt: skip
 
 
 def costs(all_papers: Iterable[Paper], results: Results, budgets: Sequence[Budget]) -> pd.DataFrame:
@@ -30,6 +33,23 @@ def costs(all_papers: Iterable[Paper], results: Results, budgets: Sequence[Budge
             if cost is not None and found and found[0].spec["recipe"]["precision"] == REFERENCE_PRECISION:
                 rows.append(_cost_row(paper, experiment, cost, found))
     return pd.DataFrame(rows)
+
+
+def counts(paper: Paper, results: Results) -> pd.DataFrame:
+    """Every exact count of a paper's networks: ``paper``, ``experiment`` and the counts of ``CostResult``."""
+    columns = ["paper", "experiment", *COUNTS]
+    found = [results.cost_of(paper.key, experiment.name) for experiment in paper.experiments]
+    return pd.DataFrame([[getattr(cost, name) for name in columns] for cost in found if cost], columns=columns)
+
+
+def padded_bytes(cost: CostResult) -> int:
+    """Bytes of one batch's padded copies: what the convolutions of stride 2 read in a network that pads both sides.
+
+    Keras pads in a layer of its own, whose output the count of activations includes; PyTorch pads within the
+    convolution.
+    """
+    strided = [layer for layer in cost.layers if layer.stride == 2 and layer.type in ("Conv2D", "DepthwiseConv2D")]
+    return FLOAT32_BYTES * (cost.batch_size or 1) * sum(prod(layer.input_shape) for layer in strided)
 
 
 def layers(*costs: CostResult) -> pd.DataFrame:
@@ -61,12 +81,6 @@ def intensity(costs_by_label: Mapping[str, CostResult], batch_size: int) -> pd.D
     return pd.DataFrame(rows)
 
 
-def time_ratios(first: CostResult, second: CostResult, batch_size: int, balances: Iterable[float]) -> pd.DataFrame:
-    """How many times as long ``first`` takes as ``second`` on a device of each balance: ``balance``, ``ratio``."""
-    rows = [(balance, roofline.time_ratio(first, second, batch_size, balance)) for balance in balances]
-    return pd.DataFrame(rows, columns=["balance", "ratio"])
-
-
 def learning_rates(paper: Paper) -> pd.DataFrame:
     """The schedules of a paper's recipes: the learning rate at the start of each epoch, and at the last step.
 
@@ -80,13 +94,18 @@ def learning_rates(paper: Paper) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
+def data_title(experiment: Experiment) -> str:
+    """An experiment's dataset as it is written: ``CIFAR-10``."""
+    return experiment.dataset.upper().replace("CIFAR", "CIFAR-")
+
+
 def _cost_row(paper: Paper, experiment: Experiment, cost: CostResult, sample: list[RunResult]) -> dict[str, object]:
     augmented = ", augmented" if experiment.recipe and experiment.recipe.augment else ""
     separable = any(layer.type == "DepthwiseConv2D" for layer in cost.layers)
     return {
         "paper": paper.key,
         "experiment": experiment.name,
-        "group": f"{paper.key}, {experiment.dataset.upper().replace('CIFAR', 'CIFAR-')}{augmented}",
+        "group": f"{paper.key}, {data_title(experiment)}{augmented}",
         "convolution": "depthwise separable" if separable else "standard",
         "budget": str(sample[0].budget),
         "seeds": len(sample),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import permutations
+from operator import attrgetter
 from statistics import fmean
 
 import pandas as pd
@@ -17,6 +18,8 @@ from sepconv.verdicts.samples import MIN_SEEDS, Selection, settled
 WHOLE_BUDGETS = (Budget.PAPER, Budget.DOUBLE, Budget.SHORT)  # the longest first; smoke only shows that the code works
 HISTORY = ("network", "experiment", "budget", "schedule", "seed", "epoch",
            "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy")  # fmt: skip
+RUNS = ("run", "status", "epochs", "train_accuracy", "val_accuracy", "test_accuracy", "minutes", "device", "backend",
+        "precision", "exact_products", "commit", "run_id")  # fmt: skip
 
 
 def shown(budget: str) -> tuple[Budget, ...]:
@@ -135,13 +138,20 @@ def accuracy_text(paper: Paper, results: Results, name: str, metric: str, budget
 def systems(paper: Paper, results: Results) -> dict[str, str]:
     """What our runs of a paper were made with, under the names of tseng2020's Table 4."""
     environments = [run.environment for run in results.runs if run.paper == paper.key]
+    cards = {e.device for e in environments if e.accelerator}
+    processors = {e.device.replace("(R)", "") for e in environments if not e.accelerator}
     found = {
         "Operating system": {e.system for e in environments},
-        "Graphics card": {e.device if e.accelerator else f"none; {e.device}" for e in environments},
+        "Graphics card": cards | ({f"none, but {' and '.join(sorted(processors))}"} if processors else set()),
         "Development environment": {f"Keras {e.keras}, {e.backend} {e.backend_version}" for e in environments},
         "Programming language": {f"Python {e.python}" for e in environments},
     }
     return {name: "; ".join(sorted(values)) or "no run yet" for name, values in found.items()}
+
+
+def all_runs(results: Results) -> pd.DataFrame:
+    """Every run: columns ``RUNS``; accuracies in percent, missing where a run diverged, and minutes of all its work."""
+    return pd.DataFrame(map(_run_row, sorted(results.runs, key=attrgetter("key"))), columns=list(RUNS))
 
 
 def precisions(all_papers: Iterable[Paper], results: Results, budgets: Iterable[Budget]) -> pd.DataFrame:
@@ -165,6 +175,23 @@ def repeats(results: Results, again: Results) -> pd.DataFrame:
     first = {(run.key, run.run_id): run for run in results.runs}
     pairs = [(first[run.key, run.run_id], run) for run in again.runs if (run.key, run.run_id) in first]
     return pd.DataFrame([_repeat_row(*pair) for pair in sorted(pairs, key=lambda pair: pair[0].key)])
+
+
+def _run_row(run: RunResult) -> dict[str, object]:
+    there, final = run.environment, run.final.model_dump() if run.final else {}
+    return {
+        "run": run.key,
+        "status": run.status,
+        "epochs": len(run.history),
+        **{name: final.get(name) for name in ("train_accuracy", "val_accuracy", "test_accuracy")},
+        "minutes": (run.seconds.compile + run.seconds.train + run.seconds.evaluate) / 60,
+        "device": there.device,
+        "backend": f"{there.backend} {there.backend_version}",
+        "precision": run.spec["recipe"].get("precision"),
+        "exact_products": there.exact_products,
+        "commit": there.git_commit,
+        "run_id": run.run_id,
+    }
 
 
 def _leads(log: pd.DataFrame, other: pd.DataFrame, held_equal: str) -> pd.DataFrame:

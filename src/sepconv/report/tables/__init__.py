@@ -16,7 +16,14 @@ from sepconv.report.tables.comparison import (
 )
 from sepconv.report.tables.equal_cost import deltas_table, pairs_table, tuning_table
 from sepconv.report.tables.measurements import limits_table, memories_table, rooflines_table, throughputs_table
-from sepconv.report.tables.networks import channel_rows, columns_beside, costs_table, layer_rows, side_by_side
+from sepconv.report.tables.networks import (
+    channel_rows,
+    costs_table,
+    layer_rows,
+    networks_beside,
+    side_by_side,
+    values_beside,
+)
 from sepconv.report.tables.runs import (
     latencies_table,
     missing_table,
@@ -25,14 +32,14 @@ from sepconv.report.tables.runs import (
     repeats_table,
     runs_table,
 )
-from sepconv.report.tables.specs import departures_table, recipe_table
+from sepconv.report.tables.specs import choices_table, departures_table, recipe_table
 
 __all__ = [
     "calibration_table",
     "changed_table",
     "channel_rows",
+    "choices_table",
     "claim_cards",
-    "columns_beside",
     "compared_table",
     "concordance_table",
     "costs_table",
@@ -48,6 +55,7 @@ __all__ = [
     "limits_table",
     "memories_table",
     "missing_table",
+    "networks_beside",
     "pairs_table",
     "policy_table",
     "precision_table",
@@ -61,5 +69,6 @@ __all__ = [
     "throughputs_table",
     "times_table",
     "tuning_table",
+    "values_beside",
     "wrong_rates_table",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from sepconv.report.markup import NOTHING, Column, Html, records_of, table
+from sepconv.report.markup import NOTHING, Column, Html, folded, records_of, table
 from sepconv.report.tables.cells import significant
 from sepconv.results.records import Product, RooflineResult
 from sepconv.results.store import Results
@@ -17,7 +17,7 @@ _Product = tuple[RooflineResult, Precision, Product]
 
 
 def throughputs_table(frame: pd.DataFrame) -> Html:
-    """Every training loop that was timed, under what it was timed on.
+    """Every training loop that was timed, under what it was timed on; folded.
 
     Args:
         frame: as :func:`sepconv.report.frames.throughputs` makes it.
@@ -31,20 +31,12 @@ def throughputs_table(frame: pd.DataFrame) -> Html:
         Column("images/s", partial(_significant, "images_per_second"), numeric=True),
         Column("slowest to fastest", spread, numeric=True),
         Column("of fit", "{ratio:.2f}".format_map, numeric=True),
-        Column("compile (s)", "{compile_seconds:.1f}".format_map, numeric=True),
-        Column("loss", "{loss:.5f}".format_map, numeric=True),
     ]
     title = (
         "{paper} {experiment}: {epochs} epochs of {images:,} images in batches of {batch_size}, {backend} on {device}"
     )
-    return table(
-        records_of(frame),
-        columns,
-        "Training loops, taken in turns; medians of epochs",
-        empty="No throughput has been measured yet",
-        group=title.format_map,
-        layout="one-line",
-    )
+    caption, empty = "Training loops, taken in turns; medians of epochs", "No throughput has been measured yet"
+    return Html(folded(caption, table(records_of(frame), columns, caption, empty=empty, group=title.format_map)))
 
 
 def memories_table(frame: pd.DataFrame) -> Html:
@@ -55,18 +47,12 @@ def memories_table(frame: pd.DataFrame) -> Html:
     """
 
     def megabytes(name: str, row: Record) -> str:
-        return f"{row[name] / 1e6:,.1f}"
-
-    def spread(row: Record) -> str:
-        lowest, highest = megabytes("lowest", row), megabytes("highest", row)
-        return f"{lowest} to {highest}" if lowest != highest else NOTHING
+        return significant(row[name] / 1e6)
 
     columns = [
         Column("network", "{paper} {experiment}".format_map),
-        Column("batch size", "{batch_size}".format_map, numeric=True),
         Column("counted (MB)", partial(megabytes, "counted"), numeric=True),
         Column("measured (MB)", partial(megabytes, "measured"), numeric=True),
-        Column("lowest to highest", spread, numeric=True),
         Column("measured ÷ counted", "{ratio:.2f}".format_map, numeric=True),
     ]
     empty = "No memory of a training step has been measured yet"
@@ -77,10 +63,8 @@ def memories_table(frame: pd.DataFrame) -> Html:
 def rooflines_table(results: Results) -> Html:
     """What each device can do at most, float32 first: medians of the repeats."""
     columns = [
-        Column[_Product]("device", lambda row: row[0].environment.device),
-        Column[_Product]("backend", lambda row: row[0].environment.backend),
-        Column[_Product]("GB/s", lambda row: significant(row[0].bytes_per_second / 1e9), numeric=True),
         Column[_Product]("precision", lambda row: row[1]),
+        Column[_Product]("GB/s", lambda row: significant(row[0].bytes_per_second / 1e9), numeric=True),
         Column[_Product]("TFLOP/s", lambda row: significant(row[2].operations_per_second / 1e12), numeric=True),
         Column[_Product](
             "operations per byte",
@@ -93,22 +77,26 @@ def rooflines_table(results: Results) -> Html:
         for roofline in results.rooflines
         for precision, product in sorted(roofline.products.items(), reverse=True)
     ]
-    return table(products, columns, "What each device can do at most", empty="No device has been measured yet")
+    return table(
+        products,
+        columns,
+        "What each device can do at most",
+        empty="No device has been measured yet",
+        group=lambda row: "{0.device}, {0.backend}".format(row[0].environment),
+    )
 
 
 def limits_table(frame: pd.DataFrame) -> Html:
-    """Each network's least step and most images per second on each device, and what was reached of it.
+    """The most images per second of each network on each device, and what was reached of it.
 
     Args:
         frame: as :func:`sepconv.report.frames.limits` makes it.
     """
     columns = [
         Column("network", "{paper} {experiment}".format_map),
-        Column("least step (ms)", partial(_significant, "least_step_ms"), numeric=True),
         Column("at most (images/s)", partial(_significant, "limit"), numeric=True),
         Column("measured (images/s)", partial(_significant, "measured"), numeric=True),
         Column("reached (%)", partial(_significant, "reached"), numeric=True),
-        Column[Record]("from", lambda row: row["source"] or NOTHING),
     ]
     records = records_of(frame.assign(reached=100 * frame["fraction"]))
     place = "{device}, {backend}"

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
+from operator import itemgetter
 
-from sepconv.report.markup import NOTHING, Column, Html, columns_of_cells, lines, note, table
+from sepconv.report.markup import NOTHING, Column, Html, columns_of_cells, folded, lines, note, table
+from sepconv.report.tables.cells import significant
 from sepconv.results.records import NORMS, CostResult, Layer
 from sepconv.results.store import Results
 from sepconv.spec import Experiment, Paper
 
 LayerRow = tuple[str, ...]
 Counted = tuple[Experiment, CostResult | None]
+_FEW_ROWS = 12  # of a table of layers that is shown whole
 
 _LAYER_NAMES = {  # of tseng2020
     "Conv2D": "Conv",
@@ -58,6 +61,8 @@ def side_by_side(
 ) -> Html:
     """The rows that a paper prints, aligned with those of the built network; where they differ, the built is said.
 
+    A long table shows where the two differ, and how many rows agree in between; the whole of it is folded below.
+
     Args:
         caption: of the table.
         columns: what the cells of a row are, in print and built alike.
@@ -65,36 +70,55 @@ def side_by_side(
         built: ours, in the same notation, as :func:`layer_rows` gives them.
     """
     theirs, ours = [tuple(row) for row in printed], [tuple(row) for row in built]
-    rows: list[LayerRow] = []
+    whole: list[LayerRow] = []
+    short: list[LayerRow] = []
     for tag, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
         if tag == "equal":
-            rows += [("same", *row, NOTHING) for row in theirs[a:b]]
+            whole += [("same", *row, NOTHING) for row in theirs[a:b]]
+            short.append((f"{b - a} the same", *[NOTHING] * len(columns), NOTHING))
         else:
-            rows += _differing(columns, theirs[a:b], ours[c:d])
-    return table(
-        [tuple(cell.replace(" × ", "\u00a0×\u00a0") for cell in row) for row in rows],
-        columns_of_cells("", *columns, "built instead"),
-        caption,
-        mark=lambda row: "" if row[0] == "same" else "differs",
-        layout="one-line",
-    )
+            rows = list(_differing(columns, theirs[a:b], ours[c:d]))
+            whole, short = whole + rows, short + rows
+    if len(whole) <= _FEW_ROWS:
+        return _layers_table(columns, whole, caption)
+    agreeing = f"{caption}: all {len(whole)} rows are built as printed"
+    if len(short) == 1:
+        return Html(folded(agreeing, _layers_table(columns, whole, caption)))
+    shown = _layers_table(columns, short, f"{caption}, where print and network differ")
+    return Html(shown.__html__() + folded(f"All {len(whole)} rows", _layers_table(columns, whole, caption)))
 
 
-def columns_beside(caption: str, printed: Sequence[Mapping[str, str]], ours: Sequence[Mapping[str, str]]) -> Html:
-    """A table as the paper prints it, with our value beside each of its cells but the first, the row's heading.
+def values_beside(caption: str, printed: Mapping[str, str], ours: Mapping[str, str]) -> Html:
+    """Values that a paper prints by property, with ours beside them; one that we do not have is shown as nothing.
+
+    Where all agree the table is folded.
+    """
+    rows = [(name, value, ours.get(name, NOTHING)) for name, value in printed.items()]
+    whole = table(rows, columns_of_cells("", "the paper", "here"), caption)
+    agree = all(theirs == here for _, theirs, here in rows)
+    return Html(folded(f"{caption}: all {len(rows)} values are the same here", whole)) if agree else whole
+
+
+def networks_beside(caption: str, printed: Sequence[Mapping[str, str]], ours: Sequence[Mapping[str, str]]) -> Html:
+    """A table of networks as a paper prints it, turned so that each network has a column.
+
+    A property has one row where all values are ours too, and otherwise a second one with ours.
 
     Args:
         caption: of the table.
-        printed: the paper's rows, cells by column.
-        ours: a row for each of theirs; a column that is not there is shown as nothing.
+        printed: the paper's rows, cells by column; the first cell names the network.
+        ours: a row for each of theirs; a property that is not there is shown as nothing.
     """
-    heading, *columns = printed[0]
-    headers = (heading, *(text for column in columns for text in (f"{column}, paper", f"{column}, ours")))
-    rows = [
-        (row[heading], *(cell for column in columns for cell in (row[column], mine.get(column, NOTHING))))
-        for row, mine in zip(printed, ours, strict=True)
-    ]
-    return table(rows, columns_of_cells(*headers), caption)
+    heading, *properties = printed[0]
+    rows = []
+    for name in properties:
+        theirs, mine = [row[name] for row in printed], [row.get(name, NOTHING) for row in ours]
+        if theirs == mine:
+            rows.append(("", name, *theirs))
+        else:
+            rows += [("differs", f"{name}, paper", *theirs), ("differs", f"{name}, here", *mine)]
+    networks = [Column(row[heading], itemgetter(place), numeric=True) for place, row in enumerate(printed, 2)]
+    return table(rows, [Column("", itemgetter(1)), *networks], caption, mark=itemgetter(0))
 
 
 def costs_table(paper: Paper, results: Results) -> Html:
@@ -109,19 +133,26 @@ def costs_table(paper: Paper, results: Results) -> Html:
 
     columns = [
         Column("experiment", name),
-        column("parameters", lambda cost: f"{cost.num_params:,}", note("not counted yet")),
-        column("trainable", lambda cost: f"{cost.trainable_params:,}"),
-        column("mult-adds (M)", lambda cost: f"{cost.mult_adds / 1e6:,.1f}"),
-        column("layers", lambda cost: str(cost.weighted_layers)),
-        column("weights (MB)", lambda cost: f"{cost.weight_bytes / 1e6:,.1f}"),
-        column("step (MB)", lambda cost: f"{cost.training_step_bytes / 1e6:,.1f}"),
+        column("parameters (M)", lambda cost: significant(cost.num_params / 1e6), note("not counted yet")),
+        column("mult-adds (M)", lambda cost: significant(cost.mult_adds / 1e6)),
+        column("step (MB)", lambda cost: significant(cost.training_step_bytes / 1e6)),
     ]
     caption = (
-        f"Costs of {paper.key}. Weights with the optimizer’s state; step: all that one training step holds, at the "
-        "recipe’s batch size (one image where a network is not trained)"
+        f"Costs of {paper.key}, in millions and megabytes. Step: all that one training step holds at the recipe’s "
+        "batch size, or at one image where a network is not trained"
     )
     counted = [(experiment, results.cost_of(paper.key, experiment.name)) for experiment in paper.experiments]
     return table(counted, columns, caption, anchor=lambda counted: f"{paper.key}/{counted[0].name}/cost")
+
+
+def _layers_table(columns: Sequence[str], rows: Sequence[LayerRow], caption: str) -> Html:
+    return table(
+        [tuple(cell.replace(" × ", "\u00a0×\u00a0") for cell in row) for row in rows],
+        columns_of_cells("", *columns, "built instead"),
+        caption,
+        mark=lambda row: "" if row[0].endswith("same") else "differs",
+        layout="stack",
+    )
 
 
 def _differing(columns: Sequence[str], theirs: Sequence[LayerRow], ours: Sequence[LayerRow]) -> Iterable[LayerRow]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
 
 from sepconv.report.markup import NOTHING, Column, Html, columns_of_cells, records_of, table
+from sepconv.report.tables.cells import significant
 from sepconv.results.records import Environment, Final, LatencyResult, RunResult, measured_on
 from sepconv.results.store import Results
 from sepconv.spec import Run
@@ -19,63 +20,55 @@ Record = Mapping[str, Any]
 
 
 def runs_table(results: Results) -> Html:
-    """Every run, grouped by paper; each row is the target of the links to that run."""
+    """Every run, grouped by paper and by what it ran on; each row is the target of the links to that run."""
 
     def accuracy(of: Callable[[Final], float]) -> Callable[[RunResult], str]:
-        return lambda run: number(of(run.final), "%") if run.final else NOTHING
+        return lambda run: number(of(run.final), "%") if run.final else run.status
 
     def minutes(run: RunResult) -> str:
-        return f"{(run.seconds.compile + run.seconds.train + run.seconds.evaluate) / 60:.1f}"
+        return significant((run.seconds.compile + run.seconds.train + run.seconds.evaluate) / 60)
 
-    def precision(run: RunResult) -> str:
-        recorded = str(run.spec["recipe"].get("precision", NOTHING))
-        return recorded if run.environment.exact_products else f"{recorded}, rounded"
+    def place(run: RunResult) -> str:
+        there, rounded = run.environment, "" if run.environment.exact_products else ", rounded"
+        precision = f"{run.spec['recipe'].get('precision', NOTHING)}{rounded}"
+        return f"{run.paper}: {there.device}, {there.backend} {there.backend_version}, {precision}"
 
     columns = [
         Column[RunResult]("run", lambda run: run.key.removeprefix(f"{run.paper}/")),
-        Column("status", attrgetter("status")),
-        Column[RunResult]("epochs", lambda run: str(len(run.history)), numeric=True),
-        Column("train %", accuracy(lambda final: final.train_accuracy), numeric=True),
         Column("val %", accuracy(lambda final: final.val_accuracy), numeric=True),
         Column("test %", accuracy(lambda final: final.test_accuracy), numeric=True),
-        Column("minutes", minutes, numeric=True),
-        Column("device", attrgetter("environment.device")),
-        Column("backend", "{0.environment.backend} {0.environment.backend_version}".format),
-        Column("precision", precision),
+        Column("min", minutes, numeric=True),
         Column[RunResult]("commit", lambda run: _commit(run.environment)),
-        Column("run id", attrgetter("run_id")),
     ]
     return table(
-        sorted(results.runs, key=lambda run: (run.paper, run.experiment, run.budget, run.seed)),
+        sorted(results.runs, key=lambda run: (place(run), run.experiment, run.budget, run.seed)),
         columns,
         f"All {len(results.runs)} runs",
         empty="No run has been made yet",
-        group=lambda run: run.paper,
+        group=place,
         anchor=lambda run: run.key,
-        layout="one-line",
+        sortable=True,
     )
 
 
 def latencies_table(results: Results) -> Html:
-    """Every latency measurement: seconds of one pass, the fastest and the slowest of its repeats."""
+    """Every latency measurement: seconds of one pass over its images, the fastest and the slowest of its repeats."""
 
     def name(sweep: Sweep) -> str:
-        return sweep[0].key.removesuffix(f"-{measured_on(sweep[0].environment)}")  # the last columns say where
+        return sweep[0].key.removesuffix(f"-{measured_on(sweep[0].environment)}")  # the group says where
 
     def seconds(of: Callable[[Sequence[float]], float], sweep: Sweep) -> str:
         passes = sweep[0].seconds[sweep[1]]
         return number(of(passes), "s") if passes else NOTHING
 
+    def place(sweep: Sweep) -> str:
+        return f"{sweep[0].environment.device}, {sweep[0].environment.backend}, commit {_commit(sweep[0].environment)}"
+
     columns = [
         Column("measurement", name),
         Column[Sweep]("batch size", lambda sweep: str(sweep[1]), numeric=True),
-        Column[Sweep]("images", lambda sweep: f"{sweep[0].images:,}", numeric=True),
         Column("fastest (s)", partial(seconds, min), numeric=True),
         Column("slowest (s)", partial(seconds, max), numeric=True),
-        Column[Sweep]("passes", lambda sweep: str(len(sweep[0].seconds[sweep[1]])), numeric=True),
-        Column[Sweep]("device", lambda sweep: sweep[0].environment.device),
-        Column[Sweep]("backend", lambda sweep: sweep[0].environment.backend),
-        Column[Sweep]("commit", lambda sweep: _commit(sweep[0].environment)),
     ]
     in_order = sorted(results.latencies, key=lambda latency: latency.key)
     return table(
@@ -83,8 +76,8 @@ def latencies_table(results: Results) -> Html:
         columns,
         "Latencies",
         empty="No latency has been measured yet",
+        group=place,
         anchor=lambda sweep: sweep[0].key if sweep[1] == min(sweep[0].seconds) else "",
-        layout="one-line",
     )
 
 
@@ -111,8 +104,7 @@ def missing_table(wanted: Sequence[Run], absent: Sequence[Run], seconds: Mapping
 
     columns: list[Column[tuple[str, str, int, list[str]]]] = [
         Column("experiment", itemgetter(1)),
-        Column("runs there", lambda row: str(row[2] - len(row[3])), numeric=True),
-        Column("runs missing", lambda row: str(len(row[3])), numeric=True),
+        Column("runs", lambda row: f"{row[2] - len(row[3])} of {row[2]}", numeric=True),
         *(Column(f"hours on {machine}", partial(hours, known), numeric=True) for machine, known in seconds.items()),
     ]
     return table(rows, columns, f"{len(wanted) - len(absent)} of {len(wanted)} runs are there", group=itemgetter(0))
@@ -145,7 +137,7 @@ def precision_table(pairs: pd.DataFrame) -> Html:
         Column("verdict", itemgetter("verdict")),
     ]
     caption = "Test accuracy in both precisions, and the paired difference with its 95 % interval"
-    return table(records_of(pairs), columns, caption, group=itemgetter("paper"), layout="one-line")
+    return table(records_of(pairs), columns, caption, group=itemgetter("paper"))
 
 
 def repeats_table(repeats: pd.DataFrame) -> Html:

@@ -1,10 +1,23 @@
 """What a paper's module states: recipes and departures."""
 
+from collections.abc import Iterable
 from dataclasses import fields
 
 from markupsafe import Markup
 
-from sepconv.report.markup import NOTHING, Column, Html, columns_of_cells, recipe_anchor, table, target
+from sepconv.report.markup import (
+    NOTHING,
+    Column,
+    Html,
+    columns_of_cells,
+    folded,
+    link,
+    paragraph,
+    recipe_anchor,
+    table,
+    target,
+)
+from sepconv.report.tables.cells import several
 from sepconv.spec import (
     Augmentation,
     Constant,
@@ -30,7 +43,7 @@ _OPTIMIZER_NAMES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 
 
 def recipe_table(paper: Paper) -> Html:
-    """Every hyperparameter with its source: the first experiment's, then what differs in others.
+    """Every hyperparameter with its source, folded: the first experiment's, then what differs in others.
 
     Each experiment's name is the target of the links to its recipe, also where the network is only counted.
     """
@@ -41,18 +54,16 @@ def recipe_table(paper: Paper) -> Html:
         sharing.setdefault(rows or base, []).append(target(recipe_anchor(paper.key, e.name), e.name))
     titles = {rows: Markup(", ").join(names) for rows, names in sharing.items()}
     if titles.keys() - {base, _NOT_TRAINED}:
-        titles[base] += Markup("; the others too, but for what is said below")
-    return table(
-        [(*row, title) for rows, title in titles.items() for row in rows],
-        columns_of_cells("hyperparameter", "value", "source"),
-        f"Training hyperparameters of {paper.key}",
-        group=lambda row: row[-1],
-        layout="stack",
-    )
+        titles[base] += Markup("; also of the others, except for what is stated below")
+    caption = f"Training hyperparameters of {paper.key}"
+    rows_and_titles = [(*row, title) for rows, title in titles.items() for row in rows]
+    columns = columns_of_cells("hyperparameter", "value", "source")
+    whole = table(rows_and_titles, columns, caption, group=lambda row: row[-1], layout="stack")
+    return Html(folded("Every hyperparameter of every experiment, with its source", whole))
 
 
 def departures_table(paper: Paper) -> Html:
-    """Where we knowingly differ from a paper, or had to choose, by the reason for it."""
+    """Where we knowingly differ from a paper, or had to choose, by the reason for it; named, and folded below."""
     columns = [
         Column[Departure]("what", lambda departure: departure.what),
         Column("the paper", lambda departure: departure.paper),
@@ -62,7 +73,32 @@ def departures_table(paper: Paper) -> Html:
     caption = f"Departures and assumptions: {paper.key}"
     ordered = sorted(paper.departures, key=lambda departure: [*_REASONS].index(departure.kind))
     empty = f"No departures from {paper.key}"
-    return table(ordered, columns, caption, empty=empty, group=lambda d: _REASONS[d.kind], layout="stack")
+    whole = table(ordered, columns, caption, empty=empty, group=lambda d: _REASONS[d.kind], layout="stack")
+    if not paper.departures:
+        return whole
+    names = paragraph(f"{', '.join(departure.what for departure in ordered)}.")
+    return Html(names.__html__() + folded(f"{several(len(ordered), 'departure')}, each with its reason", whole))
+
+
+def choices_table(papers: Iterable[Paper]) -> Html:
+    """What we chose for each paper: its departures, and the hyperparameters that it leaves open; linked to its page."""
+
+    def departures(paper: Paper) -> str:
+        return ", ".join(departure.what for departure in paper.departures) or NOTHING
+
+    columns = [
+        Column[Paper]("paper", lambda paper: link(f"{paper.key}.html#departures", paper.key)),
+        Column("departures", departures),
+        Column("hyperparameters left open", _left_open),
+    ]
+    return table(papers, columns, "Departures and open hyperparameters of each paper", layout="stack")
+
+
+def _left_open(paper: Paper) -> str:
+    """The hyperparameters that are not stated of the first network that is trained."""
+    recipe = next((e.recipe for e in paper.experiments if e.recipe), None)
+    sources = recipe.sources if recipe else {}
+    return ", ".join(name.replace("_", " ") for name, source in sources.items() if "not stated" in source) or NOTHING
 
 
 def _hyperparameters(recipe: Recipe) -> tuple[Hyperparameter, ...]:
@@ -92,7 +128,7 @@ def _optimizer(optimizer: Optimizer) -> str:
         f"decoupled weight decay {optimizer.weight_decay}": optimizer.weight_decay,
         "not multiplied by the learning rate": not optimizer.decay_times_rate,
         f"L2 {optimizer.l2} on {decayed}": optimizer.l2,
-        "made anew at each epoch": optimizer.reset_each_epoch,
+        "reset at each epoch": optimizer.reset_each_epoch,
     }
     return ", ".join([_OPTIMIZER_NAMES[optimizer.name], *(text for text, is_set in settings.items() if is_set)])
 

@@ -33,7 +33,6 @@ found = store.read_all(Path(results_dir))
 judged = [(paper, judge(paper, found)) for paper in papers.published()]
 
 # %% [markdown]
-# (recipes)=
 # ## What was chosen
 #
 # A *departure* is a place where we knowingly differ from what is printed, or had to fill a gap. A *hyperparameter* is left open if the paper

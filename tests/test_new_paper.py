@@ -136,7 +136,7 @@ def test_two_new_papers_go_all_the_way_to_the_book_with_no_edit_elsewhere(tmp_pa
     assert [fault for fault in python("-c", REPORT).splitlines() if NOVA in fault or VEGA in fault] == []
     for key in (NOVA, VEGA):
         page = (root / "book" / "_build" / "html" / "papers" / f"{key}.html").read_text()
-        assert f'<article class="sc-claim" id="{key}.params-conv">' in page
+        assert f'<details class="sc-claim" id="{key}.params-conv">' in page
         assert f'id="{key}/conv/recipe"' in page
         assert f"Title of {key}" in (root / "book" / "_build" / "html" / "references.html").read_text()
 

@@ -1,8 +1,8 @@
-# make report | test | reproduce | serve | clean    (make help says more)
+# make report | test | reproduce | pdf | serve | clean    (make help says more)
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env report test reproduce serve clean
+.PHONY: help env report test reproduce pdf serve clean
 
 PYTHON ?= python3
 BUDGET ?= smoke
@@ -22,6 +22,7 @@ help:
 	@echo "make report      create the environment, execute the notebooks, build the book"
 	@echo "make test        lint, types, tests, and every notebook's output against the committed one"
 	@echo "make reproduce   train what is missing, then report: BUDGET=smoke|short|double|paper PAPER=all|tseng2020|... SEEDS='0 1 2'"
+	@echo "make pdf         the whole book as one PDF, printed by a Chromium, Chrome or Edge of yours"
 	@echo "make serve       show the book at http://127.0.0.1:$(PORT)"
 	@echo "make env         only create the environment ($(VENV), from requirements.txt)"
 	@echo "make clean       remove the built book and caches; the environment and results stay"
@@ -56,6 +57,9 @@ test: $(INSTALLED)
 reproduce: $(INSTALLED)
 	@$(BIN)/sepconv run $(PAPER) --budget $(BUDGET) $(addprefix --seed ,$(SEEDS)) $(call or-else,not everything was trained; run the same command again to continue)
 	@$(MAKE) --no-print-directory report
+
+pdf: book/_build/html/index.html
+	@$(BIN)/sepconv pdf $(call or-else,the book was not printed; the line above says why)
 
 serve: book/_build/html/index.html
 	@echo "http://127.0.0.1:$(PORT) (Ctrl-C ends)"

@@ -38,9 +38,9 @@ found, budgets = store.read_all(Path(results_dir)), frames.shown(budget)
 # %% [markdown]
 # ## Accuracy against cost
 #
-# In {numref}`comparison-costs` a line joins networks that see the same images, with or without the same augmentation. **Filled** points are runs of a paper's
-# whole schedule, **hollow** ones of a shorter budget: complete schedules in fewer epochs. Compare filled with filled and
-# hollow with hollow, and only along a line: across lines recipes, epochs and images differ. At the shorter
+# In {numref}`comparison-costs` a line joins networks that see the same images, with or without the same augmentation. The legend names runs of a
+# shorter {term}`budget`, a complete schedule in fewer epochs, as a series of their own; the others are runs of a paper's whole
+# schedule. Compare points only along a line: across lines recipes, epochs and images differ. At the shorter
 # budgets batch norm is re-estimated, since its running averages have not settled. [](ours2026) trains both kinds by one recipe.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "comparison-costs", "caption": "Test accuracy (mean over seeds) against parameters, mult-adds for one image, and bytes that one training step holds at the recipe's batch size. {download}`CSV <data/comparison-costs.csv>`"}, "image": {"alt": "Three scatter plots of test accuracy against parameters, mult-adds and bytes of a training step, on logarithmic axes"}}

@@ -88,7 +88,8 @@ Markdown("\n".join(lines))
 # %% [markdown]
 # **Table 1** of the thesis. It does not say how it counts FLOPs. We count each mult-add once, two operations for each value that a norm takes
 # in, and one for each value that is pooled. This convention was chosen because it gives the printed numbers of Small and Medium, so these
-# two are fitted and not tested. Large is printed with a patch size that gives its FLOPs, and with a number of parameters that only another patch
+# two are fitted and not tested. For Large it gives one unit more in the last digit than printed, which the criterion of its claim allows.
+# Large is printed with a patch size that gives its FLOPs, and with a number of parameters that only another patch
 # size gives; no network has both. The one with the printed patch size decides the claims, and `large-p2` is trained beside it.
 
 # %% tags=["remove-input"]
@@ -132,7 +133,7 @@ tables.recipe_table(paper)
 # ## Results
 #
 # **Table 2** of the thesis. Training accuracy is that of the last epoch over its own augmented images, which is why it can be below the
-# accuracy on plain test images. A number from a shorter budget than the paper's comes from a compressed schedule and decides nothing.
+# accuracy on plain test images. A number from a shorter {term}`budget` than the paper's comes from a compressed schedule and decides nothing.
 
 # %% tags=["remove-input"]
 metrics = {"Training Accuracy": "train_accuracy", "Testing Accuracy": "test_accuracy"}

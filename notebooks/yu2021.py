@@ -119,7 +119,7 @@ tables.recipe_table(paper)
 # ## Results
 #
 # The grey line in {numref}`yu2021-fig-4` to {numref}`yu2021-fig-10` is what the authors' notebooks printed, one run of each network. Our runs are drawn over it where there are any. Those of
-# a shorter budget follow a compressed schedule and end early, so their curves need not agree. The paper plots the training loss, and the
+# a shorter {term}`budget` follow a {term}`compressed schedule`, so they have panels of their own. The paper plots the training loss, and the
 # accuracy on the test split, which it calls validation accuracy. The *test* loss that the notebooks print is not shown: it is slightly too
 # large throughout, since the sum over batches is divided by the index of the last batch and not by the number of batches.
 

@@ -123,3 +123,15 @@ def test_every_export_is_written(repository):
 
 def test_results_outside_of_a_repository_have_no_manifest(tmp_path):
     assert {path.name for path in exports.files(tmp_path)} == {"claims.json", "claims.schema.json"}
+
+
+def test_every_claim_has_an_address_of_its_own(tmp_path):
+    written = exports.write_claims(ROOT / "results", tmp_path)
+    claims = [claim for paper in papers.all_papers() for claim in paper.claims]
+    assert written == tuple(tmp_path / exports.claim_address(claim.id) for claim in claims)
+    one = json.loads((tmp_path / "claims" / "tseng2020.da-raises-val-conv.json").read_text())
+    everything = json.loads((ROOT / "results" / "claims.json").read_text())
+    (same,) = (
+        claim for p in everything["papers"] for claim in p["claims"] if claim["id"] == "tseng2020.da-raises-val-conv"
+    )
+    assert one == same | {"schema_version": SCHEMA}

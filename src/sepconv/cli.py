@@ -1,4 +1,4 @@
-"""``sepconv list | run | cost | bench | judge | compare | merge | export | new | report``, thin over the modules."""
+"""``sepconv`` and its commands, thin over the modules; ``sepconv --help`` lists them."""
 
 import json
 import logging
@@ -267,12 +267,21 @@ def report(
     parameter: Annotated[list[str] | None, typer.Option("--parameter", "-p", help="name=value of a notebook.")] = None,
 ) -> None:
     """Execute the notebooks, build the book, hold both against the gates. Run it in the repository."""
-    from sepconv.report import build, gates
+    from sepconv.report import build, exports, gates
 
     root = Path.cwd()
     build.execute(root, build.parse_parameters(parameter or []))
     build.build(root)
+    exports.write_claims(root / "results", build.html(root))
     gates.check(root)
+
+
+@app.command()
+def pdf() -> None:
+    """Print the whole book into one PDF beside the built pages. Run it in the repository, after report."""
+    from sepconv.report import pdf
+
+    print(pdf.write(Path.cwd()))
 
 
 def _papers(keys: list[str] | None) -> tuple[Paper, ...]:

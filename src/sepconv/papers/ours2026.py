@@ -114,17 +114,13 @@ def recipe(setting: Setting, train_images: int = TRAIN_IMAGES) -> Recipe:
     )
 
 
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.0f}"
-
-
 def tuning(kind: Kind) -> dict[Setting, Experiment]:
     """The tuning experiment of each setting."""
     width = WIDTHS[kind][TUNED_WIDTH[kind]]
     decays = {True: "", False: "-undecayed"}
     return {
         setting: Experiment(
-            name=f"tuning-{kind}-rate-{_percent(setting.rate)}{decays[setting.decay_depthwise]}",
+            name=f"tuning-{kind}-rate-{100 * setting.rate:.0f}{decays[setting.decay_depthwise]}",
             network=network(kind, width),
             dataset="cifar10",
             recipe=recipe(setting, TRAIN_IMAGES - HELD_OUT),

@@ -193,12 +193,21 @@ def build(root: Path) -> Path:
         ReportError: jupyter-book warned or failed; its own messages are in the error.
     """
     shutil.rmtree(root / "book" / "_build", ignore_errors=True)  # an unchanged page would not repeat its warnings
+    jupyter_book(root)
+    return html(root) / "index.html"
+
+
+def jupyter_book(root: Path, *options: str) -> None:
+    """Have jupyter-book build the book, any warning an error.
+
+    Raises:
+        ReportError: jupyter-book warned or failed; its own messages are in the error.
+    """
     program = Path(sys.executable).with_name("jupyter-book")
-    command = [str(program), "build", str(root / "book"), "-W", "-n", "--keep-going", "-q"]
+    command = [str(program), "build", str(root / "book"), "-W", "-n", "--keep-going", "-q", *options]
     ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if ran.returncode:
         raise ReportError(f"{ran.stdout}\nthe book was not built; the warnings above name the page and the line")
-    return html(root) / "index.html"
 
 
 def html(root: Path) -> Path:

@@ -50,6 +50,27 @@ def files(results: Path) -> dict[Path, str]:
     return made | {root / "codecheck.yml": codecheck(root), ways: frames.fastest_ways(found).to_csv(index=False)}
 
 
+def write_claims(results: Path, pages: Path) -> tuple[Path, ...]:
+    """Write each claim with its judgement to ``pages/claims/ID.json``, its stable address in the built book.
+
+    Raises:
+        ResultError: there is no such folder of results.
+    """
+    exported = export(all_papers(), read_all(results))
+    version = {"schema_version": exported["schema_version"]}
+    claims = [claim for paper in exported["papers"] for claim in paper["claims"]]
+    made = {pages / claim_address(claim["id"]): _json(version | claim) for claim in claims}
+    for path, text in made.items():
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, text.encode())
+    return tuple(made)
+
+
+def claim_address(claim_id: str) -> str:
+    """Where a claim's JSON lies in the built book."""
+    return f"claims/{claim_id}.json"
+
+
 def schema() -> dict[str, Any]:
     """JSON Schema of ``claims.json``: a claim's own fields and those of its judgement side by side."""
     judgement = TypeAdapter(Judgement).json_schema(mode="serialization")

@@ -82,10 +82,10 @@ def look(column: str, frame: pd.DataFrame) -> dict[str, Any]:
     return {"hue": column, "style": column, "palette": palette, "markers": markers}
 
 
-def lines(look: Mapping[str, Any], markers: bool = True) -> dict[str, Any]:
+def lines(style: Mapping[str, Any], markers: bool = True) -> dict[str, Any]:
     """A look as :func:`seaborn.lineplot` takes it, with dashes; it draws the points as they are, one for each x."""
-    dashes = dict(zip(look["palette"], cycle(DASHES)))
-    return {**look, "dashes": dashes, "markers": markers and look["markers"], "estimator": None}
+    dashes = dict(zip(style["palette"], cycle(DASHES)))
+    return {**style, "dashes": dashes, "markers": markers and style["markers"], "estimator": None}
 
 
 # --- panels and rows -------------------------------------------------------------------------------------------------

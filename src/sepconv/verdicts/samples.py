@@ -24,7 +24,6 @@ from sepconv.spec import (
     SHORTENED,
     TRAIN_IMAGES,
     Budget,
-    Experiment,
     InputError,
     Number,
     Paper,
@@ -153,7 +152,8 @@ class Selection:
         experiment = self.paper.experiment(cost.experiment)
         if cost.network != to_json(experiment.network):
             return "other network"
-        return "other batch size" if cost.batch_size != _batch_size(experiment) else ""
+        batch_size = experiment.recipe.batch_size if experiment.recipe else None
+        return "other batch size" if cost.batch_size != batch_size else ""
 
     def _passes(self, quantity: Quantity) -> Sample:
         """One value a repeated pass. The passes of two networks are paired in their order, on one machine."""
@@ -237,10 +237,6 @@ def describe(quantity: Quantity) -> str:
     """The quantity's metric in words, with the epoch."""
     words = quantity.definition.description
     return words if quantity.epoch is None else f"{words} at epoch {quantity.epoch}"
-
-
-def _batch_size(experiment: Experiment) -> int | None:
-    return experiment.recipe.batch_size if experiment.recipe else None
 
 
 def _differences(got: dict[str, Any], expected: dict[str, Any]) -> list[str]:

@@ -48,7 +48,7 @@ def concordance_table(concordance: pd.DataFrame) -> Html:
     ]
     empty = "No claim has runs under compressed schedules and is decided by the paper’s own yet"
     caption = "What was indicated, beside what was decided"
-    return table(records_of(concordance), columns, caption, empty=empty, group=itemgetter("paper"))
+    return table(records_of(concordance), columns, caption, empty=empty, group=itemgetter("paper"), layout="stack")
 
 
 def wrong_rates_table(worst: pd.DataFrame) -> Html:

@@ -53,12 +53,12 @@ def tuning_table(tuning: pd.DataFrame) -> Html:
     columns: list[Column[Record]] = [
         Column("kind", "{kind}".format_map),
         Column("peak learning rate", "{rate:g}".format_map, numeric=True),
-        Column("kernels decayed", "{decayed}".format_map, numeric=True),
+        Column("decay", "{decayed}".format_map, numeric=True),
         Column("runs", "{seeds}".format_map, numeric=True),
         Column("val %", partial(_points, "accuracy"), numeric=True),
         Column("in the recipe", lambda row: "yes" if row["chosen"] else "", numeric=True),
     ]
-    return table(records_of(tuning), columns, "Tuning runs")
+    return table(records_of(tuning), columns, "Tuning runs, with or without weight decay of depthwise kernels")
 
 
 def _points(name: str, record: Record) -> str:

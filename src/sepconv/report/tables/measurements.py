@@ -49,15 +49,10 @@ def memories_table(frame: pd.DataFrame) -> Html:
     def megabytes(name: str, row: Record) -> str:
         return significant(row[name] / 1e6)
 
-    def spread(row: Record) -> str:
-        lowest, highest = megabytes("lowest", row), megabytes("highest", row)
-        return f"{lowest} to {highest}" if lowest != highest else NOTHING
-
     columns = [
         Column("network", "{paper} {experiment}".format_map),
         Column("counted (MB)", partial(megabytes, "counted"), numeric=True),
         Column("measured (MB)", partial(megabytes, "measured"), numeric=True),
-        Column("lowest to highest", spread, numeric=True),
         Column("measured ÷ counted", "{ratio:.2f}".format_map, numeric=True),
     ]
     empty = "No memory of a training step has been measured yet"
@@ -92,14 +87,13 @@ def rooflines_table(results: Results) -> Html:
 
 
 def limits_table(frame: pd.DataFrame) -> Html:
-    """Each network's least step and most images per second on each device, and what was reached of it.
+    """The most images per second of each network on each device, and what was reached of it.
 
     Args:
         frame: as :func:`sepconv.report.frames.limits` makes it.
     """
     columns = [
         Column("network", "{paper} {experiment}".format_map),
-        Column("least step (ms)", partial(_significant, "least_step_ms"), numeric=True),
         Column("at most (images/s)", partial(_significant, "limit"), numeric=True),
         Column("measured (images/s)", partial(_significant, "measured"), numeric=True),
         Column("reached (%)", partial(_significant, "reached"), numeric=True),

@@ -1,7 +1,6 @@
 """A page in a real browser, for tests of what only a browser can tell."""
 
 import json
-import shutil
 import subprocess
 from html import unescape
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any
 
 import pytest
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from sepconv.report.build import ReportError
+from sepconv.report.pdf import chromium
 
 
 def told(page: Path, profile: Path, timeout: int, fragment: str = "") -> Any:
@@ -17,9 +17,10 @@ def told(page: Path, profile: Path, timeout: int, fragment: str = "") -> Any:
 
     The browser's clock is virtual: timers do not wait.
     """
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"needs one of {', '.join(BROWSERS)}")
+    try:
+        program = chromium()
+    except ReportError as error:
+        pytest.skip(str(error))
     command = [
         program, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
         f"--virtual-time-budget={1000 * timeout}", "--dump-dom", page.as_uri() + fragment,

@@ -36,7 +36,7 @@ REPAIRS = {
 
 def finish(app: Sphinx, failure: Exception | None) -> None:
     """Repair every page and put the policy into it."""
-    if failure or app.builder.format != "html":
+    if failure or app.builder.name != "html":  # a single page is only printed
         return
     folder = Path(app.outdir)
     pages = {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.html"))}

@@ -1,4 +1,4 @@
-"""What every page says of itself: a description, when it was executed, the commit, how to cite, where the code is."""
+"""What every page says of itself: a description, when it was executed, from which commit, and how to cite the book."""
 
 import subprocess
 from datetime import UTC, datetime
@@ -10,11 +10,9 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.config import Config
 
 from sepconv.environment import git_commit
 
-PLACEHOLDER = "/OWNER/"  # in the address of the repository, until the workflow that publishes puts in its own
 DESCRIPTION = 200  # letters that search engines show, about
 
 
@@ -70,15 +68,7 @@ def _git(page: Path, *arguments: str) -> str:
         return ""
 
 
-def hide_dead_buttons(_: Sphinx, config: Config) -> None:
-    """Leave out what would lead to the repository while nobody has said which it is."""
-    options = config.html_theme_options
-    if PLACEHOLDER in options.get("repository_url", ""):
-        options |= {"use_repository_button": False, "use_issues_button": False, "launch_buttons": {}}
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register for the configuration and for every page that is written."""
-    app.connect("config-inited", hide_dead_buttons)
+    """Register for every page that is written."""
     app.connect("html-page-context", describe)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -137,7 +137,7 @@ def precision_table(pairs: pd.DataFrame) -> Html:
         Column("verdict", itemgetter("verdict")),
     ]
     caption = "Test accuracy in both precisions, and the paired difference with its 95 % interval"
-    return table(records_of(pairs), columns, caption, group=itemgetter("paper"))
+    return table(records_of(pairs), columns, caption, group=itemgetter("paper"), layout="stack")
 
 
 def repeats_table(repeats: pd.DataFrame) -> Html:

@@ -51,7 +51,8 @@ test: $(INSTALLED)
 	@$(BIN)/ruff format --check $(call or-else,$(BIN)/ruff format repairs these)
 	@$(BIN)/mypy $(call or-else,the types above do not fit)
 	@$(BIN)/lint-imports $(call or-else,pyproject.toml says which room imports which)
-	@$(BIN)/pytest --nbval --nbval-current-env --numprocesses auto --maxprocesses 4 --dist loadfile --durations 10 tests book/papers \
+	@$(BIN)/pytest --nbval --nbval-current-env --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 10 \
+	  tests book/papers \
 	  $(call or-else,the tests above fail. Where only a notebook's output differs: make report$(comma) look at the difference in git$(comma) commit it)
 
 reproduce: $(INSTALLED)

@@ -1,8 +1,12 @@
-"""Shared fixtures: the real CIFAR images, found once a session."""
+"""Shared fixtures: the real CIFAR images, found once per session, and one process whose Keras computes on JAX."""
 
+import io
+import multiprocessing
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pooch
@@ -16,6 +20,12 @@ settings.register_profile("patient", deadline=None)  # a busy machine is no fail
 settings.load_profile("patient")
 
 UNPACK = Path(__file__).parents[2] / "shared" / "data" / "unpack.py"  # lossless copies, where they lie beside the clone
+
+
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, so that no process is left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +45,44 @@ def cifar10(cifar_folder):
 @pytest.fixture(scope="session")
 def cifar100(cifar_folder):
     return _load("cifar100")
+
+
+@pytest.fixture(scope="session")
+def on_jax(cifar_folder):
+    """Call a function of a test module in a process whose Keras computes on JAX.
+
+    Keras has one backend per process, and to start one takes seconds: all tests of a session share this one.
+    """
+    pytest.importorskip("jax")
+    settings_of_jax = {
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # what the tests compile runs once or twice
+    }
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in settings_of_jax.items():
+                patch.setenv(name, value)
+            pool.submit(os.getpid).result()  # starts the process, which inherits these settings
+        yield lambda function, *arguments: pool.submit(function, *arguments).result()
+
+
+@pytest.fixture
+def run_tests_on_jax(on_jax):
+    """Run pytest with these arguments on JAX, where every test must pass; return what it printed."""
+
+    def run(*arguments):
+        code, printed = on_jax(_run_tests, *map(str, arguments))
+        assert code == pytest.ExitCode.OK, printed
+        return printed
+
+    return run
+
+
+def _run_tests(*arguments):
+    with redirect_stdout(io.StringIO()) as printed:
+        code = pytest.main(["-p", "no:cacheprovider", *arguments])
+    return code, printed.getvalue()
 
 
 def _unpacked() -> Path:

@@ -1,9 +1,5 @@
 """Every operation does what a slow reference does, and every image draws for itself, on both backends."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -370,7 +366,9 @@ def _compiled(seeds):
         import tensorflow as tf
 
         signature = [tf.TensorSpec((None, 32, 32, 3)), tf.TensorSpec((None, 10))]
-        return tf.function(lambda images, labels: augment(ALL, images, labels, seeds), input_signature=signature)
+        return tf.function(
+            lambda images, labels: augment(ALL, images, labels, seeds), input_signature=signature, autograph=False
+        )
     import jax
 
     @jax.jit
@@ -418,18 +416,5 @@ def test_examples_are_pictures():
 
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the run on JAX")
-def test_operations_hold_and_compile_on_jax():
-    pytest.importorskip("jax")
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "-k",
-        "pillow or warp or compiled or reflected",
-        __file__,
-    ]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout[-3000:]
+def test_operations_hold_and_compile_on_jax(run_tests_on_jax):
+    run_tests_on_jax("-k", "pillow or warp or compiled or reflected", __file__)

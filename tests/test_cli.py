@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from factories import memory_of, result_of, roofline_of, smoke
-from sepconv import cli, papers
+from sepconv import cli, environment, papers
 from sepconv.measuring import roofline
 from sepconv.papers import all_papers, paper
 from sepconv.results import store
@@ -381,6 +381,7 @@ def test_the_roofline_stands_beside_what_was_trained_there(sepconv, tmp_path, mo
     assert (network["experiment"], network["measured"], network["fraction"]) == ("conv", None, None)  # another machine
 
 
-def test_measured_memory_stands_beside_the_count(sepconv, tmp_path):
+def test_measured_memory_stands_beside_the_count(sepconv, tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "describe", lambda: memory_of().environment)
     store.write(tmp_path, memory_of())
     assert sepconv("bench", "memory", "tseng2020", "conv", "--results", tmp_path)[1].split()[-2:] == ["not", "counted"]

@@ -1,13 +1,10 @@
 """Counts against the papers' numbers, against TensorFlow's and JAX's own counting, and against sums by hand."""
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from sepconv.measuring import cost, roofline
@@ -119,13 +116,10 @@ def profile(model):
     return operations
 
 
-RESIDUALS = """
-import json, sys
-import jax, numpy as np
-from sepconv.networks import build
-from sepconv.spec import Network
-
 def bytes_kept(builder, options):
+    """Bytes per image that JAX's autodiff keeps for the backward pass."""
+    import jax
+
     model = build(Network(builder, options), (32, 32, 3), 10)
     weights, state = ([v.value for v in vs] for vs in (model.trainable_variables, model.non_trainable_variables))
     images = jax.numpy.asarray(np.random.default_rng(0).normal(size=(2, 32, 32, 3)), "float32")
@@ -137,19 +131,12 @@ def bytes_kept(builder, options):
     kept = {id(a): a for a in jax.tree.leaves(jax.vjp(loss, weights)[1])}.values()
     return sum(a.nbytes for a in kept if a.shape[:1] == (2,)) / 2
 
-print(json.dumps([bytes_kept(*network) for network in json.loads(sys.argv[1])]))
-"""
-
 
 @pytest.mark.slow
-def test_activations_against_the_autodiff_of_jax():
+@pytest.mark.parametrize(("builder", "options"), [("tseng.conv", {}), ("islam.patch_network", {"depth": 1})])
+def test_activations_against_the_autodiff_of_jax(builder, options, on_jax):
     """JAX's autodiff, not compiled, keeps what we count and, for want of a compiler, up to 2.2 times as much."""
-    networks = [("tseng.conv", {}), ("islam.patch_network", {"depth": 1})]
-    command = [sys.executable, "-c", RESIDUALS, json.dumps(networks)]
-    environment = os.environ | {"KERAS_BACKEND": "jax"}
-    output = subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300).stdout
-    for network, kept in zip(networks, json.loads(output), strict=True):
-        assert 1 <= kept / counted(*network).activation_bytes <= 2.2
+    assert 1 <= on_jax(bytes_kept, builder, options) / counted(builder, options).activation_bytes <= 2.2
 
 
 # --- by hand ---------------------------------------------------------------------------------------------------------

@@ -35,7 +35,9 @@ SHAPES = [
     DepthwiseShape(batch=1, size=8, channels=40, kernel=3, stride=1),  # channels for a program and a quarter of Pallas
 ]
 PARTS = tuple(WAYS)
-EACH_WAY = [(part, way) for part, ways in WAYS.items() for way in ways]
+EACH_WAY = {(part, way) for part, ways in WAYS.items() for way in ways}
+# Ways of the three parts, such that each way of each part comes up.
+COMBINATIONS = [("grouped", "grouped", "grouped"), ("shifted", "shifted", "shifted"), ("shifted", "grouped", "pallas")]
 
 
 def numpy_parts(shape, images, kernel, gradient):
@@ -59,17 +61,6 @@ def arrays(shape):
     kernel = rng.normal(size=(shape.kernel, shape.kernel, shape.channels))
     gradient = rng.normal(size=(shape.batch, shape.output, shape.output, shape.channels))
     return [a.astype("float32") for a in (images, kernel, gradient)]
-
-
-@pytest.mark.parametrize(("part", "way"), EACH_WAY)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_all_ways_equal_numpy(shape, part, way):
-    images, kernel, gradient = arrays(shape)
-    expected = numpy_parts(shape, images, kernel, gradient)
-    given = {"forward": (images, kernel), "input gradient": (kernel, gradient), "weight gradient": (images, gradient)}
-    result = WAYS[part][way](shape, *map(jnp.asarray, given[part]))
-    assert result.dtype == jnp.float32
-    np.testing.assert_allclose(result, expected[part], atol=2e-5)
 
 
 @pytest.mark.parametrize(("programs", "sums"), [(1, 18), (2, 100), (1_000, 5_000)])
@@ -209,9 +200,11 @@ def called(monkeypatch):
     return calls
 
 
-@pytest.mark.parametrize(
-    "ways", [("grouped", "grouped", "grouped"), ("shifted", "shifted", "shifted"), ("shifted", "grouped", "pallas")]
-)
+def test_every_way_of_every_part_is_tested():
+    assert {pair for ways in COMBINATIONS for pair in zip(PARTS, ways, strict=True)} == EACH_WAY
+
+
+@pytest.mark.parametrize("ways", COMBINATIONS, ids="-".join)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_convolution_and_its_gradients_equal_numpy_in_any_way(shape, ways, monkeypatch):
     listed(monkeypatch, shape, **dict(zip(PARTS, ways, strict=True)))
@@ -220,6 +213,7 @@ def test_a_convolution_and_its_gradients_equal_numpy_in_any_way(shape, ways, mon
     expected = numpy_parts(shape, images, kernel, gradient)
     outputs, backward = jax.vjp(lambda x, w: depthwise.convolve(x, w, shape.stride, shape.padding), images, kernel)
     for part, value in zip(PARTS, (outputs, *backward(jnp.asarray(gradient))), strict=True):
+        assert value.dtype == jnp.float32
         np.testing.assert_allclose(value, expected[part], atol=2e-5, err_msg=part)
     assert calls == list(zip(ways, PARTS, strict=True))
 

@@ -1,9 +1,5 @@
 """Layers and optimizers that take less time: the numbers of plain NumPy and of Keras's own, on both backends."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -244,8 +240,5 @@ def test_adam_equals_that_of_keras(make):
 
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="starts this file on JAX")
-def test_all_of_this_on_jax():
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", __file__]
-    done = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-    assert "34 passed" in done.stdout
+def test_all_of_this_on_jax(run_tests_on_jax):
+    assert "34 passed" in run_tests_on_jax(__file__)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -121,28 +120,19 @@ def test_a_step_is_measured_in_a_fresh_process_and_grows_with_the_batch():
     assert counted / 3 < many.step_bytes < 5 * counted  # the same thing, by and large
 
 
-_ON_JAX = """
-from dataclasses import replace
-from sepconv.measuring import memory
-from sepconv.papers import paper
-from sepconv.spec import Network
-conv = paper("tseng2020").experiment("conv")
-network = Network("islam.patch_network", {"dim": 8, "depth": 1})
-for size in (8, 64):
-    measured = memory.measure("tseng2020", replace(conv, network=network, recipe=replace(conv.recipe, batch_size=size)))
-    print(measured.method, measured.key, measured.step_bytes)
-"""
+def measured(sizes):
+    """Method, key and bytes of a small network's step, by batch size."""
+    network = Network("islam.patch_network", {"dim": 8, "depth": 1})
+    found = (memory.measure("tseng2020", replace(small(size), network=network)) for size in sizes)
+    return [(memory.method, memory.key, memory.step_bytes) for memory in found]
 
 
 @pytest.mark.slow
-def test_on_jax_the_step_is_compiled_and_not_run():
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "-c", _ON_JAX], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (*place, few), (_, _, many) = (line.split() for line in done.stdout.splitlines()[-2:])
-    assert place[0] == "compiled"
-    assert re.fullmatch(r"tseng2020/conv/memory-step-.+-\d+-cores-jax", place[1])
-    assert int(many) > 4 * int(few) > 0
+def test_on_jax_the_step_is_compiled_and_not_run(on_jax):
+    (method, key, few), (_, _, many) = on_jax(measured, (8, 64))
+    assert method == "compiled"
+    assert re.fullmatch(r"tseng2020/conv/memory-step-.+-\d+-cores-jax", key)
+    assert many > 4 * few > 0
 
 
 def test_a_result_is_read_as_written_merged_and_not_measured_again(tmp_path, monkeypatch):

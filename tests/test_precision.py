@@ -1,9 +1,5 @@
 """bfloat16 computes the layers and nothing else: weights, slots, batch statistics and loss stay in float32."""
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import keras
@@ -54,7 +50,7 @@ def batch_statistics(name):
 
 
 def probe():
-    """What the tests below look at, as JSON values, so that another backend's process can report it."""
+    """What the tests below look at, as plain values, so that another backend's process can report it."""
     model, optimizer, loss = trained("dsc-bf16")
     state = [*model.variables, *optimizer.variables]
     return {
@@ -66,13 +62,12 @@ def probe():
     }
 
 
-@pytest.fixture(scope="module", params=["tensorflow", pytest.param("jax", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["this backend", pytest.param("jax", marks=pytest.mark.slow)])
 def seen(request):
-    """The probe on either backend, in a process of its own."""
-    environment = os.environ | {"KERAS_BACKEND": request.param, "PYTHONPATH": os.pathsep.join(sys.path)}
-    code = "import json; from test_precision import probe; print(json.dumps(probe()))"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    """The probe of the tests' own backend, and of JAX."""
+    found = request.getfixturevalue("on_jax")(probe) if request.param == "jax" else probe()
+    assert found["backend"] == (request.param if request.param == "jax" else keras.backend.backend())
+    return found
 
 
 def test_layers_compute_in_bfloat16_and_all_that_is_kept_is_float32(seen):

@@ -1,10 +1,6 @@
 """Throughput: all loops do the same work from the same start. How fast they are is measured, never asserted."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,7 +9,7 @@ from pydantic import ValidationError
 
 from factories import ScaledRun, throughput_of
 from sepconv import environment
-from sepconv.measuring import throughput
+from sepconv.measuring import latency, throughput
 from sepconv.papers import paper
 from sepconv.results import store
 from sepconv.results.records import LoopTiming, ResultError
@@ -189,29 +185,21 @@ def test_the_table_holds_everything_against_fit():
     assert fit.split() == ["fit", "64", "(32", "to", "128)", "1.00", "3.0", "2.50000"]
 
 
-_ON_JAX = """
-from dataclasses import replace
-from factories import ScaledRun
-from sepconv.measuring import latency, throughput
-from sepconv.papers import paper
-from sepconv.spec import Budget, Network, Scale
-throughput.EPOCHS = 1
-scale = Scale(epochs=1, train_images=64, evaluate_images=10)
-network = Network("islam.patch_network", {"dim": 8, "depth": 1})  # little to compile
-experiment = replace(paper("tseng2020").experiment("conv"), network=network)
-loops = throughput.measure(ScaledRun("tseng2020", experiment, scale)).loops
-print(*(loop.losses[0] for loop in loops.values()))
-(result,) = latency.measure("tseng2020", [experiment], Budget.SMOKE, "training", "host")
-print(result.environment.backend, *sorted(result.seconds))
-"""
+def measured():
+    """Losses by loop after an epoch, and the backend and batch sizes whose latency was measured."""
+    network = Network("islam.patch_network", {"dim": 8, "depth": 1})  # little to compile
+    experiment = replace(paper("tseng2020").experiment("conv"), network=network)
+    scale = Scale(epochs=1, train_images=64, evaluate_images=10)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(throughput, "EPOCHS", 1)
+        loops = throughput.measure(ScaledRun("tseng2020", experiment, scale)).loops
+    (result,) = latency.measure("tseng2020", [experiment], Budget.SMOKE, "training", "host")
+    return {name: loop.losses[0] for name, loop in loops.items()}, result.environment.backend, sorted(result.seconds)
 
 
 @pytest.mark.slow
-def test_both_measure_on_jax_too(cifar10, cifar_folder):
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(__file__).parent)}
-    done = subprocess.run([sys.executable, "-c", _ON_JAX], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    losses, sizes = done.stdout.splitlines()[-2:]
-    engine, *others = map(float, losses.split())
-    assert others == pytest.approx([engine] * 3, rel=1e-4)
-    assert sizes == "jax 1 4 16"
+def test_both_measure_on_jax_too(cifar10, on_jax):
+    losses, backend, sizes = on_jax(measured)
+    assert tuple(losses) == LOOPS
+    assert list(losses.values()) == pytest.approx([losses["engine"]] * 4, rel=1e-4)
+    assert (backend, sizes) == ("jax", [1, 4, 16])

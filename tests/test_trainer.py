@@ -1,7 +1,5 @@
 """Training on real images: equal to Keras's own fit, continued as if never stopped, honest about its end."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +21,12 @@ pytestmark = pytest.mark.usefixtures("cifar_folder")
 
 def smoke(experiment="conv", seed=0, key="tseng2020"):
     return Run(key, paper(key).experiment(experiment), Budget.SMOKE, seed)
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    """Whatever the experiment, the network compiles soon."""
+    monkeypatch.setattr(trainer, "build", lambda *_: shallow_network(dropout=0))
 
 
 def arrays(model):
@@ -141,10 +145,10 @@ def test_mean_batch_statistics_are_those_of_numpy(cifar10):
     assert not np.allclose(moved[4], found[0], rtol=0.1)
 
 
+@pytest.mark.usefixtures("shallow")
 def test_a_run_is_evaluated_with_re_estimated_batch_norm_too(monkeypatch):
     """As Keras evaluates once the averages over the first training images are put in by hand."""
     monkeypatch.setattr(trainer, "REESTIMATION_IMAGES", 128)
-    monkeypatch.setattr(trainer, "build", lambda *_: batch_norm_network())
     running = trainer.Trainer(smoke("dsc"))
     for _ in range(2):
         running.train_epoch()
@@ -199,9 +203,17 @@ def longer(run):
     return ScaledRun(run.paper, run.experiment, Scale(epochs=4, train_images=200, evaluate_images=100))
 
 
-@pytest.mark.parametrize("experiment", ["dsc", "da-conv"])
+def separable():
+    """Depthwise separable convolution and batch norm without much to compile, by the recipe of ``dsc``."""
+    network = Network("islam.patch_network", {"dim": 16, "depth": 1})
+    return replace(paper("tseng2020").experiment("dsc"), network=network)
+
+
+@pytest.mark.parametrize(
+    "experiment", [separable(), paper("tseng2020").experiment("da-conv")], ids=["separable", "da-conv"]
+)
 def test_a_stopped_run_ends_like_one_that_was_never_stopped(experiment, tmp_path):
-    run = longer(smoke(experiment))
+    run = longer(replace(smoke(), experiment=experiment))
     whole = trainer.train(run)
     with pytest.raises(trainer.Stopped, match="stopped after epoch 1 of 4"):
         trainer.train(run, checkpoints=tmp_path, stop=lambda: True)
@@ -227,6 +239,7 @@ def numbers(result):
     return [n for e in result.history for n in (e.train_loss, e.val_loss)]
 
 
+@pytest.mark.usefixtures("shallow")
 def test_momentum_is_reset_at_every_epoch_of_yu2021():
     running = trainer.Trainer(smoke("cifar10-dw", key="yu2021"))
     for slot in running.optimizer.variables[2:]:
@@ -246,6 +259,7 @@ def pytorch_epochs(weights, gradients, rates, momentum, l2):
     return weights
 
 
+@pytest.mark.usefixtures("shallow")
 @pytest.mark.parametrize(("name", "l2", "decay"), [("cifar10-dw", 0.02, 0.95), ("cifar10-conv", 0.025, 0.9)])
 def test_epochs_of_yu2021_update_as_pytorchs_new_optimizers_do(name, l2, decay):
     running = trainer.Trainer(replace(smoke("cifar10-dw", key="yu2021"), experiment=paper("yu2021").experiment(name)))
@@ -293,12 +307,8 @@ def test_an_experiment_that_is_only_counted_is_refused():
 
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="the file is collected in this process")
-def test_the_engine_on_jax_in_a_process_of_its_own(monkeypatch):
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", Path(__file__).parent / "test_engine_jax.py"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-    assert " passed" in done.stdout
+def test_the_engine_on_jax(run_tests_on_jax):
+    assert " passed" in run_tests_on_jax(Path(__file__).with_name("test_engine_jax.py"))
 
 
 def test_a_continued_run_records_its_stretches_and_never_continues_on_another_backend():

@@ -101,6 +101,8 @@ class Engine:
             loss, correct = loss + batch_loss, correct + batch_hits
         return loss, correct
 
+    # A step has no control flow for AutoGraph to convert, and converting all that it calls would take seconds per run.
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def _train_step(self, pixels: Any, labels: Any, rate: Any) -> tuple[Any, Any]:  # noqa: ANN401
         images, targets = training_batch(self.recipe, self.classes, pixels, labels, self.seeds)
         with tf.GradientTape() as tape:
@@ -115,10 +117,13 @@ class Engine:
     def _evaluate_pass(self, pixels: Any, labels: Any, training: bool, size: int) -> tuple[Any, Any]:  # noqa: ANN401
         loss, correct = tf.constant(0.0), tf.constant(0.0)
         for start in tf.range(0, tf.shape(labels)[0], size):
-            images, targets = evaluation_batch(
-                self.recipe, self.classes, pixels[start : start + size], labels[start : start + size]
-            )
-            logits = self.model(images, training=training)
-            loss += tf.reduce_sum(losses(logits, targets, 0.0))
-            correct += hits(logits, targets)
+            end = start + size
+            batch_loss, batch_hits = self._evaluate_step(pixels[start:end], labels[start:end], training)
+            loss, correct = loss + batch_loss, correct + batch_hits
         return loss, correct
+
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def _evaluate_step(self, pixels: Any, labels: Any, training: bool) -> tuple[Any, Any]:  # noqa: ANN401
+        images, targets = evaluation_batch(self.recipe, self.classes, pixels, labels)
+        logits = self.model(images, training=training)
+        return tf.reduce_sum(losses(logits, targets, 0.0)), hits(logits, targets)

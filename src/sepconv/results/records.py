@@ -12,10 +12,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    TypeAdapter,
     ValidationError,
     model_validator,
 )
+from pydantic.dataclasses import dataclass
 
 from sepconv.spec import TRAIN_IMAGES, Budget, Dataset, InputError, Precision, Scale, Seed, Slug, canonical_json
 
@@ -52,7 +52,9 @@ def _printable(text: str) -> str:
 def _check_json(value: T) -> T:
     """Hold every text in a JSON value, those of its names included, against the rules for :data:`Text`."""
     if isinstance(value, str):
-        _TEXT.validate_python(value)
+        _printable(value)
+        if len(value) > MOST_TEXT:
+            raise ValueError(f"expected at most {MOST_TEXT} characters, got {len(value)}")
     elif isinstance(value, dict):
         for name, entry in value.items():
             _check_json(name), _check_json(entry)
@@ -70,7 +72,6 @@ def first_error(error: ValidationError) -> str:
 
 
 Text = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), AfterValidator(_printable)]
-_TEXT: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(max_length=MOST_TEXT), AfterValidator(_printable)])
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -78,7 +79,9 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Epoch(_Model):
+# With slots, since a folder of results can hold a million of them and a model takes five times the memory.
+@dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+class Epoch:
     """What one epoch measured. Validation is on the test split where the paper has no validation split."""
 
     epoch: PositiveCount
@@ -454,7 +457,7 @@ class DepthwiseResult(_Model):
 
     kind: Literal["depthwise"] = "depthwise"
     schema_version: Literal[1] = SCHEMA
-    timings: tuple[DepthwiseTiming, ...]
+    timings: Annotated[tuple[DepthwiseTiming, ...], Field(min_length=1)]
     environment: Environment
 
     @property

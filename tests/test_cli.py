@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from factories import memory_of, result_of, roofline_of, smoke
-from sepconv import cli, environment, papers
+from sepconv import cli, environment, files, papers
 from sepconv.measuring import roofline
 from sepconv.papers import all_papers, paper
 from sepconv.results import store
@@ -66,6 +66,30 @@ def test_a_run_that_another_process_trains_is_no_success(sepconv, tmp_path, monk
     code, _, err = sepconv("run", "tseng2020", "conv", "--results", tmp_path)
     assert code == campaign.BUSY
     assert "another process is training it" in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "tseng2020", "conv"),
+        ("run", "tseng2020", "--dry-run"),
+        ("cost",),
+        ("bench", "roofline"),
+        ("bench", "latency", "tseng2020", "conv"),
+    ],
+)
+def test_a_backend_that_does_not_train_here_is_one_line(sepconv, command, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.setenv("SEPCONV_RESULTS", str(tmp_path))
+    assert_one_line(sepconv(*command), "expected KERAS_BACKEND=tensorflow or jax, got torch")
+
+
+def test_an_export_that_cannot_be_written_is_one_line(sepconv, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "claims.json"))
+
+    monkeypatch.setattr(files.tempfile, "NamedTemporaryFile", refuse)
+    assert_one_line(sepconv("export", "--results", tmp_path), f"{tmp_path}/claims.json: Permission denied")
 
 
 # --- bad input -------------------------------------------------------------------------------------------------------

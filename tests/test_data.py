@@ -278,7 +278,7 @@ def test_archive_on_a_failing_disk(mini_archive, monkeypatch):
     def fail(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("gzip.open", fail)
+    monkeypatch.setattr("gzip.GzipFile.read", fail)
     assert "got: [Errno 5] Input/output error" in _error()
 
 

@@ -12,7 +12,6 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from factories import ENVIRONMENT, memory_of
-from sepconv import environment
 from sepconv.measuring import cost, memory
 from sepconv.papers import paper
 from sepconv.results import store

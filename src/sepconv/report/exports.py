@@ -37,7 +37,7 @@ def write(results: Path) -> tuple[Path, ...]:
 
 
 def files(results: Path) -> dict[Path, str]:
-    """What the exports say: claims and schema in the folder of results; of the repository's own results all else too."""
+    """What the exports say: claims and schema beside the results; all else too where they are the repository's own."""
     found = read_all(results)
     made = {
         results / "claims.json": _json(export(all_papers(), found)),

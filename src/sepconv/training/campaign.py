@@ -448,8 +448,15 @@ def _fresh_process(run: Run, folders: Folders, minutes: float | None, shown: boo
     if minutes is not None:
         command += ["--deadline", f"{minutes:.3f}"]
     environment = os.environ | {_WATCH: "1"} | (into_pipe() if shown else {})
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if shown else {}
-    return subprocess.Popen(command, text=True, env=environment, start_new_session=True, stdin=subprocess.PIPE, **pipes)
+    return subprocess.Popen(
+        command,
+        text=True,
+        env=environment,
+        start_new_session=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE if shown else None,
+        stderr=subprocess.STDOUT if shown else None,
+    )
 
 
 def watch_parent() -> None:

@@ -1,8 +1,8 @@
 """CIFAR-10 and CIFAR-100 as numpy arrays: official python files, checked before anything in them is interpreted.
 
 The files come from the folder that the environment variable ``SEPCONV_DATA`` names, or else from the authors' site
-(https://www.cs.toronto.edu/~kriz/cifar.html) or a mirror of it into pooch's cache folder, unless ``SEPCONV_DOWNLOAD`` is
-``no``. Their bytes are taken to be hostile: each file is held against its MD5 first, then read by an unpickler that
+(https://www.cs.toronto.edu/~kriz/cifar.html) or a mirror of it into pooch's cache folder, unless ``SEPCONV_DOWNLOAD``
+is ``no``. Their bytes are taken to be hostile: each file is held against its MD5 first, then read by an unpickler that
 knows numpy arrays and nothing else, and archives are read member by member in memory, up to a bound.
 """
 
@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -199,7 +199,7 @@ def _read_archive(path: Path, source: Source) -> dict[str, bytes]:
     """Read the wanted members of a tar.gz into memory; no path in the archive is ever used to write."""
     found: dict[str, bytes] = {}
     try:
-        with gzip.open(path) as unpacked, tarfile.open(fileobj=_Bounded(unpacked), mode="r|") as archive:
+        with _Bounded(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as archive:
             for member in archive:
                 stream = archive.extractfile(member) if member.isfile() and member.name in source.files else None
                 if stream:
@@ -214,16 +214,12 @@ def _read_archive(path: Path, source: Source) -> dict[str, bytes]:
     return found
 
 
-class _Bounded:
-    """A file of which no more is read than an archive of images can have: a kilobyte can unpack to a gigabyte."""
+class _Bounded(gzip.GzipFile):
+    """A file of which no more is unpacked than an archive of images has: a kilobyte can unpack to a gigabyte."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._left = file, MOST_BYTES
-
-    def read(self, size: int) -> bytes:
-        content = self._file.read(size)
-        self._left -= len(content)
-        if self._left < 0:
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(size)
+        if self.tell() > MOST_BYTES:
             raise OSError(f"more than {MOST_BYTES:,} bytes unpacked")
         return content
 

@@ -165,6 +165,19 @@ def test_an_error_output_is_found(root):
     assert "ValueError: no" in faults(root)
 
 
+@pytest.mark.parametrize("text", ["on <script>alert(1)</script>", "`a` <img src=x onerror=alert(1)>", "<!-- -->"])
+def test_html_in_markdown_is_found(root, text):
+    shown = {"output_type": "display_data", "metadata": {}, "data": {"text/markdown": ["All ", text]}}
+    edit(root, lambda nb: nb["cells"][-1]["outputs"].append(shown))
+    assert "shows HTML in Markdown, <" in faults(root)
+
+
+def test_a_download_and_a_comparison_in_markdown_are_no_html(root):
+    shown = {"output_type": "display_data", "metadata": {}, "data": {"text/markdown": "{download}`CSV <a.csv>` 1 < 2"}}
+    edit(root, lambda nb: nb["cells"][-1]["outputs"].append(shown))
+    assert faults(root) == ""
+
+
 def test_papermills_exception_is_found(root):
     edit(root, lambda nb: nb["metadata"]["papermill"].update(exception=True))
     assert "papermill stopped" in faults(root)

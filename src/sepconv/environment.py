@@ -10,7 +10,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from sepconv.results.records import MOST_TEXT, Environment, machine_name
+from sepconv.results.records import Environment, harmless, machine_name
 from sepconv.spec import InputError
 
 BACKENDS = ("tensorflow", "jax")
@@ -49,7 +49,7 @@ def describe() -> Environment:
         backend=backend,
         backend_version=version(backend),
         numpy=version("numpy"),
-        device=clean(device),
+        device=harmless(device),
         accelerator=accelerator,
         cores=len(available_cores()),
         system=f"{platform.system()} {platform.machine()}",
@@ -62,12 +62,7 @@ def describe() -> Environment:
 def settings() -> tuple[str, ...]:
     """The environment variables, as ``NAME=value``, by which a user can change what the backends compute."""
     chosen = sorted(name for name in os.environ if name.startswith(_PREFIXES) or name in _VARIABLES)
-    return tuple(clean(f"{name}={os.environ[name]}") for name in chosen)
-
-
-def clean(text: str) -> str:
-    """A text of the system as results can hold it: printable, and no longer than they allow."""
-    return "".join(c for c in text if c.isprintable())[:MOST_TEXT]
+    return tuple(harmless(f"{name}={os.environ[name]}") for name in chosen)
 
 
 def exact_products() -> bool:

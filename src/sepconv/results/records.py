@@ -42,17 +42,28 @@ class ResultError(InputError):
         super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in line))
 
 
-def _printable(text: str) -> str:
-    """Control characters and line breaks have no place in a name, and could rewrite what a terminal shows."""
+# What begins a tag of HTML, code in Markdown, or the address of a link or of an image.
+_MARKUP = re.compile(r"[<>`]|\]\(")
+
+
+def harmless(text: str) -> str:
+    """A text of the system as results can hold it: printable, no markup in it, and no longer than they allow."""
+    return _MARKUP.sub("?", "".join(c for c in text if c.isprintable()))[:MOST_TEXT]
+
+
+def _harmless(text: str) -> str:
+    """Control characters and line breaks could rewrite what a terminal shows, and markup what a page does."""
     if not text.isprintable():
         raise ValueError("expected printable characters only")
+    if found := _MARKUP.search(text):
+        raise ValueError(f"expected text without markup, got {found[0]}")
     return text
 
 
 def _check_json(value: T) -> T:
     """Hold every text in a JSON value, those of its names included, against the rules for :data:`Text`."""
     if isinstance(value, str):
-        _printable(value)
+        _harmless(value)
         if len(value) > MOST_TEXT:
             raise ValueError(f"expected at most {MOST_TEXT} characters, got {len(value)}")
     elif isinstance(value, dict):
@@ -71,7 +82,7 @@ def first_error(error: ValidationError) -> str:
     return f"{place}: {first['msg']}; got {repr(first['input'])[:80]}"
 
 
-Text = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), AfterValidator(_printable)]
+Text = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), AfterValidator(_harmless)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

@@ -318,8 +318,8 @@ def this_device() -> Device:
     So that it is told also beside a training that has taken all of its memory.
     """
     code = (
-        "import json, os; from sepconv.environment import clean, device_of;"
-        "name, accelerator = device_of(os.environ['KERAS_BACKEND']); print(json.dumps([clean(name), accelerator]))"
+        "import json, os; from sepconv.environment import device_of; from sepconv.results.records import harmless;"
+        "name, accelerator = device_of(os.environ['KERAS_BACKEND']); print(json.dumps([harmless(name), accelerator]))"
     )
     environment = os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     asked = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)

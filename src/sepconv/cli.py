@@ -26,8 +26,10 @@ PaperKey = Annotated[str, typer.Argument(help="A paper's key.")]
 BudgetOption = Annotated[Budget, typer.Option(help="How much of the paper's schedule.")]
 Papers = Annotated[list[str] | None, typer.Option("--paper", help="Only this paper; may be repeated.")]
 ResultsFolder = Annotated[Path, typer.Option("--results", envvar="SEPCONV_RESULTS", help="Folder of results.")]
+CheckpointsFolder = Annotated[Path, typer.Option("--checkpoints", help="Folder of checkpoints.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RESULTS = Path("results")
+CHECKPOINTS = Path("checkpoints")
 
 
 def main() -> None:
@@ -70,7 +72,7 @@ def run(
         list[int] | None, typer.Option(help="Seeds, in order; may be repeated.", min=0, max=2**32 - 1)
     ] = None,
     results: ResultsFolder = RESULTS,
-    checkpoints: Annotated[Path, typer.Option(help="Folder of checkpoints.")] = Path("checkpoints"),
+    checkpoints: CheckpointsFolder = CHECKPOINTS,
     deadline: Annotated[
         float | None, typer.Option(help="Minutes after which to stop at an epoch's end.", min=0)
     ] = None,
@@ -127,6 +129,28 @@ def data(
         print(
             f"{name}: {len(found.train):,} training and {len(found.test):,} test images, SHA-256 {found.sha256[:12]}…"
         )
+
+
+@app.command()
+def leftovers(
+    results: ResultsFolder = RESULTS,
+    checkpoints: CheckpointsFolder = CHECKPOINTS,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete what nobody needs any more.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="With --delete: also what something could be continued from.")
+    ] = False,
+) -> None:
+    """List what killed runs, writers and downloads have left: checkpoints, temporary files, parts of archives."""
+    from sepconv.training import leftovers
+    from sepconv.training.campaign import Folders
+
+    found = list(leftovers.find(Folders(results, checkpoints)))
+    print("\n".join(leftovers.lines(found)) or "nothing is left")
+    unwanted = [each for each in found if delete and (everything or not each.needed)]
+    for each in unwanted:
+        each.delete()
+    if delete:
+        print(f"{len(unwanted)} of {len(found)} deleted")
 
 
 @app.command()

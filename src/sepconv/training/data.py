@@ -224,11 +224,16 @@ class _Bounded(gzip.GzipFile):
         return content
 
 
-def _downloaded(source: Source) -> Path:
-    """The archive in pooch's cache folder, fetched if it is not there."""
+def cache() -> Path:
+    """Where downloads are kept."""
     import pooch  # here because only this needs it
 
-    path = Path(pooch.os_cache("sepconv")) / source.archive
+    return Path(pooch.os_cache("sepconv"))
+
+
+def _downloaded(source: Source) -> Path:
+    """The archive in the cache folder, fetched if it is not there."""
+    path = cache() / source.archive
     if not download.is_whole(path, source.md5):
         if os.environ.get(DOWNLOAD) == "no":
             raise DataError(

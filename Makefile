@@ -1,8 +1,8 @@
-# make report | test | reproduce | pdf | serve | clean    (make help says more)
+# make report | test | reproduce | pdf | attack | serve | clean    (make help says more)
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env report test reproduce pdf serve clean
+.PHONY: help env report test reproduce pdf attack serve clean
 
 PYTHON ?= python3
 BUDGET ?= smoke
@@ -34,6 +34,7 @@ help:
 	@echo "make test        lint, types, tests, and every notebook's output against the committed one"
 	@echo "make reproduce   train what is missing, then report: BUDGET=smoke|short|double|paper PAPER=all|tseng2020|... SEEDS='0 1 2'"
 	@echo "make pdf         the whole book as one PDF, printed by a Chromium, Chrome or Edge of yours"
+	@echo "make attack      kill, damage and forge what is written and read, and count what held, into book/attacks.csv"
 	@echo "make serve       show the book at http://127.0.0.1:$(PORT)"
 	@echo "make env         only create the environment ($(VENV), from requirements.txt); with CUDA=tensorflow|jax for a GPU"
 	@echo "make clean       remove the built book and caches; the environment and results stay"
@@ -82,6 +83,9 @@ reproduce: $(INSTALLED) $(LIBRARIES)
 
 pdf: book/_build/html/index.html
 	@$(BIN)/sepconv pdf $(call or-else,the book was not printed; the line above says why)
+
+attack: $(INSTALLED)
+	@$(BIN)/python tests/attack.py $(call or-else,not everything held; the lines above say what did not)
 
 serve: book/_build/html/index.html
 	@echo "http://127.0.0.1:$(PORT) (Ctrl-C ends)"

@@ -431,7 +431,7 @@ def test_a_killed_worker_costs_its_run_and_nothing_else(folders, monkeypatch):
     assert started == QUEUE
 
 
-WORKERS = min(2, len(os.sched_getaffinity(0)))
+WORKERS = min(2, len(campaign.available_cores()))
 needs_two_cores = pytest.mark.skipif(WORKERS < 2, reason="needs two cores")
 
 
@@ -442,6 +442,7 @@ def stands_in(program, script, monkeypatch):
 
 
 @needs_two_cores
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 def test_workers_train_at_once_each_on_its_cores(folders, tmp_path, monkeypatch):
     log = tmp_path / "log"
     script = f"grep Cpus_allowed_list /proc/self/status >>{log}\nwhile [ $(wc -l <{log}) -lt 2 ]; do sleep 0.02; done\n"

@@ -24,7 +24,7 @@ def test_the_environment_is_this_one():
     assert described.keras == importlib.metadata.version("keras")
     assert described.numpy == np.__version__
     assert described.backend_version == importlib.metadata.version(described.backend)
-    assert described.cores == len(os.sched_getaffinity(0))
+    assert described.cores == (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count())
     assert described.device
 
 
@@ -110,8 +110,9 @@ def test_the_users_settings_of_keras_change_nothing(tmp_path):
     assert said.stdout.split() == ["float32", "1e-07", "channels_last", "float32"]
 
 
-def test_the_users_settings_of_keras_do_not_choose_the_backend(tmp_path):
-    (tmp_path / "keras.json").write_text('{"backend": "numpy"}')
+@pytest.mark.parametrize("settings", ['{"backend": "numpy"}', '{"floatx": "nonsense"}', "[1, 2"])
+def test_the_users_settings_of_keras_neither_choose_the_backend_nor_break_it(tmp_path, settings):
+    (tmp_path / "keras.json").write_text(settings)
     chosen = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
     said = subprocess.run(
         [sys.executable, "-c", "import sepconv.networks, keras; print(keras.backend.backend())"],
@@ -142,7 +143,7 @@ def test_macos_has_all_cores_counts_bytes_and_names_its_processor(monkeypatch):
     kilobytes = environment.peak_bytes()
     monkeypatch.setattr(environment.sys, "platform", "darwin")
     assert environment.peak_bytes() < kilobytes / 500
-    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert environment.available_cores() == list(range(os.cpu_count()))
     monkeypatch.setattr(environment.Path, "read_text", lambda _: "")
     monkeypatch.setattr(environment.subprocess, "run", lambda command, **_: SimpleNamespace(stdout="Apple M9\n"))
@@ -170,6 +171,7 @@ def test_an_nvidia_device_that_the_backend_does_not_see_is_told(monkeypatch, acc
     assert ("make env CUDA=tensorflow" in environment.unseen_accelerator(accelerator)) is told
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 def test_peak_memory_is_that_of_the_process_in_bytes():
     if environment.describe().accelerator:
         pytest.skip("counts the accelerator's memory")

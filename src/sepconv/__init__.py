@@ -2,4 +2,6 @@
 
 import os
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # or the user's keras.json would choose
+# Keras reads its user's settings as it is imported. Here they are read from nowhere, and the variable alone chooses.
+os.environ["KERAS_HOME"] = os.devnull
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -1,4 +1,4 @@
-"""Shared fixtures: the real CIFAR images, downloaded only if that is asked for, and one process whose Keras is on JAX."""
+"""Shared fixtures: the real CIFAR images, downloaded only if asked for, and one process whose Keras computes on JAX."""
 
 import io
 import multiprocessing

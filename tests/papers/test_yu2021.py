@@ -125,8 +125,7 @@ def test_distance_to_the_log_of_the_authors():
     theirs = log[log["experiment"] == experiment.name].sort_values("epoch")["test_accuracy"].tolist()
     run = run_of(experiment, 0, paper="yu2021")
     away = [
-        asdict(e) | {"val_accuracy": t + (2 if e.epoch > 5 else 9)}
-        for e, t in zip(run.history, theirs, strict=True)
+        asdict(e) | {"val_accuracy": t + (2 if e.epoch > 5 else 9)} for e, t in zip(run.history, theirs, strict=True)
     ]
     run = run_of(experiment, 0, paper="yu2021", history=away)
     assert samples.read(run, Quantity(yu2021.LOG_DISTANCE, experiment.name)) == pytest.approx(2)

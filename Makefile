@@ -1,8 +1,8 @@
-# make report | test | reproduce | pdf | serve | clean    (make help says more)
+# make report | test | reproduce | pdf | attack | serve | clean    (make help says more)
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env report test reproduce pdf serve clean
+.PHONY: help env report test reproduce pdf attack serve clean
 
 PYTHON ?= python3
 BUDGET ?= smoke
@@ -13,7 +13,18 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# CUDA=tensorflow or CUDA=jax (or both, in quotes) adds that one's CUDA libraries to the environment, from then on each
+# time that it is made.
+CUDA ?= $(patsubst $(VENV)/.cuda-%,%,$(wildcard $(VENV)/.cuda-*))
+LIBRARIES := $(CUDA:%=$(VENV)/.cuda-%)
+EXTRA_tensorflow := and-cuda
+EXTRA_jax := cuda12
+
 export TF_CPP_MIN_LOG_LEVEL ?= 2
+# Settings of the user that would send packages elsewhere, or reach figures and pages.
+export PIP_USER := 0
+export MATPLOTLIBRC := /dev/null
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PYTHONPATH PYTHONHOME
 
 # $(call or-else,what to do): the end of a recipe's line, printed where the line fails.
 or-else = || { echo "make: $(1)" >&2; exit 1; }
@@ -23,11 +34,12 @@ help:
 	@echo "make test        lint, types, tests, and every notebook's output against the committed one"
 	@echo "make reproduce   train what is missing, then report: BUDGET=smoke|short|double|paper PAPER=all|tseng2020|... SEEDS='0 1 2'"
 	@echo "make pdf         the whole book as one PDF, printed by a Chromium, Chrome or Edge of yours"
+	@echo "make attack      kill, damage and forge what is written and read, and count what held, into book/attacks.csv"
 	@echo "make serve       show the book at http://127.0.0.1:$(PORT)"
-	@echo "make env         only create the environment ($(VENV), from requirements.txt)"
+	@echo "make env         only create the environment ($(VENV), from requirements.txt); with CUDA=tensorflow|jax for a GPU"
 	@echo "make clean       remove the built book and caches; the environment and results stay"
 
-env: $(INSTALLED)
+env: $(INSTALLED) $(LIBRARIES)
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
@@ -41,12 +53,22 @@ $(INSTALLED): requirements.txt pyproject.toml
 	  $(call or-else,the package was not installed; pip says why above)
 	@touch $@
 
-report: $(INSTALLED)
+$(VENV)/.cuda-%: $(INSTALLED)
+	@version=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("$*"))') && \
+	  $(BIN)/pip install --quiet --disable-pip-version-check "$*[$(EXTRA_$*)]==$$version" \
+	  $(call or-else,the CUDA libraries of $* were not installed; pip says why above)
+	@touch $@
+
+report: $(INSTALLED) $(LIBRARIES)
 	@$(BIN)/sepconv report $(call or-else,the report was not made; the lines above name the notebook or page)
 	@$(BIN)/sepconv export >/dev/null $(call or-else,the claims were not exported; the line above says why)
 	@echo "The book is at book/_build/html/index.html; make serve shows it."
 
+# Without the images, which only sepconv data downloads here, the tests on them are skipped. No test runs on a GPU, whose
+# products round where tolerances are those of float32.
+test: export CUDA_VISIBLE_DEVICES := -1
 test: $(INSTALLED)
+	@$(BIN)/sepconv data --offline >/dev/null || echo "make: the tests on real images are skipped" >&2
 	@$(BIN)/ruff check $(call or-else,$(BIN)/ruff check --fix repairs most of these)
 	@$(BIN)/ruff format --check $(call or-else,$(BIN)/ruff format repairs these)
 	@$(BIN)/mypy $(call or-else,the types above do not fit)
@@ -55,12 +77,15 @@ test: $(INSTALLED)
 	  tests book/papers \
 	  $(call or-else,the tests above fail. Where only a notebook's output differs: make report$(comma) look at the difference in git$(comma) commit it)
 
-reproduce: $(INSTALLED)
+reproduce: $(INSTALLED) $(LIBRARIES)
 	@$(BIN)/sepconv run $(PAPER) --budget $(BUDGET) $(addprefix --seed ,$(SEEDS)) $(call or-else,not everything was trained; run the same command again to continue)
 	@$(MAKE) --no-print-directory report
 
 pdf: book/_build/html/index.html
 	@$(BIN)/sepconv pdf $(call or-else,the book was not printed; the line above says why)
+
+attack: $(INSTALLED)
+	@$(BIN)/python tests/attack.py $(call or-else,not everything held; the lines above say what did not)
 
 serve: book/_build/html/index.html
 	@echo "http://127.0.0.1:$(PORT) (Ctrl-C ends)"

@@ -1,4 +1,4 @@
-"""Shared fixtures: the real CIFAR images, found once per session, and one process whose Keras computes on JAX."""
+"""Shared fixtures: the real CIFAR images, downloaded only if asked for, and one process whose Keras computes on JAX."""
 
 import io
 import multiprocessing
@@ -15,6 +15,8 @@ from filelock import FileLock
 from hypothesis import settings
 
 from sepconv.training import data
+
+os.environ.setdefault(data.DOWNLOAD, "no")  # inherited by every program that a test starts
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 settings.load_profile("patient")

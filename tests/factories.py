@@ -1,7 +1,7 @@
 """Papers, runs and results made up for tests: of the real papers where what is in them does not matter, else of p."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -189,7 +189,7 @@ def timed(experiment, seconds, **changes):
         run_of(
             experiment,
             seed,
-            history=[e.model_dump() | {"train_seconds": value} for e in run_of(experiment, seed).history],
+            history=[asdict(e) | {"train_seconds": value} for e in run_of(experiment, seed).history],
             seconds={"compile": 1.0, "train": RECIPE.epochs * value, "evaluate": 1.0},
             **changes,
         )

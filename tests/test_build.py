@@ -1,6 +1,11 @@
 """Each gate fails on the fault that it is there for, and a clean report passes."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +92,35 @@ def test_two_executions_write_the_same_bytes_also_where_the_user_has_another_ker
     nbformat.validate(nbformat.read(path, as_version=4))
 
 
+SETTINGS = """\
+# %% tags=["parameters"]
+results_dir = "../../results"
+
+# %%
+import os, matplotlib
+from IPython import get_ipython
+print(matplotlib.rcParams["font.family"], "started" in get_ipython().user_ns)
+"""
+
+
+def test_settings_of_the_user_reach_no_page(root, monkeypatch):
+    write(root / "mine" / "matplotlibrc", "font.family: serif\nno.such.setting: nonsense\n")
+    write(root / "mine" / "profile_default" / "startup" / "first.py", "started = True")
+    monkeypatch.setenv("MATPLOTLIBRC", str(root / "mine"))
+    monkeypatch.setenv("IPYTHONDIR", str(root / "mine"))
+    write(root / "notebooks" / "page.py", SETTINGS)
+    (path,) = build.execute(root)
+    (output,) = nbformat.read(path, as_version=4).cells[-1].outputs
+    assert output.text == "['sans-serif'] False\n"
+
+
+def test_what_editors_leave_beside_results_and_code_makes_nothing_stale(root):
+    for folder in ("results/paper/experiment", "src/sepconv"):
+        (root / folder / ".#x.json").symlink_to("nobody@nowhere:1")
+        (root / folder / ".#x.py").symlink_to("nobody@nowhere:1")
+    assert faults(root) == ""
+
+
 def test_lines_that_the_kernel_flushes_apart_are_one_output(executed):
     notebook = nbformat.read(executed / "book" / "papers" / "page.ipynb", as_version=4)
     assert [o.text for o in notebook.cells[-1].outputs if o.output_type == "stream"] == ["1\nfirst\nsmoke\n"]
@@ -130,6 +164,19 @@ def test_an_error_output_is_found(root):
     error = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": []}
     edit(root, lambda nb: nb["cells"][-1]["outputs"].append(error))
     assert "ValueError: no" in faults(root)
+
+
+@pytest.mark.parametrize("text", ["on <script>alert(1)</script>", "`a` <img src=x onerror=alert(1)>", "<!-- -->"])
+def test_html_in_markdown_is_found(root, text):
+    shown = {"output_type": "display_data", "metadata": {}, "data": {"text/markdown": ["All ", text]}}
+    edit(root, lambda nb: nb["cells"][-1]["outputs"].append(shown))
+    assert "shows HTML in Markdown, <" in faults(root)
+
+
+def test_a_download_and_a_comparison_in_markdown_are_no_html(root):
+    shown = {"output_type": "display_data", "metadata": {}, "data": {"text/markdown": "{download}`CSV <a.csv>` 1 < 2"}}
+    edit(root, lambda nb: nb["cells"][-1]["outputs"].append(shown))
+    assert faults(root) == ""
 
 
 def test_papermills_exception_is_found(root):
@@ -226,19 +273,96 @@ def test_check_names_every_fault(root):
         gates.check(root)
 
 
-def test_parameters_are_read_as_literals_or_text():
-    parsed = build.parse_parameters(["budget=paper", "train=True", "seeds=3", "name='x=y'"])
-    assert parsed == {"budget": "paper", "train": True, "seeds": 3, "name": "x=y"}
+PARAMETERS = """\
+# %% tags=["parameters"]
+theirs_dir = ""
+train = False
+seeds = 3
+share = 0.5
+"""
 
 
-@pytest.mark.parametrize("text", ["budget", "=x", "a b=1", "x;y=1"])
-def test_a_parameter_without_a_name_or_value_is_refused(text):
+@pytest.fixture
+def declaring(tmp_path):
+    write(tmp_path / "notebooks" / "page.py", PARAMETERS)
+    return tmp_path
+
+
+def test_parameters_are_read_as_the_type_of_their_default(declaring):
+    given = ["theirs_dir=2024", "train=true", "seeds=4", "share=1"]
+    parsed = build.parse_parameters(declaring, given)
+    assert parsed == {"theirs_dir": "2024", "train": True, "seeds": 4, "share": 1.0}
+    assert type(parsed["share"]) is float
+
+
+@pytest.mark.parametrize("text", ["theirs_dir", "=x", "a b=1", "x;y=1"])
+def test_a_parameter_without_a_name_or_value_is_refused(declaring, text):
     with pytest.raises(ReportError, match="expected name=value"):
-        build.parse_parameters([text])
+        build.parse_parameters(declaring, [text])
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("train=yes", "parameter train: expected True or False, got 'yes'"),
+        ("train=1", "parameter train: expected True or False, got '1'"),
+        ("seeds=many", "parameter seeds: expected a whole number, got 'many'"),
+        ("share=half", "parameter share: expected a number, got 'half'"),
+        ("seed=1", "unknown parameter seed; the notebooks declare seeds, share, theirs_dir, train"),
+    ],
+)
+def test_a_parameter_of_another_type_than_its_default_is_refused(declaring, text, line):
+    with pytest.raises(ReportError, match=f"^{line}$"):
+        build.parse_parameters(declaring, [text])
+
+
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_a_value_that_would_count_as_true_trains_nothing(declaring, value):
+    with pytest.raises(ReportError, match="parameter train: expected True or False"):
+        build.execute(declaring, {"train": value})
 
 
 def test_the_committed_notebooks_pass_the_gates():
     assert faults(ROOT) == ""
+
+
+ORPHANED = """\
+# %% tags=["parameters"]
+results_dir = "../../results"
+
+# %%
+import os, time
+from pathlib import Path
+Path(results_dir, "pid").write_text(str(os.getpid()))
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_report_leaves_no_kernel_running(root, how):
+    write(root / "notebooks" / "page.py", ORPHANED)
+    code = f"from pathlib import Path; from sepconv.report import build; build.execute(Path({str(root)!r}))"
+    report = subprocess.Popen([sys.executable, "-c", f"if __name__ == '__main__': {code}"])
+    told = root / "results" / "pid"
+    wait_until(lambda: told.exists() and told.read_text())
+    report.send_signal(how)
+    report.wait()
+    wait_until(lambda: not is_running(int(told.read_text())))
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(holds, seconds=60):
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 TRAINING = """\

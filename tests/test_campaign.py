@@ -246,9 +246,10 @@ def test_the_queue_says_what_each_run_and_all_take(tmp_path):
 
 def test_the_device_is_asked_elsewhere_and_may_be_unknown(monkeypatch, tmp_path):
     program = tmp_path / "program"
-    program.write_text(f"#!/bin/sh\necho A warning\necho '{ENVIRONMENT.model_dump_json()}'\n")
+    program.write_text("#!/bin/sh\necho A warning\necho '[\"cpu\", false]'\n")
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(campaign, "available_cores", lambda: [0, 1])
     assert campaign.this_device() == CPU
     program.write_text("#!/bin/sh\nexit 1\n")
     assert campaign.this_device().name == "an unknown device"
@@ -310,22 +311,55 @@ def _write_by_another(folders):
     store.write(folders.results, result_of(smoke()))
 
 
-def test_sigterm_asks_training_to_stop(folders, training):
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@pytest.mark.parametrize("asked", STOPS)
+def test_a_signal_asks_training_to_stop(folders, training, asked, capfd):
     def train(run, checkpoints, started, stop):
-        assert signal.getsignal(signal.SIGTERM) is before  # it ends the process: nothing can be lost yet
-        started()
+        assert [signal.getsignal(each) for each in STOPS] == before  # they end the process: nothing can be lost yet
+        started(ENVIRONMENT)
         assert not stop()
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), asked)
         assert stop()
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # a second one does not wait for the epoch's end
+        # A second one, whichever it is, does not wait for the epoch's end.
+        assert [signal.getsignal(each) for each in STOPS] == [signal.SIG_DFL] * 3
         raise Stopped(run.key)
 
-    before = signal.getsignal(signal.SIGTERM)
+    before = [signal.getsignal(each) for each in STOPS]
     training(train)
     with pytest.raises(Stopped):
         campaign.run_one(smoke(), folders)
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert [signal.getsignal(each) for each in STOPS] == before
     assert campaign.missing([smoke()], folders.results)
+    assert "Stopping at the end of this epoch" in capfd.readouterr().err
+
+
+def test_a_signal_that_is_ignored_stays_so(folders, training, monkeypatch):
+    def train(run, started, stop, **_):
+        started(ENVIRONMENT)
+        os.kill(os.getpid(), signal.SIGHUP)
+        return result_of(run)
+
+    training(train)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    try:
+        assert campaign.run_one(smoke(), folders) == result_of(smoke())
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_the_device_is_told_before_training_and_one_that_is_not_seen_too(folders, training, monkeypatch, capsys):
+    def train(run, started, **_):
+        started(ENVIRONMENT)
+        told.append(capsys.readouterr().err)
+        return result_of(run)
+
+    told = []
+    training(train)
+    monkeypatch.setattr(campaign, "unseen_accelerator", lambda accelerator: "an unseen one" if not accelerator else "")
+    campaign.run_one(smoke(), folders)
+    assert told == ["tseng2020/conv/smoke-seed-0: training on cpu, 2 cores\nWARNING: an unseen one\n"]
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(-1, True), (60, False), (None, False)])
@@ -382,7 +416,7 @@ def test_a_failed_run_does_not_keep_the_others(folders, monkeypatch):
     assert started == QUEUE
 
 
-@pytest.mark.parametrize("code", [campaign.STOPPED, -signal.SIGTERM])
+@pytest.mark.parametrize("code", [campaign.STOPPED, -signal.SIGTERM, -signal.SIGHUP])
 def test_a_run_that_was_stopped_ends_the_queue(folders, monkeypatch, code):
     started = exits_with(monkeypatch, [0, code, 0])
     assert campaign.run_queue(QUEUE, folders) == []
@@ -397,7 +431,7 @@ def test_a_killed_worker_costs_its_run_and_nothing_else(folders, monkeypatch):
     assert started == QUEUE
 
 
-WORKERS = min(2, len(os.sched_getaffinity(0)))
+WORKERS = min(2, len(campaign.available_cores()))
 needs_two_cores = pytest.mark.skipif(WORKERS < 2, reason="needs two cores")
 
 
@@ -408,6 +442,7 @@ def stands_in(program, script, monkeypatch):
 
 
 @needs_two_cores
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 def test_workers_train_at_once_each_on_its_cores(folders, tmp_path, monkeypatch):
     log = tmp_path / "log"
     script = f"grep Cpus_allowed_list /proc/self/status >>{log}\nwhile [ $(wc -l <{log}) -lt 2 ]; do sleep 0.02; done\n"
@@ -437,6 +472,55 @@ def test_sigterm_reaches_all_workers(folders, tmp_path, monkeypatch):
     for pid in map(int, pids):
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+WATCHING = """
+import os, signal, sys, time
+from pathlib import Path
+from sepconv.training import campaign
+campaign.watch_parent()
+signal.signal(signal.SIGTERM, lambda *_: (Path(sys.argv[1]).write_text("saved"), os._exit(3)))
+Path(sys.argv[1]).write_text("training")
+time.sleep(60)
+"""
+
+
+def test_a_run_stops_at_its_epochs_end_when_its_queue_is_killed(folders, tmp_path, monkeypatch):
+    told, program = tmp_path / "told", tmp_path / "watching.py"
+    program.write_text(WATCHING)
+    stands_in(tmp_path / "program", f"exec {sys.executable} {program} {told}\n", monkeypatch)
+    process = FORK.Process(target=campaign.run_queue, args=(QUEUE, folders))
+    process.start()
+    wait_for(told, "training")
+    process.kill()
+    process.join()
+    wait_for(told, "saved")
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_reaches_the_run_once_and_the_queue_ends_after_it(folders, tmp_path, monkeypatch, asked):
+    log = tmp_path / "log"
+    script = f"trap 'echo stop >>{log}; sleep 0.5; exit {campaign.STOPPED}' TERM INT HUP\necho start >>{log}\n"
+    stands_in(tmp_path / "program", script + "for i in $(seq 400); do sleep 0.05; done\n", monkeypatch)
+    process = FORK.Process(target=_in_a_group_of_its_own, args=(QUEUE, folders))
+    process.start()
+    wait_for(log, "start\n")
+    os.killpg(process.pid, asked)  # as a terminal does it
+    process.join(20)
+    assert process.exitcode == 0
+    assert log.read_text() == "start\nstop\n"
+
+
+def _in_a_group_of_its_own(*arguments):
+    os.setpgrp()
+    campaign.run_queue(*arguments)
+
+
+def wait_for(path, text, seconds=30):
+    until = time.monotonic() + seconds
+    while not (path.exists() and path.read_text() == text):
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_the_bars_of_workers_come_through_pipes_into_their_lines(folders, tmp_path, monkeypatch):

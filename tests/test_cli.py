@@ -11,12 +11,12 @@ from unittest.mock import Mock
 import pytest
 
 from factories import memory_of, result_of, roofline_of, smoke
-from sepconv import cli, environment, papers
+from sepconv import cli, environment, files, papers
 from sepconv.measuring import roofline
 from sepconv.papers import all_papers, paper
 from sepconv.results import store
 from sepconv.spec import Budget, Run, to_json
-from sepconv.training import campaign
+from sepconv.training import campaign, data
 from sepconv.training.campaign import Device
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -66,6 +66,30 @@ def test_a_run_that_another_process_trains_is_no_success(sepconv, tmp_path, monk
     code, _, err = sepconv("run", "tseng2020", "conv", "--results", tmp_path)
     assert code == campaign.BUSY
     assert "another process is training it" in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "tseng2020", "conv"),
+        ("run", "tseng2020", "--dry-run"),
+        ("cost",),
+        ("bench", "roofline"),
+        ("bench", "latency", "tseng2020", "conv"),
+    ],
+)
+def test_a_backend_that_does_not_train_here_is_one_line(sepconv, command, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.setenv("SEPCONV_RESULTS", str(tmp_path))
+    assert_one_line(sepconv(*command), "expected KERAS_BACKEND=tensorflow or jax, got torch")
+
+
+def test_an_export_that_cannot_be_written_is_one_line(sepconv, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "claims.json"))
+
+    monkeypatch.setattr(files.tempfile, "NamedTemporaryFile", refuse)
+    assert_one_line(sepconv("export", "--results", tmp_path), f"{tmp_path}/claims.json: Permission denied")
 
 
 # --- bad input -------------------------------------------------------------------------------------------------------
@@ -313,6 +337,28 @@ def test_all_papers_at_once(sepconv, tmp_path, runs):
     _, out, _ = sepconv("run", "all", "--budget", "paper", "--deadline", 0, "--results", tmp_path)
     trained = [e for p in all_papers() for e in p.experiments if e.has(Budget.PAPER)]
     assert f"{len(trained)} of {len(trained)} runs are missing" in out
+
+
+def test_leftovers_are_listed_and_deleted_when_that_is_asked(sepconv, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "cache", lambda: tmp_path / "cache")
+    folders = ["--results", tmp_path / "results", "--checkpoints", tmp_path / "checkpoints"]
+    assert sepconv("leftovers", *folders) == (0, "nothing is left\n", "")
+    store.write(tmp_path / "results", result_of(smoke()))
+    done, unfinished = (tmp_path / "checkpoints" / smoke(seed).id for seed in (0, 1))
+    for folder in (done, unfinished):
+        folder.mkdir(parents=True)
+    assert sepconv("leftovers", *folders)[1].count("MB") == 2
+    assert sepconv("leftovers", "--delete", *folders)[1].endswith("1 of 2 deleted\n")
+    assert (done.exists(), unfinished.exists()) == (False, True)
+    assert sepconv("leftovers", "--delete", "--all", *folders)[1].endswith("1 of 1 deleted\n")
+    assert not unfinished.exists()
+
+
+def test_images_are_checked_without_a_download(sepconv, tmp_path, monkeypatch):
+    monkeypatch.delenv("SEPCONV_DATA", raising=False)
+    monkeypatch.setenv("SEPCONV_DOWNLOAD", "yes")
+    monkeypatch.setattr(data, "cache", lambda: tmp_path)
+    assert_one_line(sepconv("data", "--offline"), "found none and SEPCONV_DOWNLOAD=no; sepconv data downloads it")
 
 
 # --- results ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """A re-runner's folder beside ours: in what order, held against what, and what is left out, from store to page."""
 
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import nbformat
@@ -105,7 +105,7 @@ def test_against_nobody_it_says_what_to_expect():
 
 
 def test_one_budget_that_cannot_be_read_hides_no_other():
-    zero = {"history": [e.model_dump() | {"train_seconds": 0} for e in run_of(B, 0).history]}
+    zero = {"history": [asdict(e) | {"train_seconds": 0} for e in run_of(B, 0).history]}
     reduced = (run_of(A, 0, budget=Budget.SHORT), run_of(B, 0, budget=Budget.SHORT))
     ours = Results(runs=(run_of(A, 0), run_of(B, 0, **zero), *reduced))
     assert only_row(TIMES, "ratio", ours, ours).budget is Budget.SHORT

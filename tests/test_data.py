@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sepconv.training import data
+from sepconv.training import data, download
 
 # --- the real images -------------------------------------------------------------------------------------------------
 
@@ -253,13 +253,32 @@ def test_flipped_bit_in_archive(mini_archive, share):
     assert ": expected " in _error()
 
 
+def test_an_archive_that_unpacks_to_too_much_is_refused(mini_archive, monkeypatch):
+    mini_archive.write_bytes(_archive({"bomb": b"\0" * 1_000_000} | FILES))
+    monkeypatch.setattr(data, "MOST_BYTES", 500_000)
+    assert mini_archive.stat().st_size < 20_000
+    assert "got: more than 500,000 bytes unpacked" in _error()
+
+
+@pytest.mark.parametrize("special", ["fifo", "sparse"])
+def test_a_file_that_never_ends_is_refused(mini, special):
+    path = mini / "mini" / "one"
+    path.unlink()
+    if special == "fifo":
+        os.mkfifo(path)
+    else:
+        with path.open("wb") as file:
+            file.truncate(2**40)
+    assert "mini/one: expected a readable file of mini, got: expected " in _error()
+
+
 def test_archive_on_a_failing_disk(mini_archive, monkeypatch):
     mini_archive.write_bytes(_archive(FILES))
 
     def fail(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("tarfile.open", fail)
+    monkeypatch.setattr("gzip.GzipFile.read", fail)
     assert "got: [Errno 5] Input/output error" in _error()
 
 
@@ -277,9 +296,13 @@ def test_archive_that_climbs_out(mini_archive, tmp_path):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    """Answers each request with the next of ``server.answers``: (status, bytes promised, bytes sent)."""
+    """Answers each request with the next of ``server.answers``: (status, bytes promised, bytes sent).
+
+    ``server.asked`` are the first bytes that were asked for, in order.
+    """
 
     def do_GET(self):
+        self.server.asked.append(int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-")))
         status, promised, sent = self.server.answers.pop(0)
         self.send_response(status)
         self.send_header("Content-Length", str(promised))
@@ -292,14 +315,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A server on this machine, and no folder, an empty cache and one retry for the product."""
+    """A server on this machine, and no folder, an empty cache and two attempts for the product."""
     monkeypatch.delenv(data.SETTING, raising=False)
+    monkeypatch.delenv(data.DOWNLOAD, raising=False)
     monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / name)
-    monkeypatch.setattr(data, "RETRIES", 1)
+    monkeypatch.setattr(download, "ATTEMPTS", 2)
+    monkeypatch.setattr(download, "CHUNK_BYTES", 1)  # where it is cut, a chunk that is not whole is lost
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as served:
         thread = threading.Thread(target=served.serve_forever, daemon=True)
         thread.start()
-        served.answers = []
+        served.answers, served.asked = [], []
         served.archive = _archive(FILES)
         url = f"http://127.0.0.1:{served.server_address[1]}/mini.tar.gz"
         monkeypatch.setitem(data.SOURCES, "cifar10", _source(FILES, url, _md5(served.archive)))
@@ -317,7 +342,7 @@ def _cut(content: bytes) -> tuple[int, int, bytes]:
 
 
 def _left_behind(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
 def test_download_is_kept_and_not_repeated(server, tmp_path):
@@ -327,21 +352,79 @@ def test_download_is_kept_and_not_repeated(server, tmp_path):
     assert _left_behind(tmp_path) == [tmp_path / "sepconv/mini.tar.gz"]
 
 
-def test_download_is_tried_again_after_a_cut(server):
+def _rest(content: bytes, start: int) -> tuple[int, int, bytes]:
+    return 206, len(content) - start, content[start:]
+
+
+def test_download_is_continued_where_it_was_cut(server, tmp_path):
+    half = len(server.archive) // 2
+    server.answers = [_cut(server.archive), _rest(server.archive, half)]
+    _assert_mini(data.load("cifar10"))
+    assert server.asked == [0, half]
+    assert _left_behind(tmp_path) == [tmp_path / "sepconv/mini.tar.gz"]
+
+
+def test_download_starts_over_where_the_server_cannot_continue(server):
     server.answers = [_cut(server.archive), _whole(server.archive)]
     _assert_mini(data.load("cifar10"))
 
 
-def test_download_that_is_always_cut_leaves_nothing(server, tmp_path):
-    server.answers = [_cut(server.archive)] * 2
-    assert "mini.tar.gz: expected the archive with MD5" in _error()
-    assert server.answers == []
-    assert _left_behind(tmp_path) == []
+def test_download_that_is_always_cut_is_continued_the_next_time(server, tmp_path):
+    half = len(server.archive) // 2
+    server.answers = [_cut(server.archive), (503, 0, b"")]
+    message = _error()
+    assert f"expected mini.tar.gz with MD5 {_md5(server.archive)}, got http://127.0.0.1:" in message
+    assert f"{half:,} bytes are kept and continued next time" in message
+    assert _left_behind(tmp_path) == [tmp_path / "sepconv/mini.tar.gz.part"]
+    server.answers = [_rest(server.archive, half)]
+    _assert_mini(data.load("cifar10"))
+    assert _left_behind(tmp_path) == [tmp_path / "sepconv/mini.tar.gz"]
+
+
+def test_parts_that_do_not_fit_are_fetched_anew(server, tmp_path):
+    (tmp_path / "sepconv").mkdir()
+    (tmp_path / "sepconv/mini.tar.gz.part").write_bytes(b"of another version")
+    server.answers = [_rest(server.archive, 18), _whole(server.archive)]
+    _assert_mini(data.load("cifar10"))
+    assert server.asked == [18, 0]
+
+
+def test_a_part_that_lacks_nothing_is_taken(server, tmp_path):
+    (tmp_path / "sepconv").mkdir()
+    (tmp_path / "sepconv/mini.tar.gz.part").write_bytes(server.archive)
+    server.answers = [(416, 0, b"")]
+    _assert_mini(data.load("cifar10"))
+
+
+def test_a_mirror_is_asked_where_the_first_source_does_not_answer(server, monkeypatch):
+    first = data.SOURCES["cifar10"]
+    mirrored = replace(first, url="http://127.0.0.1:1/mini.tar.gz", mirrors=(first.url,))
+    monkeypatch.setitem(data.SOURCES, "cifar10", mirrored)
+    server.answers = [_whole(server.archive)]
+    _assert_mini(data.load("cifar10"))
+
+
+def test_download_says_what_from_where_how_much_and_where_to(server, tmp_path, capsys):
+    server.answers = [_whole(server.archive)]
+    data.load("cifar10")
+    said = capsys.readouterr().err
+    assert f"Downloading {data.SOURCES['cifar10'].url} (0 MB) to {tmp_path / 'sepconv'}\n" in said
+
+
+def test_download_without_end_is_cut(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "MOST_BYTES", 100)
+    server.answers = [_whole(server.archive)] * 2
+    assert "expected at most 100 bytes" in _error()
+
+
+def test_nothing_is_downloaded_where_the_user_forbids_it(server, monkeypatch):
+    monkeypatch.setenv(data.DOWNLOAD, "no")
+    assert "found none and SEPCONV_DOWNLOAD=no; sepconv data downloads it" in _error()
 
 
 def test_download_of_something_else_leaves_nothing(server, tmp_path):
     server.answers = [_whole(b"<html>moved</html>")] * 2
-    assert "mini.tar.gz: expected the archive with MD5" in _error()
+    assert "mini.tar.gz: MD5 " in _error()
     assert _left_behind(tmp_path) == []
 
 
@@ -353,4 +436,4 @@ def test_download_that_is_refused(server):
 def test_no_network(server, monkeypatch):
     closed = replace(data.SOURCES["cifar10"], url="http://127.0.0.1:1/mini.tar.gz")
     monkeypatch.setitem(data.SOURCES, "cifar10", closed)
-    assert f"fetch it by other means and name its folder in {data.SETTING}" in _error()
+    assert f"or fetch it by other means and name its folder in {data.SETTING}" in _error()

@@ -1,5 +1,6 @@
 """Every way to compute a depthwise convolution gives the numbers of plain NumPy, in each of its parts."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from factories import ENVIRONMENT, lowered_for_cuda, roofline_of
 from sepconv.measuring import depthwise as stopwatch
@@ -175,6 +177,30 @@ def test_the_memory_limit_is_the_copy_of_the_same_machine():
     assert row["least_ms"] == pytest.approx(1000 * 2 * SHAPES[0].values / device.bytes_per_second)
     assert row["fraction"] == pytest.approx(row["least_ms"] / 4e-3)
     assert frames.depthwise(Results(depthwises=(found,), rooflines=(roofline_of(),)))["fraction"].isna().all()
+
+
+def test_a_folder_without_counts_is_no_reason_to_time_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(stopwatch.environment, "describe", lambda: ENVIRONMENT.model_copy(update={"backend": "jax"}))
+    timed = []
+    monkeypatch.setattr(stopwatch, "measure", lambda shape, precision: timed.append(shape) or TIMING)
+    tseng = paper("tseng2020")
+    result = stopwatch.ensure_depthwise(
+        tmp_path, [replace(tseng, experiments=(tseng.experiment("dsc"),), claims=(), departures=())]
+    )
+    assert len(result.timings) == len(timed) > 0
+
+
+def test_a_result_without_timings_is_none():
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        DepthwiseResult(timings=(), environment=ENVIRONMENT)
+
+
+TIMING = DepthwiseTiming(
+    **SHAPES[0].model_dump(),
+    precision="float32",
+    seconds={part: {"grouped": (1.0,)} for part in PARTS},
+    differences=dict.fromkeys(PARTS, 0.0),
+)
 
 
 def test_another_backend_is_one_line(tmp_path, monkeypatch):

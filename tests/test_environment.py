@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -23,7 +24,7 @@ def test_the_environment_is_this_one():
     assert described.keras == importlib.metadata.version("keras")
     assert described.numpy == np.__version__
     assert described.backend_version == importlib.metadata.version(described.backend)
-    assert described.cores == len(os.sched_getaffinity(0))
+    assert described.cores == (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count())
     assert described.device
 
 
@@ -109,6 +110,68 @@ def test_the_users_settings_of_keras_change_nothing(tmp_path):
     assert said.stdout.split() == ["float32", "1e-07", "channels_last", "float32"]
 
 
+@pytest.mark.parametrize("settings", ['{"backend": "numpy"}', '{"floatx": "nonsense"}', "[1, 2"])
+def test_the_users_settings_of_keras_neither_choose_the_backend_nor_break_it(tmp_path, settings):
+    (tmp_path / "keras.json").write_text(settings)
+    chosen = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    said = subprocess.run(
+        [sys.executable, "-c", "import sepconv.networks, keras; print(keras.backend.backend())"],
+        env=chosen | {"KERAS_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == ["tensorflow"]
+
+
+@pytest.mark.parametrize("backend", ["torch", "numpy", ""])
+def test_a_backend_that_does_not_train_here_is_refused(monkeypatch, backend):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    with pytest.raises(environment.BackendError, match=f"expected KERAS_BACKEND=tensorflow or jax, got {backend}$"):
+        environment.check_backend()
+
+
+def test_a_backend_that_is_not_installed_is_refused(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    environment.check_backend()
+    monkeypatch.setattr(environment, "find_spec", lambda name: None)
+    with pytest.raises(environment.BackendError, match="expected the package jax, found none"):
+        environment.check_backend()
+
+
+def test_macos_has_all_cores_counts_bytes_and_names_its_processor(monkeypatch):
+    kilobytes = environment.peak_bytes()
+    monkeypatch.setattr(environment.sys, "platform", "darwin")
+    assert environment.peak_bytes() < kilobytes / 500
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert environment.available_cores() == list(range(os.cpu_count()))
+    monkeypatch.setattr(environment.Path, "read_text", lambda _: "")
+    monkeypatch.setattr(environment.subprocess, "run", lambda command, **_: SimpleNamespace(stdout="Apple M9\n"))
+    assert environment.device_of("tensorflow") == ("Apple M9", False)
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "installed", "variables", "told"),
+    [
+        (False, True, {}, True),
+        (True, True, {}, False),
+        (False, False, {}, False),
+        (False, True, {"CUDA_VISIBLE_DEVICES": "-1"}, False),
+        (False, True, {"CUDA_VISIBLE_DEVICES": ""}, False),
+        (False, True, {"JAX_PLATFORMS": "cpu"}, False),
+    ],
+)
+def test_an_nvidia_device_that_the_backend_does_not_see_is_told(monkeypatch, accelerator, installed, variables, told):
+    for name in ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(environment.shutil, "which", lambda name: "/bin/nvidia-smi" if installed else None)
+    monkeypatch.setattr(environment.Path, "exists", lambda _: False)
+    assert ("make env CUDA=tensorflow" in environment.unseen_accelerator(accelerator)) is told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 def test_peak_memory_is_that_of_the_process_in_bytes():
     if environment.describe().accelerator:
         pytest.skip("counts the accelerator's memory")

@@ -121,6 +121,11 @@ def test_every_export_is_written(repository):
     assert {path.name: path.read_text() for path in made} == {path.name: text for path, text in made.items()}
 
 
+def test_results_of_others_inside_of_a_repository_change_nothing_of_it(repository):
+    (repository / "theirs").mkdir()
+    assert {path.name for path in exports.files(repository / "theirs")} == {"claims.json", "claims.schema.json"}
+
+
 def test_results_outside_of_a_repository_have_no_manifest(tmp_path):
     assert {path.name for path in exports.files(tmp_path)} == {"claims.json", "claims.schema.json"}
 

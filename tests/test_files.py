@@ -64,6 +64,15 @@ def test_file_systems_that_cannot_sync_a_folder_are_written_to(tmp_path, monkeyp
     assert (tmp_path / "file").read_bytes() == b"content"
 
 
+def test_file_systems_without_permissions_are_written_to(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchmod", refuse)
+    write_atomically(tmp_path / "file", b"content")
+    assert (tmp_path / "file").read_bytes() == b"content"
+
+
 def test_a_disk_that_fails_to_sync_a_folder_is_reported(tmp_path, monkeypatch):
     synced = os.fsync
 

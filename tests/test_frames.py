@@ -1,5 +1,6 @@
 """Tidy frames hold what the results hold, row by row."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -194,7 +195,7 @@ def test_precisions_are_compared_over_equal_seeds():
 
 def test_a_repeat_is_equal_to_the_last_bit_or_says_how_far_apart():
     first = run("conv")
-    history = (first.history[0].model_copy(update={"val_loss": 1.85, "val_accuracy": 48}), *first.history[1:])
+    history = (replace(first.history[0], val_loss=1.85, val_accuracy=48), *first.history[1:])
     other = first.model_copy(update={"history": history, "environment": ENVIRONMENT.model_copy(update={"cores": 9})})
     slower = first.model_copy(update={"seconds": first.seconds.model_copy(update={"train": 99})})
     (equal,), (apart,) = (

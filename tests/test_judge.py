@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -582,7 +582,7 @@ OF_THREE_EPOCHS = replace(A, recipe=replace(A.recipe, epochs=3), short_epochs=No
 def history_of(*accuracies, seconds=(10.0, 10.0, 40.0)):
     epochs = run_of(OF_THREE_EPOCHS, 0).history
     return [
-        e.model_dump() | {"val_accuracy": a, "train_accuracy": a + 5, "train_seconds": s}
+        asdict(e) | {"val_accuracy": a, "train_accuracy": a + 5, "train_seconds": s}
         for e, a, s in zip(epochs, accuracies, seconds, strict=True)
     ]
 
@@ -631,7 +631,7 @@ def test_a_ratio_of_zero_seconds_says_why():
 
 def test_what_never_counts_spoils_no_verdict():
     check = RatioWithin(Pair(Quantity("epoch_seconds", "a"), Quantity("epoch_seconds", "b")), 0, 1)
-    zero = [e.model_dump() | {"train_seconds": 0.0} for e in run_of(A, 0, budget=Budget.SMOKE).history]
+    zero = [asdict(e) | {"train_seconds": 0.0} for e in run_of(A, 0, budget=Budget.SMOKE).history]
     found = judge_one(check, "ratio", runs=[run_of(e, 0, budget=Budget.SMOKE, history=zero) for e in (A, B)])
     assert (found.verdict, found.grade) == (Verdict.NOT_TESTED, Grade.NONE)
     assert found.sentence.startswith("Not tested at this budget")

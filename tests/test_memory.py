@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -12,7 +13,6 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from factories import ENVIRONMENT, memory_of
-from sepconv import environment
 from sepconv.measuring import cost, memory
 from sepconv.papers import paper
 from sepconv.results import store
@@ -112,7 +112,7 @@ def test_the_way_follows_from_the_machine(machine, method):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 def test_a_step_is_measured_in_a_fresh_process_and_grows_with_the_batch():
     here = os.getpid()
-    few, many = (memory._in_fresh_process("tseng2020", small(size)) for size in (32, 256))
+    few, many = (memory._in_fresh_process(memory.measure, "tseng2020", small(size)) for size in (32, 256))
     assert os.getpid() == here
     counted = cost.count("tseng2020", small(256)).training_step_bytes
     assert many.batch_size == 256
@@ -135,9 +135,43 @@ def test_on_jax_the_step_is_compiled_and_not_run(on_jax):
     assert many > 4 * few > 0
 
 
+_ON_JAX_SCANNED = """
+from dataclasses import replace
+from sepconv.measuring import memory
+from sepconv.papers import paper
+from sepconv.spec import Network
+from sepconv.training import engine_jax
+engine_jax.scans = lambda: True
+memory.method_on = lambda _: "allocator"
+conv = paper("tseng2020").experiment("conv")
+network = Network("islam.patch_network", {"dim": 8, "depth": 1})
+measured = memory.measure("tseng2020", replace(conv, network=network, recipe=replace(conv.recipe, batch_size=8)))
+print(measured.method, measured.step_bytes > 0, *sorted(measured.parts))
+"""
+
+
+@pytest.mark.slow
+def test_on_jax_with_an_accelerator_the_step_is_run_and_planned_too():
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "-c", _ON_JAX_SCANNED], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [
+        "allocator", "True", "arguments", "outputs", "outputs_in_arguments", "peak", "temporaries",
+    ]  # fmt: skip
+
+
+def test_the_process_that_starts_the_others_takes_no_memory_of_the_card(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(memory, "_in_fresh_process", lambda function, *_: asked.append(function) or ENVIRONMENT)
+    monkeypatch.setattr(memory, "measure_anew", lambda key, experiment: memory_of(experiment.name))
+    monkeypatch.setattr(memory.environment, "describe", lambda: pytest.fail("asked here"))
+    memory.ensure_memories(tmp_path, PAPER, ["conv"])
+    assert asked == [memory.environment.describe]
+
+
 def test_a_result_is_read_as_written_merged_and_not_measured_again(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "measure_anew", lambda key, experiment: memory_of(experiment.name))
-    monkeypatch.setattr(environment, "describe", lambda: memory_of("conv").environment)
+    monkeypatch.setattr(memory, "_in_fresh_process", lambda function, *_: memory_of("conv").environment)
     measured = memory.ensure_memories(tmp_path / "theirs", PAPER, ["conv", "dsc"])
     assert [m.experiment for m in measured] == ["conv", "dsc"]
     monkeypatch.setattr(memory, "measure_anew", lambda *_: pytest.fail("measured again"))

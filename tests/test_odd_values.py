@@ -1,5 +1,6 @@
 """One odd value in one result, signed with a right checksum, is refused or stops nobody who reads the folder."""
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -105,3 +106,30 @@ def test_an_odd_value_is_refused_or_stops_nobody(tmp_path, kind, drawn):
         except Exception as error:  # any at all is the fault that is looked for
             stopped.append(f"{place} = {odd!r:.40}: {type(error).__name__}: {error}")
     assert not stopped, "\n".join(stopped)
+
+
+TAGS = ("<script>alert(1)</script>", "![](https://evil.example/x)", "[here](javascript:alert(1))", "``` {raw} html")
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+def test_no_text_of_any_result_brings_markup_onto_a_page(tmp_path, kind):
+    """Whatever a page does with the texts of results: neither as a value nor as a name is there a tag or a link."""
+    path = store.write(tmp_path, RESULTS[kind])
+    content = RESULTS[kind].model_dump(mode="json")
+    texts = [place for place in places(content) if isinstance(value_at(content, place), str)]
+    tables = [place for place in places(content) if isinstance(value_at(content, place), dict)]
+    injected = [changed(content, place, value_at(content, place) + tag) for place in texts for tag in TAGS]
+    injected += [changed(content, place, value_at(content, place) | {tag: 1}) for place in tables for tag in TAGS]
+    read = []
+    for each in injected:
+        path.write_text(json.dumps(each))
+        with contextlib.suppress(ResultError):
+            read.append(store.read(path).model_dump_json())
+    assert len(injected) > 20
+    assert not read
+
+
+def value_at(content, place):
+    for name in place:
+        content = content[name]
+    return content

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -170,5 +170,5 @@ def test_sigterm_in_the_first_epoch_changes_no_bit(tmp_path):
             _, said = process.communicate()
         assert process.returncode == 0, said
     continued, whole = (store.find_run(tmp_path / folder, smoke()) for folder in ("stopped", "whole"))
-    assert numbers(e.model_dump() for e in continued.history) == numbers(e.model_dump() for e in whole.history)
+    assert numbers(asdict(e) for e in continued.history) == numbers(asdict(e) for e in whole.history)
     assert continued.final == whole.final

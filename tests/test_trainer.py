@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from factories import ScaledRun, shallow_network
 from sepconv.networks import fast_layers
@@ -66,6 +67,18 @@ def test_an_epoch_equals_keras_fit_on_the_same_batches(network, cifar10):
     assert accuracy == pytest.approx(100 * history["accuracy"][0])
     for ours, theirs in zip(arrays(model), arrays(expected), strict=True):
         assert ours == pytest.approx(theirs, abs=1e-5)
+
+
+def test_batches_are_gathered_from_variables_since_a_gpu_gathers_no_other_uint8(monkeypatch):
+    def spy(parameters, indices, original=tf.gather):
+        gathered.append((isinstance(parameters, tf.Variable), parameters.dtype))
+        return original(parameters, indices)
+
+    gathered = []
+    monkeypatch.setattr(tf, "gather", spy)
+    images = data.Images(np.zeros((8, 32, 32, 3), np.uint8), np.zeros(8, np.int64))
+    Engine(dropout_network(), build_optimizer(Optimizer("sgd")), smoke().experiment.recipe, 10, images).compile(steps=1)
+    assert gathered == [(True, tf.uint8), (True, tf.int64)]
 
 
 def test_evaluation_counts_every_image(cifar10):

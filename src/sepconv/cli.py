@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -18,15 +19,17 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Depthwise Separable Convolution, Reproduced.", no_args_is_help=True, add_completion=False)
 
-bench = typer.Typer(help="Quantity speed on this machine, an idle one.", no_args_is_help=True)
+bench = typer.Typer(help="Measure speed on this machine, an idle one.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
 PaperKey = Annotated[str, typer.Argument(help="A paper's key.")]
 BudgetOption = Annotated[Budget, typer.Option(help="How much of the paper's schedule.")]
 Papers = Annotated[list[str] | None, typer.Option("--paper", help="Only this paper; may be repeated.")]
 ResultsFolder = Annotated[Path, typer.Option("--results", envvar="SEPCONV_RESULTS", help="Folder of results.")]
+CheckpointsFolder = Annotated[Path, typer.Option("--checkpoints", help="Folder of checkpoints.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RESULTS = Path("results")
+CHECKPOINTS = Path("checkpoints")
 
 
 def main() -> None:
@@ -69,7 +72,7 @@ def run(
         list[int] | None, typer.Option(help="Seeds, in order; may be repeated.", min=0, max=2**32 - 1)
     ] = None,
     results: ResultsFolder = RESULTS,
-    checkpoints: Annotated[Path, typer.Option(help="Folder of checkpoints.")] = Path("checkpoints"),
+    checkpoints: CheckpointsFolder = CHECKPOINTS,
     deadline: Annotated[
         float | None, typer.Option(help="Minutes after which to stop at an epoch's end.", min=0)
     ] = None,
@@ -81,8 +84,10 @@ def run(
     ] = False,
 ) -> None:
     """Train what is missing, in order of worth. Run it again to continue; finished runs are never repeated."""
+    from sepconv.environment import check_backend
     from sepconv.training import campaign
 
+    check_backend()
     wanted = campaign.runs(_papers(None if paper == "all" else [paper]), budget, seed or [0], experiment or [])
     folders = campaign.Folders(results, checkpoints)
     until = None if deadline is None else time.monotonic() + 60 * deadline
@@ -109,11 +114,61 @@ def run(
 
 
 @app.command()
+def data(
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Never download; exit with 2 if they are not there.")
+    ] = False,
+) -> None:
+    """Check the images of CIFAR-10 and CIFAR-100, and download them first where they are not there."""
+    from sepconv.training import data
+
+    if offline:
+        os.environ[data.DOWNLOAD] = "no"
+    for name in data.SOURCES:
+        found = data.load(name)
+        print(
+            f"{name}: {len(found.train):,} training and {len(found.test):,} test images, SHA-256 {found.sha256[:12]}…"
+        )
+
+
+@app.command()
+def leftovers(
+    results: ResultsFolder = RESULTS,
+    checkpoints: CheckpointsFolder = CHECKPOINTS,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete what nobody needs any more.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="With --delete: also what something could be continued from.")
+    ] = False,
+) -> None:
+    """List what killed runs, writers and downloads have left: checkpoints, temporary files, parts of archives."""
+    from sepconv.training import leftovers
+    from sepconv.training.campaign import Folders
+
+    found = list(leftovers.find(Folders(results, checkpoints)))
+    print("\n".join(leftovers.lines(found)) or "nothing is left")
+    unwanted = [each for each in found if delete and (everything or not each.needed)]
+    for each in unwanted:
+        each.delete()
+    if delete:
+        print(f"{len(unwanted)} of {len(found)} deleted")
+
+
+@app.command()
 def cost(paper: Papers = None, results: ResultsFolder = RESULTS) -> None:
     """Count parameters, mult-adds and bytes of every network, and write them to the results."""
+    from sepconv.environment import check_backend
+
+    check_backend()
     from sepconv.measuring.cost import ensure_costs
 
     ensure_costs(results, _papers(paper))
+
+
+@bench.callback()
+def _every_bench() -> None:
+    from sepconv.environment import check_backend
+
+    check_backend()
 
 
 @bench.command()
@@ -154,7 +209,7 @@ def memory(
     experiment: Annotated[list[str], typer.Argument(help="Whose training steps are measured.")],
     results: ResultsFolder = RESULTS,
 ) -> None:
-    """Quantity the memory of a training step, in fresh processes, beside what is counted."""
+    """Measure the memory of a training step, in fresh processes, beside what is counted."""
     from sepconv.measuring.memory import ensure_memories, memory_lines
     from sepconv.results.store import read_all
 
@@ -166,7 +221,7 @@ def memory(
 
 @bench.command()
 def roofline(results: ResultsFolder = RESULTS, as_json: AsJson = False) -> None:
-    """Quantity what this device can do at most, and say how near to it each network has been trained."""
+    """Measure what this device can do at most, and say how near to it each network has been trained."""
     from sepconv.measuring.roofline import ensure_roofline, roofline_lines
     from sepconv.report.frames import limits
     from sepconv.report.terminal import limit_lines
@@ -270,7 +325,7 @@ def report(
     from sepconv.report import build, exports, gates
 
     root = Path.cwd()
-    build.execute(root, build.parse_parameters(parameter or []))
+    build.execute(root, build.parse_parameters(root, parameter or []))
     build.build(root)
     exports.write_claims(root / "results", build.html(root))
     gates.check(root)
@@ -294,6 +349,7 @@ def _run_one(wanted: Run, folders: "Folders", until: float | None) -> None:
     from sepconv.training import campaign
     from sepconv.training.checkpoint import Stopped
 
+    campaign.watch_parent()
     try:
         result = campaign.run_one(wanted, folders, until)
     except Stopped as stopped:

@@ -3,15 +3,38 @@
 import os
 import platform
 import resource
+import shutil
 import subprocess
+import sys
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
-from sepconv.results.records import MOST_TEXT, Environment, machine_name
+from sepconv.results.records import Environment, harmless, machine_name
+from sepconv.spec import InputError
+
+BACKENDS = ("tensorflow", "jax")
 
 # What is named here changes numbers or speed: flags of XLA and oneDNN, 64-bit JAX, determinism, TF32, threads.
 _PREFIXES = ("XLA_FLAGS", "JAX_", "TF_XLA_", "TF_ENABLE_", "TF_DETERMINISTIC_", "TF_CUDNN_", "TF_NUM_", "NVIDIA_TF32_")
 _VARIABLES = {"LIBTPU_INIT_ARGS", "OMP_NUM_THREADS", "ONEDNN_DEFAULT_FPMATH_MODE"}
+
+
+class BackendError(InputError):
+    """The backend that is asked for is none that trains here, or is not installed."""
+
+
+def check_backend() -> None:
+    """Look whether the backend that Keras would take trains here, without importing it.
+
+    Raises:
+        BackendError: it is another one than TensorFlow or JAX, or is not installed.
+    """
+    asked = os.environ["KERAS_BACKEND"]
+    if asked not in BACKENDS:
+        raise BackendError(f"expected KERAS_BACKEND={' or '.join(BACKENDS)}, got {asked}")
+    if find_spec(asked) is None:
+        raise BackendError(f"expected the package {asked}, found none; install it, or set KERAS_BACKEND to the other")
 
 
 def describe() -> Environment:
@@ -26,7 +49,7 @@ def describe() -> Environment:
         backend=backend,
         backend_version=version(backend),
         numpy=version("numpy"),
-        device=clean(device),
+        device=harmless(device),
         accelerator=accelerator,
         cores=len(available_cores()),
         system=f"{platform.system()} {platform.machine()}",
@@ -39,12 +62,7 @@ def describe() -> Environment:
 def settings() -> tuple[str, ...]:
     """The environment variables, as ``NAME=value``, by which a user can change what the backends compute."""
     chosen = sorted(name for name in os.environ if name.startswith(_PREFIXES) or name in _VARIABLES)
-    return tuple(clean(f"{name}={os.environ[name]}") for name in chosen)
-
-
-def clean(text: str) -> str:
-    """A text of the system as results can hold it: printable, and no longer than they allow."""
-    return "".join(c for c in text if c.isprintable())[:MOST_TEXT]
+    return tuple(harmless(f"{name}={os.environ[name]}") for name in chosen)
 
 
 def exact_products() -> bool:
@@ -88,7 +106,8 @@ def peak_bytes() -> int | None:
 
         if tf.config.list_physical_devices("GPU"):
             return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def device_of(backend: str) -> tuple[str, bool]:
@@ -106,6 +125,21 @@ def device_of(backend: str) -> tuple[str, bool]:
     return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")), True
 
 
+def unseen_accelerator(accelerator: bool) -> str:
+    """One line where this machine has an NVIDIA device that the backend does not see; else nothing.
+
+    Not where the user hides it, by a variable of CUDA or JAX.
+    """
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1") or os.environ.get("JAX_PLATFORMS") == "cpu"
+    there = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+    if accelerator or hidden or not there:
+        return ""
+    return (
+        "this machine has an NVIDIA device that the backend does not see, so it computes on the CPU; install the CUDA "
+        "libraries with make env CUDA=tensorflow (or CUDA=jax), or hide the device with CUDA_VISIBLE_DEVICES=-1"
+    )
+
+
 def machine(backend: str) -> str:
     """The machine that a backend computes on, as results name it. Imports the backend."""
     return machine_name(*device_of(backend), len(available_cores()))
@@ -113,7 +147,9 @@ def machine(backend: str) -> str:
 
 def available_cores() -> list[int]:
     """The cores that this process may run on, by which both backends size their pools of threads."""
-    return sorted(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):  # macOS has none, and lets every process run on all cores
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def _processor() -> str:
@@ -121,7 +157,14 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+        return _processor_of_macos() or platform.processor() or platform.machine()
+
+
+def _processor_of_macos() -> str:
+    if sys.platform != "darwin":
+        return ""
+    asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
 
 
 def _git(folder: Path, *arguments: str) -> str:

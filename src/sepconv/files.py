@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP}  # what SMB, CIFS and exFAT answer to fsync of a folder
@@ -35,7 +36,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         try:
             file.write(data)
             file.flush()
-            os.fchmod(file.fileno(), 0o644)  # temporary files are for their owner only; results are for everyone
+            with suppress(PermissionError):  # of exFAT and the like, whose mount says who may read what
+                os.fchmod(file.fileno(), 0o644)  # temporary files are for their owner only; results are for everyone
             os.fsync(file.fileno())
             os.replace(file.name, path)
         except BaseException:

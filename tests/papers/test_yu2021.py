@@ -1,5 +1,6 @@
 """What yu2021 states of itself: the authors' log, and the distance of a run to it."""
 
+from dataclasses import asdict
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -124,8 +125,7 @@ def test_distance_to_the_log_of_the_authors():
     theirs = log[log["experiment"] == experiment.name].sort_values("epoch")["test_accuracy"].tolist()
     run = run_of(experiment, 0, paper="yu2021")
     away = [
-        e.model_dump() | {"val_accuracy": t + (2 if e.epoch > 5 else 9)}
-        for e, t in zip(run.history, theirs, strict=True)
+        asdict(e) | {"val_accuracy": t + (2 if e.epoch > 5 else 9)} for e, t in zip(run.history, theirs, strict=True)
     ]
     run = run_of(experiment, 0, paper="yu2021", history=away)
     assert samples.read(run, Quantity(yu2021.LOG_DISTANCE, experiment.name)) == pytest.approx(2)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sepconv import environment
+from sepconv.measuring import cost
 from sepconv.measuring.timing import in_turns
 from sepconv.networks.depthwise_algorithms import WAYS
 from sepconv.results import records, store
@@ -36,7 +37,8 @@ def ensure_depthwise(folder: Path, papers: Iterable[Paper], batch: int | None = 
         raise DepthwiseError(f"expected KERAS_BACKEND=jax, got {described.backend}, which has one way only")
 
     def measure_all() -> DepthwiseResult:
-        found = shapes(papers, store.read_all(folder).costs, batch)
+        trained = [(p.key, e) for p in papers for e in p.experiments if e.recipe]
+        found = shapes(papers, [cost.count(key, experiment) for key, experiment in trained], batch)
         timings = tuple(measure(shape, precision) for shape, precision in found)
         return DepthwiseResult(timings=timings, environment=described)
 

@@ -25,7 +25,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import keras
 import numpy as np
@@ -38,6 +38,7 @@ from sepconv.training.data import Images
 from sepconv.training.step import build_optimizer
 from sepconv.training.trainer import Engine, build_model
 
+T = TypeVar("T")
 STEPS = 3
 REPEATS = 3  # fresh processes
 Method = Literal["compiled", "resident", "allocator"]
@@ -56,7 +57,7 @@ def ensure_memories(folder: Path, paper: Paper, names: Sequence[str]) -> tuple[M
         ResultError: a file there is damaged, or the folder cannot be written.
         MemoryReadError: the system does not tell.
     """
-    here = environment.describe()
+    here = _in_fresh_process(environment.describe)  # here, it would take a card's memory from those that measure
     return tuple(
         store.ensure(
             folder,
@@ -75,17 +76,17 @@ def measure_anew(paper_key: str, experiment: Experiment) -> MemoryResult:
         SpecError: the experiment is not trained.
         MemoryReadError: the system does not tell.
     """
-    first = _in_fresh_process(paper_key, experiment)
+    first = _in_fresh_process(measure, paper_key, experiment)
     if first.method == "compiled":
         return first
-    others = (_in_fresh_process(paper_key, experiment) for _ in range(REPEATS - 1))
+    others = (_in_fresh_process(measure, paper_key, experiment) for _ in range(REPEATS - 1))
     found = sorted([first, *others], key=lambda memory: memory.step_bytes)
     return found[REPEATS // 2].model_copy(update={"repeats": tuple(memory.step_bytes for memory in found)})
 
 
-def _in_fresh_process(paper_key: str, experiment: Experiment) -> MemoryResult:
+def _in_fresh_process(function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(measure, paper_key, experiment).result()
+        return pool.submit(function, *arguments).result()
 
 
 def measure(paper_key: str, experiment: Experiment) -> MemoryResult:

@@ -6,24 +6,29 @@ One way only: ``notebooks/NAME.py`` is converted in memory, executed from ``book
 """
 
 import ast
+import atexit
 import hashlib
 import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from sepconv.files import write_atomically
+from sepconv.files import read_bounded, write_atomically
+from sepconv.results.store import result_files
 from sepconv.spec import InputError, canonical_json
 
-Parameter = str | int | float | bool | None
+Parameter = str | int | float | bool
 Parameters = Mapping[str, Parameter]
+_KINDS: Mapping[type, str] = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -34,22 +39,33 @@ class ReportError(InputError):
 # --- executing -------------------------------------------------------------------------------------------------------
 
 
-def parse_parameters(texts: Iterable[str]) -> dict[str, Parameter]:
-    """Read ``name=value`` as given on a command line; a value that is no Python literal is a string.
+def parse_parameters(root: Path, texts: Iterable[str]) -> dict[str, Parameter]:
+    """Read ``name=value`` as given on a command line, each value as the type of its default in the notebooks.
 
     Raises:
-        ReportError: a text without ``=``.
+        ReportError: a text without ``=``, a name that no notebook declares, or a value of another type.
     """
+    defaults = {name: default for source in sources(root) for name, default in _declared(source).items()}
     parameters: dict[str, Parameter] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not (equals and name.isidentifier()):
             raise ReportError(f"parameter {text!r}: expected name=value")
-        try:
-            parameters[name] = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
-            parameters[name] = value
+        _check_names([name], defaults)
+        parameters[name] = _read_as(type(defaults[name]), name, value)
     return parameters
+
+
+def _read_as(kind: type, name: str, text: str) -> Parameter:
+    try:
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        raise ReportError(f"parameter {name}: expected {_KINDS[kind]}, got {text!r}") from None
+
+
+def _check_names(names: Iterable[str], known: Iterable[str]) -> None:
+    if unknown := sorted(set(names) - set(known)):
+        raise ReportError(f"unknown parameter {', '.join(unknown)}; the notebooks declare {', '.join(sorted(known))}")
 
 
 def execute(root: Path, parameters: Parameters | None = None) -> tuple[Path, ...]:
@@ -60,15 +76,17 @@ def execute(root: Path, parameters: Parameters | None = None) -> tuple[Path, ...
     there are then, so that none shows less than another. Nothing is written for a notebook that fails.
 
     Raises:
-        ReportError: there is no notebook, no notebook declares one of the parameters, or a cell fails.
+        ReportError: there is no notebook, no notebook declares one of the parameters, one is of another type than its
+            default, or a cell fails.
     """
     given = dict(parameters or {})
     declared = {source: _declared(source) for source in sources(root)}
     if not declared:
         raise ReportError(f"{root / 'notebooks'}: expected notebooks (*.py), found none; run from the repository")
-    known = set().union(*declared.values())
-    if unknown := sorted(given.keys() - known):
-        raise ReportError(f"unknown parameter {', '.join(unknown)}; the notebooks declare {', '.join(sorted(known))}")
+    _check_names(given, set().union(*declared.values()))
+    for name, default in (item for defaults in declared.values() for item in defaults.items()):
+        if type(given.get(name, default)) is not type(default):  # such as "yes", which would count as true
+            raise ReportError(f"parameter {name}: expected {_KINDS[type(default)]}, got {given[name]!r}")
     executed_folder(root).mkdir(parents=True, exist_ok=True)
     each = {source: {k: v for k, v in given.items() if k in names} for source, names in declared.items()}
     if given.get("train"):
@@ -79,15 +97,28 @@ def execute(root: Path, parameters: Parameters | None = None) -> tuple[Path, ...
 
 
 def _execute_all(root: Path, notebooks: Mapping[Path, dict[str, Parameter]], workers: int) -> tuple[Path, ...]:
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _use_own_kernel) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare_worker) as pool:
         executed = pool.map(_execute_one, [root] * len(notebooks), notebooks.keys(), notebooks.values())
         return tuple(tqdm(executed, "notebooks", len(notebooks), disable=None))
 
 
-def _use_own_kernel() -> None:
-    """Have a worker start this environment's kernel, also where the user has another one named ``python3``."""
-    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+def _prepare_worker() -> None:
+    """Keep the user's settings out of a worker and its kernels, and end both with the process that started them."""
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # also where the user has another kernel named python3
     os.environ.pop("JUPYTER_PATH", None)
+    os.environ["MATPLOTLIBRC"] = os.devnull
+    os.environ["IPYTHONDIR"] = tempfile.mkdtemp(prefix="sepconv-ipython-")
+    atexit.register(shutil.rmtree, os.environ["IPYTHONDIR"], ignore_errors=True)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Kernels look by themselves whether their parent is there, and trainings whether theirs is."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # a worker has one
+    parent.join()
+    shutil.rmtree(os.environ["IPYTHONDIR"], ignore_errors=True)
+    os._exit(1)
 
 
 def _execute_one(root: Path, source: Path, parameters: dict[str, Parameter]) -> Path:
@@ -143,14 +174,19 @@ def fingerprint(root: Path, source: Path, parameters: Parameters) -> str:
     folders = [executed_folder(root) / str(given[name]) for name in names]
     made_from = [
         *((source.parent, source),),
-        *((package, path) for pattern in ("**/*.py", "**/*.csv") for path in sorted(package.glob(pattern))),
-        *((folder, path) for folder in folders for path in sorted(folder.glob("*/*/*.json"))),
+        *((package, path) for pattern in ("*.py", "*.csv") for path in sorted(_visible(package, pattern))),
+        *((folder, path) for folder in folders for path in result_files(folder, [])),
     ]
     digest = hashlib.sha256(canonical_json(dict(parameters)))
     for base, path in made_from:
         digest.update(f"{path.relative_to(base).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(hashlib.sha256(read_bounded(path)).digest())
     return digest.hexdigest()
+
+
+def _visible(folder: Path, pattern: str) -> Iterator[Path]:
+    """Without what editors leave there under names that begin with a dot, such as links that lead nowhere."""
+    return (path for path in folder.rglob(pattern) if not path.name.startswith("."))
 
 
 def read_source(source: Path) -> Any:  # noqa: ANN401 - nbformat has no types

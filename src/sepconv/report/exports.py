@@ -37,15 +37,15 @@ def write(results: Path) -> tuple[Path, ...]:
 
 
 def files(results: Path) -> dict[Path, str]:
-    """What the exports say: claims and schema in the folder of results; all else in the repository, if it is that's."""
+    """What the exports say: claims and schema beside the results; all else too where they are the repository's own."""
     found = read_all(results)
     made = {
         results / "claims.json": _json(export(all_papers(), found)),
         results / "claims.schema.json": _json(schema()),
     }
     root = results.absolute().parent
-    if not (root / "notebooks").is_dir():
-        return made
+    if results.absolute().name != "results" or not (root / "notebooks").is_dir():
+        return made  # of others' results, wherever they lie, the repository keeps nothing
     ways = root / "src" / "sepconv" / "networks" / "depthwise_ways.csv"
     return made | {root / "codecheck.yml": codecheck(root), ways: frames.fastest_ways(found).to_csv(index=False)}
 

@@ -18,6 +18,8 @@ _FETCHED = {
     "source": "src", "video": "src", "link": "href",
 }  # fmt: skip
 _FETCHING_RELS = {"stylesheet", "icon", "manifest", "preload", "modulepreload", "prefetch", "preconnect"}
+_CODE = re.compile("`[^`]*`")
+_TAG = re.compile("<[a-zA-Z/!?]+")
 _FOREIGN_CSS = re.compile(r"""(?:url\(\s*["']?|@import\s+["'])((?:https?:)?//[^"')\s]+)""")
 
 
@@ -57,6 +59,9 @@ def _failures(notebook: dict[str, Any]) -> Iterator[str]:
         for output in cell.get("outputs", ()):
             if output["output_type"] == "error":
                 yield f"cell {number} ends in {output['ename']}: {output['evalue']}"
+            markdown = _CODE.sub("", "".join(output.get("data", {}).get("text/markdown", "")))
+            if tag := _TAG.search(markdown):  # Html escapes what is put into it, Markdown nothing
+                yield f"cell {number} shows HTML in Markdown, {tag[0]}…; show it as Html"
             if output.get("name") == "stderr":
                 yield f"cell {number} warns: {''.join(output['text']).strip().splitlines()[0]}"
 

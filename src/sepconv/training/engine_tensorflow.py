@@ -29,14 +29,15 @@ class Engine:
     ) -> None:
         self.model, self.optimizer, self.recipe, self.classes = model, optimizer, recipe, classes
         self.seeds = keras.random.SeedGenerator(0)
-        self._pixels, self._labels = tf.constant(train.pixels), tf.constant(train.labels)
+        # Variables, for which alone a GPU has a gather of uint8; batches of a constant would be gathered on the CPU.
+        self._pixels, self._labels = (tf.Variable(part, trainable=False) for part in (train.pixels, train.labels))
         self._train = tf.function(self._train_epoch)
         self._evaluate = tf.function(self._evaluate_pass, reduce_retracing=True)
 
     def compile(self, steps: int) -> None:
         """Trace the epoch of ``steps`` steps, so that its time is not counted as training."""
         self.optimizer.build(self.model.trainable_variables)
-        order = tf.TensorSpec((len(self._pixels),), tf.int64)
+        order = tf.TensorSpec(self._labels.shape, tf.int64)
         self._train.get_concrete_function(order, tf.TensorSpec((steps,), tf.float32))
 
     def compile_evaluation(self, images: int) -> None:

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from sepconv import environment
 from sepconv.networks import build, fast_layers
-from sepconv.results.records import Epoch, Final, Reestimated, RunResult, Seconds, Stretch
+from sepconv.results.records import Environment, Epoch, Final, Reestimated, RunResult, Seconds, Stretch
 from sepconv.spec import REESTIMATION_IMAGES, Run, SpecError
 from sepconv.training import checkpoint, data
 from sepconv.training.checkpoint import Checkpoint, CheckpointError, Stopped
@@ -43,7 +43,7 @@ def train(
     checkpoints: Path | None = None,
     checkpoint_every: int = 5,
     checkpoint_minutes: float = 5,
-    started: Callable[[], None] = lambda: None,
+    started: Callable[[Environment], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> RunResult:
     """Train one run from its newest checkpoint, or from the start, and return its result.
@@ -56,7 +56,8 @@ def train(
         checkpoints: folder of checkpoints; None keeps none.
         checkpoint_every: epochs between checkpoints.
         checkpoint_minutes: minutes after which an epoch's end leaves a checkpoint although fewer epochs have passed.
-        started: called once images and network are there, before the first epoch; until then nothing can be lost.
+        started: called once images and network are there, before the first epoch, with the environment; until then
+            nothing can be lost.
         stop: asked at every epoch's end; True saves a checkpoint and stops.
 
     Raises:
@@ -69,7 +70,7 @@ def train(
     if checkpoints and (saved := checkpoint.load(checkpoints, run.id)):
         trainer.restore(saved)
     epochs, saved_at = trainer.scale.epochs, time.monotonic()
-    started()
+    started(trainer.environment)
     with tqdm(desc=run.key, total=epochs, initial=trainer.epoch, unit="epoch", disable=hidden()) as bar:
         while trainer.epoch < epochs:
             try:
@@ -187,7 +188,7 @@ class Trainer:
     def checkpoint(self) -> Checkpoint:
         """All that :meth:`restore` needs to continue after the last epoch."""
         variables = [keras.ops.convert_to_numpy(variable) for variable in self._variables()]
-        history = [epoch.model_dump() for epoch in self.history]
+        history = [asdict(epoch) for epoch in self.history]
         stretches = [stretch.model_dump(mode="json") for stretch in self.stretches]
         return Checkpoint(self.run.id, variables, history, self.compile_seconds, stretches)
 
@@ -211,7 +212,7 @@ class Trainer:
                 f"another version of it; delete the folder {saved.run_id} of checkpoints to start over"
             )
         _assign(variables, saved.variables)
-        self.history = [Epoch.model_validate(epoch) for epoch in saved.history]
+        self.history = [Epoch(**epoch) for epoch in saved.history]
         self.compile_seconds += saved.compile_seconds
         self.stretches = [*before, Stretch(first_epoch=self.epoch + 1, environment=self.environment)]
 

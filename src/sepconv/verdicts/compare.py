@@ -9,7 +9,7 @@ from sepconv.spec import Budget, Claim, InputError, Paper, Quantity
 from sepconv.verdicts import sentences, stats
 from sepconv.verdicts.judge import Answer, Question, answer, asked, judge
 from sepconv.verdicts.rules import Grade, Judgement, Verdict
-from sepconv.verdicts.samples import Selection, data_of
+from sepconv.verdicts.samples import Selection
 from sepconv.verdicts.stats import Interval
 
 
@@ -69,8 +69,9 @@ def compare(paper: Paper, ours: Results, theirs: Results) -> tuple[Comparison, .
     Against no results at all, it says what any would be held against.
     """
     theirs = _of_our_data(ours, theirs)
+    selections = Selection(paper, ours), Selection(paper, theirs)
     compared = [
-        Comparison(claim, our, their, tuple(_rows(claim, Selection(paper, ours), Selection(paper, theirs))))
+        Comparison(claim, our, their, tuple(_rows(claim, *selections)))
         for claim, our, their in zip(paper.claims, judge(paper, ours), judge(paper, theirs), strict=True)
     ]
     return tuple(sorted(compared, key=lambda c: (not c.changed, not c.shared)))
@@ -98,14 +99,13 @@ def set_aside(paper: Paper, ours: Results, theirs: Results) -> tuple[str, ...]:
 
 def _of_our_data(ours: Results, theirs: Results) -> Results:
     """Their results without the runs on other images than ours of the same dataset."""
-    data = data_of(ours)
-    kept = (run for run in theirs.runs if run.data_sha256 == data.get(run.spec["dataset"], run.data_sha256))
+    kept = (run for run in theirs.runs if run.data_sha256 == ours.data.get(run.spec["dataset"], run.data_sha256))
     return replace(theirs, runs=tuple(kept))
 
 
 def _rows(claim: Claim, ours: Selection, theirs: Selection) -> Iterator[ComparedNumber]:
     for budget in reversed(Budget):
-        our, their = (Selection(s.paper, s.results, budget) for s in (ours, theirs))
+        our, their = ours.at(budget), theirs.at(budget)
         for question in _asked(claim, our):
             yield from _rows_of(question, our, their)
 

@@ -137,7 +137,8 @@ def judge(paper: Paper, results: Results) -> tuple[Judgement, ...]:
 
     A claim that cannot be judged at all is not tested, with the reason in its sentence; the others are still judged.
     """
-    judgements = [_judge(claim, Selection(paper, results)) for claim in paper.claims]
+    selection = Selection(paper, results)
+    judgements = [_judge(claim, selection) for claim in paper.claims]
     return tuple(replace(j, sentence=j.sentence or sentences.sentence(j)) for j in _with_holm(judgements))
 
 
@@ -394,7 +395,7 @@ def _indication(claim: Claim, selection: Selection) -> Indication | None:
     if not isinstance(claim.check, Ordered) or not all(_indicable(q, selection.paper) for q in claim.quantities):
         return None
     orders = questions(claim.check)
-    answers = {b: [answer(q, replace(selection, budget=b)) for q in orders] for b in SHORTENED}
+    answers = {b: [answer(q, selection.at(b)) for q in orders] for b in SHORTENED}
     runs = tuple(dict.fromkeys(run for budget in SHORTENED for a in answers[budget] for run in a.runs))
     signs = {budget: _signs(answers[budget]) for budget in SHORTENED}
     reasons = [_why_open(budget, answers[budget]) for budget in SHORTENED if 0 in signs[budget]]

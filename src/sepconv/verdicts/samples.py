@@ -6,8 +6,7 @@ has another recipe, precision or data, or diverged, is set aside with a reason a
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sepconv.metrics import METRICS
@@ -60,6 +59,18 @@ class Selection:
     results: Results
     budget: Budget = Budget.PAPER
     any_machine: bool = False
+    # Many claims ask for the same quantities, and many quantities are of the same runs.
+    _at: dict[Budget, "Selection"] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _checked: dict[Quantity, list[tuple[RunResult, str]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _ids: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def at(self, budget: Budget) -> "Selection":
+        """The results of the same paper that count at another budget."""
+        if budget not in self._at:
+            self._at[budget] = replace(self, budget=budget)
+        return self._at[budget]
 
     def sample(self, term: Quantity | Number) -> Sample:
         """What the results that count give for ``term``; empty where there are none.
@@ -111,7 +122,12 @@ class Selection:
         for quantity in quantities:
             seeds = {seed for seed, _ in self.sample(quantity).values}
             usable[quantity.of] = usable.get(quantity.of, seeds) & seeds
-        lost = {run.seed for name in usable for run in self._runs(name) if run.seed not in usable[name]}
+        lost = {
+            run.seed
+            for name in usable
+            for run in self.results.runs_at(self.paper.key, name, self.budget)
+            if run.seed not in usable[name]
+        }
         held = Counter(seed for seeds in usable.values() for seed in seeds)
         candidates = (held.keys() | set(range(MIN_SEEDS + len(lost)))) - lost
         chosen = sorted(sorted(candidates, key=lambda seed: (-held[seed], seed))[:MIN_SEEDS])
@@ -121,15 +137,18 @@ class Selection:
         """Every run of the experiment at the budget, with the reason why it does not count, or ""."""
         if self.paper.experiment(quantity.of).recipe is None:
             raise QuantityError(f"expected an experiment that is trained, got {quantity.of}, which is only counted")
-        return [(run, self._against(run, quantity)) for run in self._runs(quantity.of)]
+        if quantity not in self._checked:
+            runs = self.results.runs_at(self.paper.key, quantity.of, self.budget)
+            self._checked[quantity] = [(run, self._against(run, quantity)) for run in runs]
+        return self._checked[quantity]
 
     def _against(self, run: RunResult, quantity: Quantity) -> str:
         if run.status != "complete":
             return "its loss became NaN"
-        expected = self._run(run.experiment, run.seed)
-        if run.run_id != expected.id:
+        if run.run_id != self._id(run):
+            expected = self._run(run.experiment, run.seed)
             return f"other {', '.join(_differences(run.spec, expected.spec))}"
-        if run.data_sha256 != self._checksums[run.spec["dataset"]]:
+        if run.data_sha256 != self.results.data[run.spec["dataset"]]:
             return "other data"
         if quantity.unit == "s" and not self._admits(run):
             return "timed on a CPU"
@@ -171,27 +190,14 @@ class Selection:
             r for r in self.results.latencies if (r.paper, r.experiment, r.budget, r.batch_norm, r.transfer) == place
         ]
 
-    def _runs(self, name: str) -> list[RunResult]:
-        """All runs at the budget, complete or not, by seed."""
-        place = (self.paper.key, name, self.budget)
-        return sorted(
-            (r for r in self.results.runs if (r.paper, r.experiment, r.budget) == place), key=lambda r: r.seed
-        )
-
     def _run(self, name: str, seed: int) -> Run:
         return Run(self.paper.key, self.paper.experiment(name), self.budget, seed)
 
-    @cached_property
-    def _checksums(self) -> dict[str, str]:
-        return data_of(self.results)
-
-
-def data_of(results: Results) -> dict[str, str]:
-    """The checksum of the images that most runs of each dataset were made from; between equals, the smaller one."""
-    counts: dict[str, Counter[str]] = {}
-    for run in results.runs:
-        counts.setdefault(run.spec["dataset"], Counter())[run.data_sha256] += 1
-    return {name: min(found, key=lambda sha256: (-found[sha256], sha256)) for name, found in counts.items()}
+    def _id(self, run: RunResult) -> str:
+        """What the id of the run has to be for it to count."""
+        if run.key not in self._ids:
+            self._ids[run.key] = self._run(run.experiment, run.seed).id
+        return self._ids[run.key]
 
 
 def unknown_results(known: Iterable[Paper], results: Results) -> tuple[str, ...]:

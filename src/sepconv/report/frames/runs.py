@@ -1,6 +1,7 @@
 """Runs: their epochs, accuracies and machines, those made twice or in two precisions."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from itertools import permutations
 from operator import attrgetter
 from statistics import fmean
@@ -51,7 +52,7 @@ def history(paper: Paper, results: Results, names: Mapping[str, str], budgets: I
     """
     rows = [
         {"network": label, "experiment": name, "budget": str(budget), "schedule": schedule(run), "seed": run.seed}
-        | {key: value for key, value in epoch.model_dump().items() if key in HISTORY}
+        | {key: value for key, value in asdict(epoch).items() if key in HISTORY}
         for budget in budgets
         for name, label in names.items()
         for run in current_runs(paper, results, name, budget)
@@ -263,6 +264,7 @@ def _repeat_row(first: RunResult, again: RunResult) -> dict[str, object]:
 
 def _learned(run: RunResult) -> dict[str, list[float]]:
     """Every accuracy and every loss that a run measured, in order."""
-    measured = [*run.history, *([run.final] if run.final else [])]
-    named = [item for part in measured for item in part.model_dump().items() if item[1] is not None]
+    recorded = run.model_dump()
+    measured = [*recorded["history"], recorded["final"] or {}]
+    named = [item for part in measured for item in part.items() if item[1] is not None]
     return {kind: [value for name, value in named if name.endswith(kind)] for kind in ("accuracy", "loss")}

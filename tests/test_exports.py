@@ -10,6 +10,7 @@ import yaml
 from factories import result_of
 from sepconv import papers
 from sepconv.report import exports
+from sepconv.report.markup import claim_address
 from sepconv.results import store
 from sepconv.spec import Budget, Run
 from sepconv.verdicts.judge import SCHEMA, export
@@ -133,7 +134,7 @@ def test_results_outside_of_a_repository_have_no_manifest(tmp_path):
 def test_every_claim_has_an_address_of_its_own(tmp_path):
     written = exports.write_claims(ROOT / "results", tmp_path)
     claims = [claim for paper in papers.all_papers() for claim in paper.claims]
-    assert written == tuple(tmp_path / exports.claim_address(claim.id) for claim in claims)
+    assert written == tuple(tmp_path / claim_address(claim.id) for claim in claims)
     one = json.loads((tmp_path / "claims" / "tseng2020.da-raises-val-conv.json").read_text())
     everything = json.loads((ROOT / "results" / "claims.json").read_text())
     (same,) = (

@@ -21,10 +21,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository whose book takes no time to build."""
 
     def make(root: Path, *options: str) -> None:
+        if "singlehtml" not in options:
+            assert build.printed_book(root).is_file()  # or the pages would not offer it
+            return
         page = root / "book" / "_build" / "singlehtml" / "papers" / "index.html"
         page.parent.mkdir(parents=True)
         page.write_text("the whole book")
 
+    (tmp_path / "book" / "_static").mkdir(parents=True)
     monkeypatch.setattr(pdf, "jupyter_book", make)
     monkeypatch.setenv("PATH", str(tmp_path / "programs"))
     monkeypatch.delenv("SEPCONV_CHROMIUM", raising=False)
@@ -43,7 +47,7 @@ def program(root: Path, name: str, text: str) -> Path:
 def test_the_browser_prints_the_whole_book_beside_the_pages(root):
     program(root, "google-chrome", PRINTER)
     written = pdf.write(root)
-    assert written == build.html(root) / pdf.NAME
+    assert written == build.printed_book(root)
     assert written.read_text() == f"printed {(root / 'book' / '_build' / 'singlehtml' / 'whole.html').as_uri()}"
 
 
@@ -60,11 +64,18 @@ def test_a_setting_names_the_browser(root, monkeypatch):
 def test_without_a_browser_one_line_says_what_to_do(root):
     with pytest.raises(ReportError, match=r"none was found \(chromium, .*SEPCONV_CHROMIUM=/path/to/chrome make pdf"):
         pdf.write(root)
-    assert not (root / "book").exists()
+    assert not (root / "book" / "_build").exists()
 
 
 def test_a_browser_that_prints_nothing_is_named_with_its_last_line(root):
     program(root, "chromium", "#!/bin/sh\necho first\necho no display\nexit 5\n")
     with pytest.raises(ReportError, match=r"wrote no PDF \(exit code 5\): no display"):
         pdf.write(root)
-    assert not (build.html(root) / pdf.NAME).exists()
+    assert not build.printed_book(root).exists()
+
+
+def test_an_earlier_pdf_does_not_survive_a_new_book(root, monkeypatch):
+    build.printed_book(root).write_text("old")
+    monkeypatch.setattr(build, "jupyter_book", lambda root: None)
+    build.build(root)
+    assert not build.printed_book(root).exists()

@@ -12,6 +12,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from sepconv.environment import git_commit
+from sepconv.report.build import printed_book
 
 DESCRIPTION = 200  # letters that search engines show, about
 
@@ -24,7 +25,10 @@ def describe(app: Sphinx, page: str, _: str, context: dict[str, Any], tree: node
     text = " ".join(paragraph.astext().split()) if paragraph else app.config.html_title
     short = text if len(text) <= DESCRIPTION else f"{text[:DESCRIPTION].rpartition(' ')[0]} …"
     context["metatags"] += f'<meta name="description" content="{escape(short)}"/>\n'
-    context["theme_extra_footer"] = _footer(Path(app.env.doc2path(page)), app.config.author, app.config.html_title)
+    footer = _footer(Path(app.env.doc2path(page)), app.config.author, app.config.html_title)
+    if (pdf := printed_book(Path(app.srcdir).parent)).is_file():
+        footer += f'<p><a href="{context["pathto"](f"_static/{pdf.name}", 1)}">The whole book as PDF</a></p>'
+    context["theme_extra_footer"] = footer
 
 
 def _footer(page: Path, author: str, title: str) -> str:

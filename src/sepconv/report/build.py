@@ -229,6 +229,7 @@ def build(root: Path) -> Path:
         ReportError: jupyter-book warned or failed; its own messages are in the error.
     """
     shutil.rmtree(root / "book" / "_build", ignore_errors=True)  # an unchanged page would not repeat its warnings
+    printed_book(root).unlink(missing_ok=True)  # of an earlier book
     jupyter_book(root)
     return html(root) / "index.html"
 
@@ -244,6 +245,11 @@ def jupyter_book(root: Path, *options: str) -> None:
     ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if ran.returncode:
         raise ReportError(f"{ran.stdout}\nthe book was not built; the warnings above name the page and the line")
+
+
+def printed_book(root: Path) -> Path:
+    """Where the book lies as a PDF, if it was printed since it was built; then its pages offer it."""
+    return root / "book" / "_static" / "depthwise-separable-convolution-reproduced.pdf"
 
 
 def html(root: Path) -> Path:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from sepconv.files import write_atomically
 from sepconv.papers import all_papers
 from sepconv.report import frames, prose
+from sepconv.report.markup import claim_address
 from sepconv.results.store import read_all
 from sepconv.verdicts.judge import SCHEMA, export
 from sepconv.verdicts.rules import Judgement
@@ -64,11 +65,6 @@ def write_claims(results: Path, pages: Path) -> tuple[Path, ...]:
         path.parent.mkdir(exist_ok=True)
         write_atomically(path, text.encode())
     return tuple(made)
-
-
-def claim_address(claim_id: str) -> str:
-    """Where a claim's JSON lies in the built book."""
-    return f"claims/{claim_id}.json"
 
 
 def schema() -> dict[str, Any]:

@@ -218,6 +218,11 @@ def run_link(key: str) -> Markup:
     return link(f"{RUNS_PAGE}#{key}", key)
 
 
+def claim_address(claim_id: str) -> str:
+    """Where a claim's JSON lies in the built book."""
+    return f"claims/{claim_id}.json"
+
+
 def recipe_link(paper: str, experiment: str) -> Markup:
     """An experiment's name, linked to its recipe on the paper's page."""
     return link(f"{paper}.html#{recipe_anchor(paper, experiment)}", experiment)

@@ -7,16 +7,18 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sepconv.report.build import ReportError, html, jupyter_book
+from sepconv.report.build import ReportError, jupyter_book, printed_book
 
-NAME = "depthwise-separable-convolution-reproduced.pdf"
 _CHROMIUM_SETTING = "SEPCONV_CHROMIUM"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 _ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 
 
 def write(root: Path) -> Path:
-    """Print the book of ``root`` from its executed notebooks, put the PDF beside the built pages, and return its path.
+    """Print the book of ``root`` from its executed notebooks, then build the pages again, which offer the PDF.
+
+    Returns:
+        The PDF, where :func:`sepconv.report.build.printed_book` says.
 
     Raises:
         ReportError: no Chromium is found, jupyter-book warned or failed, or the browser wrote no PDF.
@@ -26,19 +28,19 @@ def write(root: Path) -> Path:
     pages = root / "book" / "_build" / "singlehtml"
     # Sphinx writes the page into its first page's folder, but its addresses as from the folder above.
     whole = shutil.copyfile(pages / "papers" / "index.html", pages / "whole.html")
-    target = html(root) / NAME
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target = printed_book(root)
     with TemporaryDirectory() as folder:
-        printed = Path(folder, NAME)
+        printed = Path(folder, target.name)
         options = ["--headless=new", "--disable-gpu", f"--user-data-dir={folder}/profile", "--no-pdf-header-footer"]
         if sys.platform == "linux" and os.geteuid() == 0:
-            options.append("--no-sandbox")  # which Chromium refuses to start without as root
+            options.append("--no-sandbox")  # without which Chromium refuses to start as root
         command = [browser, *options, f"--print-to-pdf={printed}", whole.absolute().as_uri()]
         ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if not printed.is_file():
             last = (ran.stdout.strip().splitlines() or ["nothing"])[-1]
             raise ReportError(f"{browser} was to print {whole}, and wrote no PDF (exit code {ran.returncode}): {last}")
         shutil.move(printed, target)
+    jupyter_book(root, "--all")
     return target
 
 

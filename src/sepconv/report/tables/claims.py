@@ -14,6 +14,7 @@ from sepconv.report.markup import (
     Html,
     badge,
     card,
+    claim_address,
     claim_link,
     folded,
     lines,
@@ -250,6 +251,7 @@ def _sources(judgement: Judgement) -> Iterator[tuple[str, str]]:
         yield "Missing", _folded(f"{len(judgement.missing)} still needed", judgement.missing)
     if judgement.set_aside:
         yield "Not counted", _folded(f"{len(judgement.set_aside)} set aside", judgement.set_aside)
+    yield "Data", link(f"../{claim_address(judgement.claim.id)}", "this card as JSON")
 
 
 def _listed(texts: Sequence[str]) -> str:

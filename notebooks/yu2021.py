@@ -156,8 +156,8 @@ frames.save(leads, "yu2021-log-leads")
 first = 10  # before it both curves rise steeply
 shown = leads[leads["epoch"] >= first].groupby(["experiment", "held_equal"], sort=False)["lead"]
 lines = [
-    f"- {paper.labels[name]}, at equal {held_equal}: {(lead > 0).sum()} of {len(lead)} epochs from epoch {first} on are ahead of "
-    f"DepthwiseConvNet's, by {lead.mean():+.1f} points on average"
+    f"- {paper.labels[name]}, at equal {held_equal}: ahead of DepthwiseConvNet at {(lead > 0).sum()} of the {len(lead)} epochs "
+    f"from epoch {first} on; on average by {lead.mean():+.1f} points"
     for (name, held_equal), lead in shown
 ]
 Markdown("\n".join(lines))

@@ -281,6 +281,17 @@ def depthwise(
     print("\n".join(depthwise_lines(ensure_depthwise(results, _papers(None), batch))))
 
 
+@bench.command("cluster")
+def bench_cluster(
+    most: Annotated[int, typer.Option(help="Times that each disturbance is done, at most.", min=1)] = 20,
+    results: ResultsFolder = RESULTS,
+) -> None:
+    """Kill, stop and starve a Ray cluster of this machine while it trains, and count what is left. Takes an hour."""
+    from sepconv.cluster.chaos import cluster_lines, ensure_cluster
+
+    print("\n".join(cluster_lines(ensure_cluster(results, most))))
+
+
 @app.command()
 def judge(paper: Papers = None, results: ResultsFolder = RESULTS, as_json: AsJson = False) -> None:
     """Judge every claim from the results. Exits with 1 if a file could not be read; all else is still judged."""

@@ -74,7 +74,7 @@ class Cluster:
         """
         self.share = share
         self._unfit: set[str] = set()
-        self._ray = _import_ray()
+        self._ray = import_ray()
         _join(self._ray, address)
         self._check_share()
         here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
@@ -269,7 +269,7 @@ class _Tasks:
         except ResultError as error:
             self.failures.append(str(error))
         else:
-            if answer.code:  # it diverged
+            if answer.code > 0:  # it diverged; a run that was killed once its result was there is done
                 self._fail(run, answer)
 
     def _may_be_killed_again(self, run: Run, code: int) -> bool:
@@ -312,7 +312,12 @@ def numbers(result: RunResult) -> tuple[Any, ...]:
 # --- Ray -------------------------------------------------------------------------------------------------------------
 
 
-def _import_ray() -> Any:  # noqa: ANN401
+def import_ray() -> Any:  # noqa: ANN401
+    """Ray, which has no types, without its statistics of usage.
+
+    Raises:
+        ClusterError: it is not installed.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -359,6 +364,7 @@ def _task_function() -> Callable[..., Any]:
 
         node = ray.get_runtime_context().get_node_id()
         try:
+            from concurrent.futures import ThreadPoolExecutor
             from dataclasses import asdict
 
             from sepconv.cluster import node as here
@@ -370,10 +376,14 @@ def _task_function() -> Callable[..., Any]:
                 "node_is_fit": False,
             }
 
-        def beat(lines: Sequence[str], bar: str) -> bool:
-            return bool(ray.get(board.beat.remote(key, lines, bar), timeout=lease_seconds))
+        # In a thread, for a task whose main thread waits in ray.get gives its cores to another meanwhile.
+        with ThreadPoolExecutor(1) as thread:
 
-        return node, asdict(here.train(here.Task(**task), beat))
+            def beat(lines: Sequence[str], bar: str) -> bool:
+                heard = board.beat.remote(key, lines, bar)
+                return bool(thread.submit(ray.get, heard, timeout=lease_seconds).result())
+
+            return node, asdict(here.train(here.Task(**task), beat))
 
     return train
 

@@ -76,7 +76,7 @@ def train(task: Task, beat: Beat) -> Answer:
     if beat([_whence(run, folders)], ""):
         return Answer(campaign.STOPPED, "", None)
     said = _Said()
-    with _bound_to(task.cores):
+    with bound_to(task.cores):
         process = campaign.fresh_process(run, folders, None, shown=True)
         with _beating(beat, said, process.terminate):
             for line in process.stdout or ():
@@ -155,9 +155,7 @@ def _folders(task: Task) -> Folders:
 
 def _whence(run: Run, folders: Folders) -> str:
     epoch = checkpoint.newest_epoch(folders.checkpoints, run.id)
-    start = (
-        f"continues after epoch {epoch}, of which a checkpoint lies there" if epoch else "starts from the first epoch"
-    )
+    start = f"continues after epoch {epoch}" if epoch else "starts from its first epoch"
     return f"{run.key}: {start} on {socket.gethostname()}"
 
 
@@ -189,7 +187,7 @@ def share_of_gpu(gpus: float) -> dict[str, str]:
 
 
 @contextmanager
-def _bound_to(count: int | None) -> Iterator[None]:
+def bound_to(count: int | None) -> Iterator[None]:
     """Bind this thread, and what it starts, to so many cores that no other task has; None binds nothing.
 
     On as many cores, a run gives the same bits on equal machines.

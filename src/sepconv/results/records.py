@@ -477,6 +477,39 @@ class DepthwiseResult(_Model):
         return depthwise_key(self.environment)
 
 
+class Disturbance(_Model):
+    """What was done to campaigns on a cluster, so many times, and what was left of their runs."""
+
+    what: Text
+    runs: PositiveCount  # of all campaigns together
+    lost: Count  # runs without a result in the end
+    refused: Count  # second results of a run, of which the first stayed
+    changed: Count  # results with other numbers than the undisturbed run's
+    recovery_seconds: Repeats  # each time, until every run that was hit was trained again
+
+    @property
+    def times(self) -> int:
+        """How often it was done."""
+        return len(self.recovery_seconds)
+
+
+class ClusterResult(_Model):
+    """What campaigns on a Ray cluster survive, its nodes all on one machine."""
+
+    kind: Literal["cluster"] = "cluster"
+    schema_version: Literal[1] = SCHEMA
+    ray: Text
+    nodes: PositiveCount
+    heartbeat_seconds: Positive  # after which a node that says nothing counts as dead
+    disturbances: tuple[Disturbance, ...]
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return cluster_key(self.environment)
+
+
 def latency_key(
     paper: str, experiment: str, budget: MeasuredBudget, batch_norm: str, transfer: str, environment: Environment
 ) -> str:
@@ -502,6 +535,11 @@ def roofline_key(environment: Environment) -> str:
 def depthwise_key(environment: Environment) -> str:
     """Where a device's depthwise convolutions lie below the results folder, without the suffix."""
     return f"machines/{machine(environment)}/depthwise-{environment.backend}"
+
+
+def cluster_key(environment: Environment) -> str:
+    """Where what a cluster on this machine survives lies below the results folder, without the suffix."""
+    return f"machines/{machine(environment)}/cluster-{environment.backend}"
 
 
 def measured_on(environment: Environment) -> str:

@@ -9,7 +9,9 @@ from sepconv.metrics import COST_METRICS
 from sepconv.papers import paper
 from sepconv.results.records import (
     BatchTime,
+    ClusterResult,
     CostResult,
+    Disturbance,
     Environment,
     Epoch,
     Final,
@@ -294,6 +296,19 @@ def memory_of(experiment="conv", step_bytes=2_000_000, batch_size=64, **environm
         step_bytes=step_bytes,
         repeats=(step_bytes - 1_000_000, step_bytes, step_bytes + 3_000_000),
         parts={"weights_and_slots": 500_000, "growth": 1_500_000},
+        environment=ENVIRONMENT.model_copy(update=environment),
+    )
+
+
+def cluster_of(recovery_seconds=(4.0, 2.0, 9.0), lost=0, **environment):
+    killed = Disturbance(
+        what="node killed", runs=12, lost=lost, refused=1, changed=0, recovery_seconds=recovery_seconds
+    )
+    return ClusterResult(
+        ray="2.60.0",
+        nodes=3,
+        heartbeat_seconds=6,
+        disturbances=(killed,),
         environment=ENVIRONMENT.model_copy(update=environment),
     )
 

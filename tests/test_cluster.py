@@ -6,22 +6,28 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+import typer
+import yaml
 
-from factories import result_of, smoke
-from sepconv.cluster import driver, node
+from factories import cluster_of, result_of, smoke
+from sepconv import cli
+from sepconv.cluster import chaos, driver, node
 from sepconv.cluster.driver import Cluster, ClusterError, Share
 from sepconv.cluster.node import Answer, Task
+from sepconv.report import frames
 from sepconv.results import store
 from sepconv.results.records import ResultError
 from sepconv.training import campaign
 from sepconv.training.campaign import Folders
 
 POPEN = subprocess.Popen
+ROOT = Path(__file__).resolve().parents[1]
 
 
 # --- a node ----------------------------------------------------------------------------------------------------------
@@ -406,3 +412,68 @@ def test_the_board_keeps_bars_of_what_runs_and_tells_each_line_once():
     assert board.take(["b", "c"]) == ([], ["progress|b"])
     board.stop()
     assert board.beat("b", [], "")
+
+
+# --- the command line and the book -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys, tmp_path):
+    """The line that ``sepconv run`` prints on a cluster, where it trains nothing."""
+
+    def call(*options):
+        arguments = ["run", "tseng2020", "conv", "--results", str(tmp_path / "results"), "--cluster", *options]
+        monkeypatch.setattr(sys, "argv", ["sepconv", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 2
+        assert not (tmp_path / "results").exists()
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    return call
+
+
+def test_without_ray_the_command_says_how_to_get_it(refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert refused("auto").startswith("sepconv: expected Ray, got: ")
+
+
+def test_workers_are_of_one_machine(refused):
+    assert refused("auto", "--workers", "2") == (
+        "sepconv: expected --workers or --cluster, got both; a node trains as many runs as it has cores for"
+    )
+
+
+def test_what_a_cluster_survives_is_a_table_and_lines(tmp_path):
+    cluster = cluster_of(recovery_seconds=(4.0, 2.0, 9.06), lost=1)
+    store.write(tmp_path, cluster)
+    found = store.read_all(tmp_path)
+    assert found.clusters == (cluster,)
+    (row,) = frames.disturbances(found).to_dict("records")
+    assert row == {
+        "disturbance": "node killed",
+        "times": 3,
+        "runs": 12,
+        "lost": 1,
+        "with other numbers": 0,
+        "second results refused": 1,
+        "median recovery (s)": 4.0,
+        "longest recovery (s)": 9.1,
+        "machine": "cpu-2-cores",
+    }
+    (line,) = chaos.cluster_lines(cluster)
+    assert line == (
+        "node killed, 3 times: of 12 runs 1 lost, 0 changed, 1 second results refused; "
+        "recovered in 4.0 s, 9.1 s at most"
+    )
+
+
+def test_the_manifest_is_of_the_version_that_is_pinned_and_gives_a_command_that_there_is():
+    manifest = yaml.safe_load((ROOT / "book" / "kuberay.yaml").read_text())
+    (pinned,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["cluster"]
+    assert pinned == f"ray=={manifest['spec']['rayClusterSpec']['rayVersion']}"
+    program, name, *arguments = manifest["spec"]["entrypoint"].split()
+    assert (program, name) == ("sepconv", "run")
+    given = typer.main.get_command(cli.app).commands["run"].make_context("run", arguments).params
+    assert (given["cluster"], given["gpus"], given["seed"]) == ("auto", 1, [0, 1, 2])

@@ -397,9 +397,7 @@ def _on_cluster(
     from sepconv.cluster.driver import Cluster, ClusterError, Share
 
     if workers > 1:
-        raise ClusterError(
-            f"expected --workers or --cluster, got both; --cores-per-run {cores} sets how many run at once"
-        )
+        raise ClusterError("expected --workers or --cluster, got both; a node trains as many runs as it has cores for")
     cluster = Cluster(address, Share(cores, gpus))
     return cluster.lines(queue, results), cluster.run_queue
 

@@ -7,7 +7,10 @@ import sys
 import pytest
 
 from sepconv.cluster.driver import numbers
+from sepconv.cluster.node import bound_to
 from sepconv.results.store import find_run
+from sepconv.training import campaign
+from sepconv.training.campaign import Folders
 
 pytest.importorskip("ray", reason="Ray is not installed; it comes with the extra cluster")
 from sepconv.cluster import chaos
@@ -15,27 +18,26 @@ from sepconv.cluster import chaos
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cifar10")]
 
 
-def test_a_campaign_that_loses_a_node_ends_with_the_results_of_one_that_does_not(monkeypatch):
-    first, second, *_ = chaos.RUNS
-    monkeypatch.setattr(chaos, "RUNS", [first])
-    (expected,) = chaos.undisturbed()
-    monkeypatch.setattr(chaos, "RUNS", [first, second])
-    monkeypatch.setattr(random, "uniform", lambda *_: 1.0)
+def test_a_campaign_that_loses_a_node_ends_with_the_results_of_one_that_does_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(chaos, "RUNS", chaos.RUNS[:2])
+    monkeypatch.setattr(random, "uniform", lambda *_: 0.5)
+    elsewhere = Folders(tmp_path / "results", tmp_path / "checkpoints")
+    with bound_to(1):
+        alone = campaign.fresh_process(chaos.RUNS[0], elsewhere, None, shown=True)
     with chaos.campaign(shared=True, nodes=2) as (nodes, driver):
-        refused = cluster_command(nodes, driver, "--gpus-per-run", "2")
+        too_much = ["--cluster", nodes.address, "--gpus-per-run", "2", "--results", str(tmp_path / "none")]
+        refused = subprocess.run(
+            [sys.executable, "-m", "sepconv", "run", "tseng2020", *too_much], capture_output=True, text=True
+        )
         assert chaos.await_training(driver)
-        (lost,) = next(chaos.kill_node(nodes, driver, 0))
+        (hit,) = next(chaos.kill_node(nodes, driver, 0))
         assert driver.wait() == 0, driver.lines
         results = [find_run(driver.folders.results, run) for run in chaos.RUNS]
+    alone.communicate()
     assert [result.status for result in results] == ["complete"] * 2
-    assert numbers(results[0]) == expected
-    begun = [line for _, line in driver.lines if line.startswith((f"{lost}: starts", f"{lost}: continues"))]
-    assert len(begun) == 2
+    assert numbers(results[0]) == numbers(find_run(elsewhere.results, chaos.RUNS[0]))
+    starts = [line for _, line in driver.lines if line.startswith((f"{hit}: starts", f"{hit}: continues"))]
+    assert len(starts) == 2
     assert refused.returncode == 2
     assert refused.stderr == "sepconv: expected --gpus-per-run up to 0, the most on one node, got 2\n"
-
-
-def cluster_command(nodes, driver, *options):
-    command = [sys.executable, "-m", "sepconv", "run", "tseng2020", "conv", "--cluster", nodes.address, *options]
-    folder = driver.folders.results.parent / "other"
-    return subprocess.run([*command, "--results", folder, "--dry-run"], capture_output=True, text=True)
+    assert not (tmp_path / "none").exists()

@@ -28,17 +28,16 @@ from sepconv.results.store import ensure, find_run, path_of
 from sepconv.spec import Budget, Run
 from sepconv.training.campaign import Folders, run_queue
 
-RUNS = [Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, seed) for seed in range(4)]
-NODES = 3
+NODES = 3  # as many as runs, so that no run has to wait for a node
+RUNS = [Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, seed) for seed in range(NODES)]
 MOST_SECONDS = 10.0  # for which a run is let be before it is hit, a random part of it
-HITS = 3  # of a campaign; its runs are too few for more
-HEARTBEAT_SECONDS = 6  # after which a node that says nothing counts as dead
+HITS = 3  # of a campaign
 PATIENCE_SECONDS = 600
-# In milliseconds, and how many in a row may fail; a node is asked every second and may take two to answer.
+HEARTBEAT_SECONDS = 15  # after which a node that says nothing counts as dead: three times asked and no answer
 _HEARTBEAT = {
     "health_check_initial_delay_ms": 0,
-    "health_check_period_ms": 1000,
-    "health_check_timeout_ms": 1000 * (HEARTBEAT_SECONDS // 3 - 1),
+    "health_check_period_ms": 2000,
+    "health_check_timeout_ms": 3000,
     "health_check_failure_threshold": 3,
 }
 
@@ -79,10 +78,9 @@ class Nodes:
         return next(pid for pid in _ancestors(process) if pid in self._nodes)
 
     def remove(self, raylet: int) -> None:
-        """Kill what is left of a node, and start another in its place."""
+        """Kill what is left of a node."""
         _send(signal.SIGKILL, _descendants(raylet))
         self._cluster.remove_node(self._nodes.pop(raylet), allow_graceful=False)
-        self.add()
 
     def end(self) -> None:
         """End all processes of the cluster."""
@@ -157,6 +155,7 @@ def kill_node(nodes: Nodes, driver: Driver, number: int) -> Iterator[list[str]]:
     """Kill all processes of a node at once; another node comes in its place."""
     pid, key = random.choice(driver.training())
     nodes.remove(nodes.raylet_of(pid))
+    nodes.add()
     yield [key]
 
 
@@ -170,11 +169,12 @@ def kill_driver(nodes: Nodes, driver: Driver, number: int) -> Iterator[list[str]
 
 
 def stop_node(nodes: Nodes, driver: Driver, number: int) -> Iterator[list[str]]:
-    """Stop a node's processes until others train its run, as behind a partition, then let them go on."""
+    """Stop a node's processes until another trains its run, as behind a partition, then let them go on."""
     pid, key = random.choice(driver.training())
     raylet = nodes.raylet_of(pid)
     stopped = [raylet, *_descendants(raylet)]
     _send(signal.SIGSTOP, stopped)
+    nodes.add()
     yield [key]
     _send(signal.SIGCONT, stopped)
     _wait_while(lambda: Path(f"/proc/{pid}/stat").exists())  # it ends by itself, since nobody hears of it

@@ -209,7 +209,7 @@ class FakeCluster:
 
     def __init__(self, answers=(), slots=2):
         self.answers, self.slots = list(answers), slots
-        self.given, self.most, self.left_out, self.stopped = [], 0, [], False
+        self.given, self.most, self.left_out, self.given_up, self.stopped = [], 0, [], [], False
         self._open = 0
 
     def submit(self, run, folders):
@@ -226,6 +226,10 @@ class FakeCluster:
         run = self.given[reference]
         said = self.answers[reference] if reference < len(self.answers) else None
         return "node", said or Answer(0, "", content_of(result_of(run)))
+
+    def give_up(self, reference):
+        self.given_up.append(reference)
+        self._open -= 1
 
     def leave_out(self, name, why):
         self.left_out.append((name, why))
@@ -408,10 +412,45 @@ def test_the_board_keeps_bars_of_what_runs_and_tells_each_line_once():
     board = driver._board_class()()
     assert not board.beat("a", ["one"], "progress|a")
     board.beat("b", ["two"], "progress|b")
-    assert board.take(["b", "c"]) == (["one", "two"], ["progress|b"])
-    assert board.take(["b", "c"]) == ([], ["progress|b"])
+    assert board.take(["b", "c"], 60) == (["one", "two"], ["progress|b"], [])
+    assert board.take(["b", "c"], 60) == ([], ["progress|b"], [])
     board.stop()
     assert board.beat("b", [], "")
+
+
+def test_the_board_names_once_what_has_ceased_to_report():
+    seconds = 0.0
+    board = driver._board_class(lambda: seconds)()
+    board.beat("a", [], "")
+    seconds = 20.0
+    board.beat("b", [], "")
+    seconds = 31.0
+    assert board.take(["a", "b", "not begun"], 30) == ([], [], ["a"])
+    assert board.take(["a", "b", "not begun"], 30) == ([], [], [])
+    board.beat("a", [], "")
+    seconds = 62.0
+    assert board.take(["a", "b", "not begun"], 30)[2] == ["a", "b"]
+
+
+def test_a_run_whose_node_is_silent_is_given_out_again_and_its_late_answer_not_heard(work, tmp_path, capsys):
+    cluster = FakeCluster([Answer(1, "too late", None)])
+
+    def silent_once(tasks):
+        if len(cluster.given) == 3 and not cluster.given_up:
+            tasks.give_again([QUEUE[0].key, "unknown"])
+
+    cluster.wait = lambda references: references[-1:]  # the first is still out when it is found silent
+    assert work(cluster, before_each=silent_once) == []
+    assert cluster.given_up == [0]
+    assert cluster.given.count(QUEUE[0]) == 2
+    assert results_in(tmp_path) == [0, 1, 2, 3, 4, 5]
+    assert "tseng2020/conv/smoke-seed-0: its node has not reported for 30 s" in capsys.readouterr().out
+
+
+def test_a_node_that_lost_the_race_on_a_shared_disk_is_no_failure(work, tmp_path):
+    store.write(tmp_path / "results", result_of(smoke()))
+    answer = Answer(2, "another result lies there", content_of(result_of(smoke())))
+    assert work(FakeCluster([answer]), QUEUE[:1]) == []
 
 
 # --- the command line and the book -----------------------------------------------------------------------------------

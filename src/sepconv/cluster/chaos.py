@@ -389,10 +389,10 @@ def measure(most: int) -> ClusterResult:
 
     expected = undisturbed()
     disturbances = (
+        disturb("node stopped, its run given to another", stop_node, min(most, 5), expected, shared=False),
         disturb("run or its worker killed", kill_process, min(most, 20), expected),
         disturb("node killed", kill_node, min(most, 10), expected),
         disturb("driver killed, command given again", kill_driver, min(most, 10), expected),
-        disturb("node stopped, its run given to another", stop_node, min(most, 5), expected, shared=False),
         fill_disk(min(most, 3), expected),
     )
     return ClusterResult(

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -30,11 +30,15 @@ from sepconv.training.data import SETTING
 from sepconv.training.progress import MARK, Display, displays
 
 CONNECT_SECONDS = 10
-LEASE_SECONDS = 30  # a node that could not report for so long stops its run, which another node may have been given
+# A run is leased to a node as long as that reports. A node that could not for so long stops the run, and somewhat
+# later another is given it. Ray takes seven minutes to notice a node that neither answers nor closes its connections.
+LEASE_SECONDS = 20
+SILENCE_SECONDS = 30
 TICK_SECONDS = 1
 BUSY_SECONDS = 5  # before a run that another process trains is asked for again
 MOST_KILLS = 3  # of a run's own process, as where memory is short; what dies with its node is given out for ever
 MOST_BARS = 16
+DIVERGED = 1  # exit code of a run that left a result all the same
 
 
 class ClusterError(InputError):
@@ -124,7 +128,7 @@ class Cluster:
         try:
             with campaign.handling(tasks.stop), displays(min(max(1, self.slots), MOST_BARS)) as bars:
                 while tasks.go_on():
-                    self._show(tasks.running, bars)
+                    tasks.give_again(self._show(tasks.running, bars))
                 self._show([], bars)
         except self._ray.exceptions.RayError as error:
             raise ClusterError(f"expected the cluster to go on, got: {error}") from None
@@ -175,6 +179,10 @@ class Cluster:
         if not self.slots:
             raise ClusterError(f"expected a node that can train, got none; the last one says: {why}")
 
+    def give_up(self, reference: Any) -> None:  # noqa: ANN401
+        """Have Ray neither wait for a task nor try it again."""
+        self._ray.cancel(reference, force=True)
+
     def stop(self) -> None:
         """Ask every run to stop at its epoch's end."""
         self._board.stop.remote()
@@ -190,14 +198,19 @@ class Cluster:
             if wanted > most:
                 raise ClusterError(f"expected --{option}-per-run up to {most:g}, the most on one node, got {wanted:g}")
 
-    def _show(self, running: Sequence[str], bars: Sequence[Display]) -> None:
-        """Show the lines that came from the nodes, and the bars of the runs with these keys while there is room."""
-        lines, states = self._ray.get(self._board.take.remote(running))
+    def _show(self, running: Sequence[str], bars: Sequence[Display]) -> list[str]:
+        """Show the lines that came from the nodes, and the bars of the runs with these keys while there is room.
+
+        Returns:
+            The keys of those that have begun to report and ceased.
+        """
+        lines, states, silent = self._ray.get(self._board.take.remote(running, SILENCE_SECONDS))
         for line in lines:
             tqdm.write(line)
         for number, bar in enumerate(bars):
             if bar is not None:
                 bar.set_description_str(states[number].removeprefix(MARK) if number < len(states) else "")
+        return list(silent)
 
 
 class _Tasks:
@@ -240,6 +253,17 @@ class _Tasks:
             time.sleep(TICK_SECONDS)
         return bool(self._given or self._waiting or self._busy)
 
+    def give_again(self, silent: Collection[str]) -> None:
+        """Let the runs with these keys wait again, since the nodes that had them no longer report.
+
+        What such a node still answers is not heard. Where it shares the disk, its run is locked until it stops.
+        """
+        for reference in [reference for reference, run in self._given.items() if run.key in silent]:
+            run = self._given.pop(reference)
+            self._cluster.give_up(reference)
+            self._waiting.appendleft(run)
+            tqdm.write(f"{run.key}: its node has not reported for {SILENCE_SECONDS} s; it is given to another")
+
     def _give_out(self) -> None:
         """As many runs as train at once, and a few that wait on the nodes, so that no node waits for this process."""
         while self._busy and self._busy[0][0] <= time.monotonic():
@@ -269,7 +293,7 @@ class _Tasks:
         except ResultError as error:
             self.failures.append(str(error))
         else:
-            if answer.code > 0:  # it diverged; a run that was killed once its result was there is done
+            if answer.code == DIVERGED:  # by any other code it ended once a result was there
                 self._fail(run, answer)
 
     def _may_be_killed_again(self, run: Run, code: int) -> bool:
@@ -403,24 +427,28 @@ def _device_function() -> Callable[..., Any]:
     return device
 
 
-def _board_class() -> type:
+def _board_class(clock: Callable[[], float] = time.monotonic) -> type:
     class Board:
         """Where runs report: it lives beside the driver and ends with it."""
 
         def __init__(self) -> None:
             self.lines: list[str] = []
             self.bars: dict[str, str] = {}
+            self.beats: dict[str, float] = {}
             self.stopping = False
 
         def beat(self, key: str, lines: list[str], bar: str) -> bool:
             self.lines += lines
-            self.bars[key] = bar
+            self.bars[key], self.beats[key] = bar, clock()
             return self.stopping
 
-        def take(self, running: list[str]) -> tuple[list[str], list[str]]:
+        def take(self, running: list[str], patience: float) -> tuple[list[str], list[str], list[str]]:
             lines, self.lines = self.lines, []
             self.bars = {key: self.bars[key] for key in running if key in self.bars}
-            return lines, [bar for bar in self.bars.values() if bar]
+            silent = [key for key in self.bars if clock() > self.beats[key] + patience]
+            for key in silent:
+                del self.bars[key]
+            return lines, [bar for bar in self.bars.values() if bar], silent
 
         def stop(self) -> None:
             self.stopping = True

@@ -331,6 +331,19 @@ def test_after_a_stop_what_was_given_out_is_taken_back_and_nothing_else(work, tm
     assert results_in(tmp_path) == [0, 2]
 
 
+def test_a_stop_does_not_wait_for_nodes_that_are_gone(work):
+    cluster = FakeCluster()
+    cluster.wait = lambda _: []
+
+    def lose_all_nodes(tasks):
+        if cluster.given:
+            cluster.slots = 0
+            tasks.stop()
+
+    assert work(cluster, before_each=lose_all_nodes) == []
+    assert len(cluster.given) == 3
+
+
 def test_asked_twice_it_ends_at_once(tmp_path):
     tasks = driver._Tasks(FakeCluster(), QUEUE, Folders(tmp_path, tmp_path), None)
     tasks.stop()

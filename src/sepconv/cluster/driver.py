@@ -162,7 +162,7 @@ class Cluster:
         """The node that a run was given to and what it answers; of a task that failed by itself, no node and why."""
         try:
             node, answer = self._ray.get(reference)
-        except self._ray.exceptions.RayTaskError as error:
+        except self._ray.exceptions.RayError as error:
             return "", Answer(1, str(error).strip().splitlines()[-1], None)
         return node, Answer(**answer)
 
@@ -244,6 +244,8 @@ class _Tasks:
             self._waiting.clear()
             self._busy.clear()
             self._cluster.stop()
+            if not self._cluster.slots:  # nobody is left to answer
+                self._given.clear()
         else:
             self._give_out()
         if self._given:

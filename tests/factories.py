@@ -11,7 +11,6 @@ from sepconv.results.records import (
     BatchTime,
     ClusterResult,
     CostResult,
-    Disturbance,
     Environment,
     Epoch,
     Final,
@@ -301,14 +300,16 @@ def memory_of(experiment="conv", step_bytes=2_000_000, batch_size=64, **environm
 
 
 def cluster_of(recovery_seconds=(4.0, 2.0, 9.0), lost=0, **environment):
-    killed = Disturbance(
-        what="node killed", runs=12, lost=lost, refused=1, changed=0, recovery_seconds=recovery_seconds
-    )
     return ClusterResult(
+        disturbance="node-killed",
         ray="2.60.0",
         nodes=3,
         heartbeat_seconds=6,
-        disturbances=(killed,),
+        runs=12,
+        lost=lost,
+        refused=1,
+        changed=0,
+        recovery_seconds=recovery_seconds,
         environment=ENVIRONMENT.model_copy(update=environment),
     )
 

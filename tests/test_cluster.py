@@ -514,9 +514,8 @@ def test_what_a_cluster_survives_is_a_table_and_lines(tmp_path):
         "longest recovery (s)": 9.1,
         "machine": "cpu-2-cores",
     }
-    (line,) = chaos.cluster_lines(cluster)
-    assert line == (
-        "node killed, 3 times: of 12 runs 1 lost, 0 changed, 1 second results refused; "
+    assert chaos.cluster_line(cluster) == (
+        "node-killed, 3 times: of 12 runs 1 lost, 0 changed, 1 second results refused; "
         "recovered in 4.0 s, 9.1 s at most"
     )
 

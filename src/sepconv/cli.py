@@ -287,9 +287,10 @@ def bench_cluster(
     results: ResultsFolder = RESULTS,
 ) -> None:
     """Kill, stop and starve a Ray cluster of this machine while it trains, and count what is left. Takes an hour."""
-    from sepconv.cluster.chaos import cluster_lines, ensure_cluster
+    from sepconv.cluster.chaos import cluster_line, ensure_clusters
 
-    print("\n".join(cluster_lines(ensure_cluster(results, most))))
+    for measured in ensure_clusters(results, most):
+        print(cluster_line(measured), flush=True)
 
 
 @app.command()

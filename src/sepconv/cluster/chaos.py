@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,7 +24,7 @@ from sepconv.cluster.driver import ClusterError, import_ray, numbers
 from sepconv.cluster.node import SCRATCH, bound_to
 from sepconv.environment import describe
 from sepconv.papers import paper
-from sepconv.results.records import ClusterResult, Disturbance, cluster_key
+from sepconv.results.records import ClusterResult, cluster_key
 from sepconv.results.store import ensure, find_run, path_of
 from sepconv.spec import Budget, Run
 from sepconv.training.campaign import Folders, run_queue
@@ -31,7 +32,7 @@ from sepconv.training.campaign import Folders, run_queue
 NODES = 3  # as many as runs, so that no run has to wait for a node
 RUNS = [Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, seed) for seed in range(NODES)]
 MOST_SECONDS = 10.0  # for which a run is let be before it is hit, a random part of it
-HITS = 3  # of a campaign
+MOST_HITS = 3  # of a campaign
 PATIENCE_SECONDS = 600
 HEARTBEAT_SECONDS = 15  # after which a node that says nothing counts as dead: three times asked and no answer
 _HEARTBEAT = {
@@ -181,58 +182,62 @@ def stop_node(nodes: Nodes, driver: Driver, number: int) -> Iterator[list[str]]:
     nodes.remove(raylet)
 
 
+HITS: dict[str, Hit] = {
+    "run-killed": kill_process,
+    "node-killed": kill_node,
+    "driver-killed": kill_driver,
+    "node-stopped": stop_node,
+}
+
+
 # --- campaigns -------------------------------------------------------------------------------------------------------
 
 
 class _Outcome:
     """What is counted over all campaigns of one kind of disturbance."""
 
-    def __init__(self, what: str, expected: Sequence[Any]) -> None:
-        self._what, self._expected = what, expected
+    def __init__(self, disturbance: str) -> None:
+        self._disturbance, self._expected = disturbance, undisturbed()
         self.recoveries: list[float] = []
-        self._campaigns = self._lost = self._doubled = self._changed = 0
+        self._campaigns = self._lost = self._refused = self._changed = 0
 
     def recovered(self, seconds: float) -> None:
         """Note that what was hit is trained again after so many seconds."""
         self.recoveries.append(seconds)
-        print(f"{self._what}, time {len(self.recoveries)}: recovered in {seconds:.1f} s", file=sys.stderr, flush=True)
+        print(f"{self._disturbance} {len(self.recoveries)}: recovered in {seconds:.1f} s", file=sys.stderr, flush=True)
 
     def ended(self, driver: Driver) -> None:
         """Count what a campaign has left."""
         found = [find_run(driver.folders.results, run) for run in RUNS]
         self._campaigns += 1
         self._lost += found.count(None)
-        self._doubled += sum(": a second result with " in line for _, line in driver.lines)
+        self._refused += sum(": a second result with " in line for _, line in driver.lines)
         self._changed += sum(
             numbers(result) != wanted for result, wanted in zip(found, self._expected, strict=True) if result
         )
 
-    def disturbance(self) -> Disturbance:
+    def result(self) -> ClusterResult:
         """All of it as a record."""
-        return Disturbance(
-            what=self._what,
+        return ClusterResult(
+            disturbance=self._disturbance,
+            ray=import_ray().__version__,
+            nodes=NODES,
+            heartbeat_seconds=HEARTBEAT_SECONDS,
             runs=self._campaigns * len(RUNS),
             lost=self._lost,
-            refused=self._doubled,
+            refused=self._refused,
             changed=self._changed,
             recovery_seconds=tuple(self.recoveries),
+            environment=describe(),
         )
 
 
-def disturb(what: str, hit: Hit, times: int, expected: Sequence[Any], *, shared: bool = True) -> Disturbance:
-    """Disturb campaigns, each from an empty folder of results, until that was done so many times.
-
-    Args:
-        what: as the book's table names it.
-        hit: does it once.
-        times: how often.
-        expected: the numbers of each run where nothing disturbs it.
-        shared: whether the nodes share the folders of results and checkpoints.
-    """
-    outcome = _Outcome(what, expected)
+def hit_again_and_again(disturbance: str, times: int) -> ClusterResult:
+    """Hit campaigns, each from an empty folder of results, until that was done so many times."""
+    outcome, hit = _Outcome(disturbance), HITS[disturbance]
     while len(outcome.recoveries) < times:
-        with campaign(shared) as (nodes, driver):
-            for _ in range(min(HITS, times - len(outcome.recoveries))):
+        with campaign(shared=hit is not stop_node) as (nodes, driver):
+            for _ in range(min(MOST_HITS, times - len(outcome.recoveries))):
                 if not await_training(driver):
                     break
                 since = time.monotonic()
@@ -241,12 +246,12 @@ def disturb(what: str, hit: Hit, times: int, expected: Sequence[Any], *, shared:
                 next(hitting, None)
             driver.wait()
             outcome.ended(driver)
-    return outcome.disturbance()
+    return outcome.result()
 
 
-def fill_disk(times: int, expected: Sequence[Any]) -> Disturbance:
+def fill_disk(disturbance: str, times: int) -> ClusterResult:
     """Fill the disk of the results during campaigns, make room once the command has given up, and give it again."""
-    outcome = _Outcome("disk of the results full", expected)
+    outcome = _Outcome(disturbance)
     for _ in range(times):
         with campaign(shared=True, small_disk=True) as (_, driver):
             await_training(driver)
@@ -260,7 +265,7 @@ def fill_disk(times: int, expected: Sequence[Any]) -> Disturbance:
             outcome.recovered(driver.seconds_until(left[:1], since))
             driver.wait()
             outcome.ended(driver)
-    return outcome.disturbance()
+    return outcome.result()
 
 
 @contextmanager
@@ -353,8 +358,12 @@ def _runs_below(results: Path) -> Iterator[tuple[int, str]]:
 # --- the measurement -------------------------------------------------------------------------------------------------
 
 
-def ensure_cluster(folder: Path, most: int) -> ClusterResult:
-    """What a cluster of this machine survives: from the results, or measured now.
+# How often each is done where nothing else is asked for.
+TIMES = {"run-killed": 20, "node-killed": 10, "driver-killed": 10, "node-stopped": 5, "disk-full": 3}
+
+
+def ensure_clusters(folder: Path, most: int) -> Iterator[ClusterResult]:
+    """What a cluster of this machine survives, one disturbance after the other: from the results, or measured now.
 
     Args:
         folder: of results.
@@ -362,48 +371,25 @@ def ensure_cluster(folder: Path, most: int) -> ClusterResult:
 
     Raises:
         ClusterError: Ray is not installed, or a campaign does not go on.
-        ResultError: the file there is damaged, or the folder cannot be written.
+        ResultError: a file there is damaged, or the folder cannot be written.
     """
     import_ray()
     here = describe()
-    return ensure(folder, cluster_key(here), ClusterResult, lambda: measure(most))
+    for disturbance, times in TIMES.items():
+        measure = partial(hit_again_and_again if disturbance in HITS else fill_disk, disturbance, min(times, most))
+        yield ensure(folder, cluster_key(disturbance, here), ClusterResult, measure)
 
 
-def cluster_lines(cluster: ClusterResult) -> Iterator[str]:
-    """For the terminal: a line for each disturbance."""
-    for done in cluster.disturbances:
-        yield (
-            f"{done.what}, {done.times} times: of {done.runs} runs {done.lost} lost, {done.changed} changed, "
-            f"{done.refused} second results refused; recovered in {median(done.recovery_seconds):.1f} s, "
-            f"{max(done.recovery_seconds):.1f} s at most"
-        )
-
-
-def measure(most: int) -> ClusterResult:
-    """Do every disturbance, each at most so many times, and count what is left.
-
-    Raises:
-        ClusterError: a campaign does not go on.
-    """
-    from ray import __version__
-
-    expected = undisturbed()
-    disturbances = (
-        disturb("node stopped, its run given to another", stop_node, min(most, 5), expected, shared=False),
-        disturb("run or its worker killed", kill_process, min(most, 20), expected),
-        disturb("node killed", kill_node, min(most, 10), expected),
-        disturb("driver killed, command given again", kill_driver, min(most, 10), expected),
-        fill_disk(min(most, 3), expected),
-    )
-    return ClusterResult(
-        ray=__version__,
-        nodes=NODES,
-        heartbeat_seconds=HEARTBEAT_SECONDS,
-        disturbances=disturbances,
-        environment=describe(),
+def cluster_line(cluster: ClusterResult) -> str:
+    """For the terminal."""
+    return (
+        f"{cluster.disturbance}, {cluster.times} times: of {cluster.runs} runs {cluster.lost} lost, {cluster.changed} "
+        f"changed, {cluster.refused} second results refused; recovered in {median(cluster.recovery_seconds):.1f} s, "
+        f"{max(cluster.recovery_seconds):.1f} s at most"
     )
 
 
+@cache
 def undisturbed() -> list[Any]:
     """The numbers of each run, trained without a cluster on one core."""
     with tempfile.TemporaryDirectory(prefix="sepconv-chaos-") as place:

@@ -477,37 +477,31 @@ class DepthwiseResult(_Model):
         return depthwise_key(self.environment)
 
 
-class Disturbance(_Model):
-    """What was done to campaigns on a cluster, so many times, and what was left of their runs."""
+class ClusterResult(_Model):
+    """What was done to campaigns on a Ray cluster, its nodes all on one machine, and what was left of their runs."""
 
-    what: Text
+    kind: Literal["cluster"] = "cluster"
+    schema_version: Literal[1] = SCHEMA
+    disturbance: Slug
+    ray: Text
+    nodes: PositiveCount
+    heartbeat_seconds: Positive  # after which Ray takes a node that says nothing for dead
     runs: PositiveCount  # of all campaigns together
     lost: Count  # runs without a result in the end
     refused: Count  # second results of a run, of which the first stayed
     changed: Count  # results with other numbers than the undisturbed run's
-    recovery_seconds: Repeats  # each time, until every run that was hit was trained again
-
-    @property
-    def times(self) -> int:
-        """How often it was done."""
-        return len(self.recovery_seconds)
-
-
-class ClusterResult(_Model):
-    """What campaigns on a Ray cluster survive, its nodes all on one machine."""
-
-    kind: Literal["cluster"] = "cluster"
-    schema_version: Literal[1] = SCHEMA
-    ray: Text
-    nodes: PositiveCount
-    heartbeat_seconds: Positive  # after which a node that says nothing counts as dead
-    disturbances: tuple[Disturbance, ...]
+    recovery_seconds: Repeats  # each time, until every run that was hit was trained again or had its result
     environment: Environment
 
     @property
     def key(self) -> str:
         """Place below the results folder, without the suffix."""
-        return cluster_key(self.environment)
+        return cluster_key(self.disturbance, self.environment)
+
+    @property
+    def times(self) -> int:
+        """How often it was disturbed."""
+        return len(self.recovery_seconds)
 
 
 def latency_key(
@@ -537,9 +531,9 @@ def depthwise_key(environment: Environment) -> str:
     return f"machines/{machine(environment)}/depthwise-{environment.backend}"
 
 
-def cluster_key(environment: Environment) -> str:
-    """Where what a cluster on this machine survives lies below the results folder, without the suffix."""
-    return f"machines/{machine(environment)}/cluster-{environment.backend}"
+def cluster_key(disturbance: str, environment: Environment) -> str:
+    """Where what a cluster of this machine survives lies below the results folder, without the suffix."""
+    return f"machines/{machine(environment)}/cluster-{disturbance}-{environment.backend}"
 
 
 def measured_on(environment: Environment) -> str:

@@ -118,18 +118,17 @@ def disturbances(results: Results) -> pd.DataFrame:
     """What clusters survive, a row for each disturbance, under the headings of the book's table."""
     rows = [
         {
-            "disturbance": done.what,
-            "times": done.times,
-            "runs": done.runs,
-            "lost": done.lost,
-            "with other numbers": done.changed,
-            "second results refused": done.refused,
-            "median recovery (s)": round(median(done.recovery_seconds), 1),
-            "longest recovery (s)": round(max(done.recovery_seconds), 1),
+            "disturbance": cluster.disturbance.replace("-", " "),
+            "times": cluster.times,
+            "runs": cluster.runs,
+            "lost": cluster.lost,
+            "with other numbers": cluster.changed,
+            "second results refused": cluster.refused,
+            "median recovery (s)": round(median(cluster.recovery_seconds), 1),
+            "longest recovery (s)": round(max(cluster.recovery_seconds), 1),
             "machine": machine(cluster.environment),
         }
         for cluster in results.clusters
-        for done in cluster.disturbances
     ]
     return pd.DataFrame(rows)
 

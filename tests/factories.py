@@ -9,6 +9,7 @@ from sepconv.metrics import COST_METRICS
 from sepconv.papers import paper
 from sepconv.results.records import (
     BatchTime,
+    ClusterResult,
     CostResult,
     Environment,
     Epoch,
@@ -294,6 +295,21 @@ def memory_of(experiment="conv", step_bytes=2_000_000, batch_size=64, **environm
         step_bytes=step_bytes,
         repeats=(step_bytes - 1_000_000, step_bytes, step_bytes + 3_000_000),
         parts={"weights_and_slots": 500_000, "growth": 1_500_000},
+        environment=ENVIRONMENT.model_copy(update=environment),
+    )
+
+
+def cluster_of(recovery_seconds=(4.0, 2.0, 9.0), lost=0, **environment):
+    return ClusterResult(
+        disturbance="node-killed",
+        ray="2.60.0",
+        nodes=3,
+        heartbeat_seconds=6,
+        runs=12,
+        lost=lost,
+        refused=1,
+        changed=0,
+        recovery_seconds=recovery_seconds,
         environment=ENVIRONMENT.model_copy(update=environment),
     )
 

@@ -302,7 +302,7 @@ def test_processes_on_one_folder_never_train_the_same_run_twice(folders, tmp_pat
 
 def test_a_result_written_while_waiting_for_the_lock_is_taken(folders, training, monkeypatch):
     training(forbidden)
-    monkeypatch.setattr(campaign, "_ensure_folders", lambda _, folders: _write_by_another(folders))
+    monkeypatch.setattr(campaign, "ensure_folders", lambda _, folders: _write_by_another(folders))
     assert campaign.run_one(smoke(), folders) == result_of(smoke())
 
 

@@ -256,7 +256,7 @@ def runs(monkeypatch):
                 store.write(folders.results, result_of(run))
             return Mock(wait=lambda: code, stdout=None)
 
-        monkeypatch.setattr(campaign, "_fresh_process", process)
+        monkeypatch.setattr(campaign, "fresh_process", process)
         monkeypatch.setattr(campaign, "this_device", lambda: Device("cpu", accelerator, cores=2))
 
     return exit_with

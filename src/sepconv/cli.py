@@ -5,6 +5,8 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +29,9 @@ BudgetOption = Annotated[Budget, typer.Option(help="How much of the paper's sche
 Papers = Annotated[list[str] | None, typer.Option("--paper", help="Only this paper; may be repeated.")]
 ResultsFolder = Annotated[Path, typer.Option("--results", envvar="SEPCONV_RESULTS", help="Folder of results.")]
 CheckpointsFolder = Annotated[Path, typer.Option("--checkpoints", help="Folder of checkpoints.")]
+Seeds = Annotated[list[int] | None, typer.Option(help="Seeds, in order; may be repeated.", min=0, max=2**32 - 1)]
+Cores = Annotated[int, typer.Option("--cores-per-run", help="On a cluster: cores of each run.", min=1)]
+Gpus = Annotated[float, typer.Option("--gpus-per-run", help="On a cluster: GPUs of each run, or a fraction.", min=0)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RESULTS = Path("results")
 CHECKPOINTS = Path("checkpoints")
@@ -68,9 +73,7 @@ def run(
     paper: Annotated[str, typer.Argument(help="A paper's key, or 'all'.")],
     experiment: Annotated[list[str] | None, typer.Argument(help="Experiments; all of the paper if none.")] = None,
     budget: BudgetOption = Budget.SMOKE,
-    seed: Annotated[
-        list[int] | None, typer.Option(help="Seeds, in order; may be repeated.", min=0, max=2**32 - 1)
-    ] = None,
+    seed: Seeds = None,
     results: ResultsFolder = RESULTS,
     checkpoints: CheckpointsFolder = CHECKPOINTS,
     deadline: Annotated[
@@ -82,6 +85,11 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what is missing and what it would take.")
     ] = False,
+    cluster: Annotated[
+        str | None, typer.Option(help="Train on a Ray cluster: HOST:PORT of its head, auto, or local.")
+    ] = None,
+    cores: Cores = 1,
+    gpus: Gpus = 0,
 ) -> None:
     """Train what is missing, in order of worth. Run it again to continue; finished runs are never repeated."""
     from sepconv.environment import check_backend
@@ -92,20 +100,25 @@ def run(
     folders = campaign.Folders(results, checkpoints)
     until = None if deadline is None else time.monotonic() + 60 * deadline
     campaign.shares(workers)
-    if len(wanted) == workers == 1 and not dry_run:
+    if len(wanted) == workers == 1 and not dry_run and cluster is None:
         _run_one(wanted[0], folders, until)
         return
     queue = campaign.missing(wanted, results)
     print(f"{len(queue)} of {len(wanted)} runs are missing", flush=True)
     if not queue:
         return
-    device = campaign.this_device()
-    campaign.check_workers(workers, device)
-    workers = min(workers, len(queue))
-    print("\n".join(campaign.queue_lines(queue, results, device, workers)), flush=True)
+    if cluster is None:
+        device = campaign.this_device()
+        campaign.check_workers(workers, device)
+        workers = min(workers, len(queue))
+        lines = campaign.queue_lines(queue, results, device, workers)
+        train: Callable[..., list[str]] = partial(campaign.run_queue, workers=workers)
+    else:
+        lines, train = _on_cluster(cluster, cores, gpus, workers, queue, results)
+    print("\n".join(lines), flush=True)
     if dry_run:
         return
-    if failures := campaign.run_queue(queue, folders, until, workers):
+    if failures := train(queue, folders, until):
         print("\n".join(failures), file=sys.stderr)
         raise typer.Exit(1)
     if left := campaign.missing(queue, results):
@@ -151,6 +164,27 @@ def leftovers(
         each.delete()
     if delete:
         print(f"{len(unwanted)} of {len(found)} deleted")
+
+
+@app.command()
+def slurm(
+    paper: Annotated[str, typer.Argument(help="A paper's key, or 'all'.")],
+    experiment: Annotated[list[str] | None, typer.Argument(help="Experiments; all of the paper if none.")] = None,
+    budget: BudgetOption = Budget.SMOKE,
+    seed: Seeds = None,
+    results: ResultsFolder = RESULTS,
+    checkpoints: CheckpointsFolder = CHECKPOINTS,
+    cores: Cores = 1,
+    gpus: Annotated[int, typer.Option("--gpus-per-run", help="GPUs of each run.", min=0)] = 0,
+    time_limit: Annotated[str, typer.Option("--time", help="Of each job, as sbatch takes it.")] = "4:00:00",
+) -> None:
+    """Print an sbatch array script that trains what is missing: a job for each run, queued again until it is done."""
+    from sepconv.cluster.slurm import array_script
+    from sepconv.training import campaign
+
+    wanted = campaign.runs(_papers(None if paper == "all" else [paper]), budget, seed or [0], experiment or [])
+    folders = campaign.Folders(results, checkpoints)
+    print(array_script(campaign.missing(wanted, results), folders, cores, gpus, time_limit), end="")
 
 
 @app.command()
@@ -245,6 +279,18 @@ def depthwise(
     from sepconv.measuring.depthwise import depthwise_lines, ensure_depthwise
 
     print("\n".join(depthwise_lines(ensure_depthwise(results, _papers(None), batch))))
+
+
+@bench.command("cluster")
+def bench_cluster(
+    most: Annotated[int, typer.Option(help="Times that each disturbance is done, at most.", min=1)] = 20,
+    results: ResultsFolder = RESULTS,
+) -> None:
+    """Kill, stop and starve a Ray cluster of this machine while it trains, and count what is left. Takes an hour."""
+    from sepconv.cluster.chaos import cluster_line, ensure_clusters
+
+    for measured in ensure_clusters(results, most):
+        print(cluster_line(measured), flush=True)
 
 
 @app.command()
@@ -343,6 +389,18 @@ def _papers(keys: list[str] | None) -> tuple[Paper, ...]:
     from sepconv.papers import all_papers, paper
 
     return tuple(paper(key) for key in keys) if keys else all_papers()
+
+
+def _on_cluster(
+    address: str, cores: int, gpus: float, workers: int, queue: Sequence[Run], results: Path
+) -> tuple[Iterator[str], Callable[..., list[str]]]:
+    """What the queue would take on a Ray cluster, and what trains it there."""
+    from sepconv.cluster.driver import Cluster, ClusterError, Share
+
+    if workers > 1:
+        raise ClusterError("expected --workers or --cluster, got both; a node trains as many runs as it has cores for")
+    cluster = Cluster(address, Share(cores, gpus))
+    return cluster.lines(queue, results), cluster.run_queue
 
 
 def _run_one(wanted: Run, folders: "Folders", until: float | None) -> None:

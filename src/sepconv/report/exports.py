@@ -1,7 +1,7 @@
 """What is made from the results for others to read.
 
-Every claim with its verdict, the schema of that file, a CODECHECK manifest, and for the networks themselves the fastest
-ways of their depthwise convolutions.
+Every claim with its verdict, the schema of that file, a CODECHECK manifest, for the networks themselves the fastest
+ways of their depthwise convolutions, and for the book what a cluster survives.
 """
 
 import json
@@ -48,7 +48,10 @@ def files(results: Path) -> dict[Path, str]:
     if results.absolute().name != "results" or not (root / "notebooks").is_dir():
         return made  # of others' results, wherever they lie, the repository keeps nothing
     ways = root / "src" / "sepconv" / "networks" / "depthwise_ways.csv"
-    return made | {root / "codecheck.yml": codecheck(root), ways: frames.fastest_ways(found).to_csv(index=False)}
+    made |= {root / "codecheck.yml": codecheck(root), ways: frames.fastest_ways(found).to_csv(index=False)}
+    if found.clusters:
+        made[root / "book" / "cluster.csv"] = frames.disturbances(found).to_csv(index=False)
+    return made
 
 
 def write_claims(results: Path, pages: Path) -> tuple[Path, ...]:

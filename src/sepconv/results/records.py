@@ -477,6 +477,33 @@ class DepthwiseResult(_Model):
         return depthwise_key(self.environment)
 
 
+class ClusterResult(_Model):
+    """What was done to campaigns on a Ray cluster, its nodes all on one machine, and what was left of their runs."""
+
+    kind: Literal["cluster"] = "cluster"
+    schema_version: Literal[1] = SCHEMA
+    disturbance: Slug
+    ray: Text
+    nodes: PositiveCount
+    heartbeat_seconds: Positive  # after which Ray takes a node that says nothing for dead
+    runs: PositiveCount  # of all campaigns together
+    lost: Count  # runs without a result in the end
+    refused: Count  # second results of a run, of which the first stayed
+    changed: Count  # results with other numbers than the undisturbed run's
+    recovery_seconds: Repeats  # each time, until every run that was hit was trained again or had its result
+    environment: Environment
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return cluster_key(self.disturbance, self.environment)
+
+    @property
+    def times(self) -> int:
+        """How often it was disturbed."""
+        return len(self.recovery_seconds)
+
+
 def latency_key(
     paper: str, experiment: str, budget: MeasuredBudget, batch_norm: str, transfer: str, environment: Environment
 ) -> str:
@@ -502,6 +529,11 @@ def roofline_key(environment: Environment) -> str:
 def depthwise_key(environment: Environment) -> str:
     """Where a device's depthwise convolutions lie below the results folder, without the suffix."""
     return f"machines/{machine(environment)}/depthwise-{environment.backend}"
+
+
+def cluster_key(disturbance: str, environment: Environment) -> str:
+    """Where what a cluster of this machine survives lies below the results folder, without the suffix."""
+    return f"machines/{machine(environment)}/cluster-{disturbance}-{environment.backend}"
 
 
 def measured_on(environment: Environment) -> str:

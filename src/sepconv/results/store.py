@@ -21,6 +21,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from sepconv.files import read_bounded, write_atomically
 from sepconv.results.records import (
     SCHEMA,
+    ClusterResult,
     CostResult,
     DepthwiseResult,
     LatencyResult,
@@ -33,7 +34,10 @@ from sepconv.results.records import (
 )
 from sepconv.spec import Budget, Dataset, Run, canonical_json
 
-Result = RunResult | CostResult | LatencyResult | ThroughputResult | MemoryResult | RooflineResult | DepthwiseResult
+Result = (
+    RunResult | CostResult | LatencyResult | ThroughputResult | MemoryResult | RooflineResult | DepthwiseResult
+    | ClusterResult
+)  # fmt: skip
 R = TypeVar("R", bound=Result)
 _MOST_DIGITS = 20
 LOCK = ".lock"  # in each folder that is written to
@@ -51,6 +55,7 @@ class Results:
     memories: tuple[MemoryResult, ...] = ()
     rooflines: tuple[RooflineResult, ...] = ()
     depthwises: tuple[DepthwiseResult, ...] = ()
+    clusters: tuple[ClusterResult, ...] = ()
     problems: tuple[str, ...] = field(default=())
 
     @property
@@ -58,7 +63,7 @@ class Results:
         """All results of every kind."""
         return (
             *self.runs, *self.costs, *self.latencies, *self.throughputs, *self.memories, *self.rooflines,
-            *self.depthwises,
+            *self.depthwises, *self.clusters,
         )  # fmt: skip
 
     @cached_property
@@ -170,6 +175,7 @@ def read_all(folder: Path) -> Results:
         memories=tuple(found["memory"]),
         rooflines=tuple(found["roofline"]),
         depthwises=tuple(found["depthwise"]),
+        clusters=tuple(found["cluster"]),
         problems=tuple(problems),
     )
 

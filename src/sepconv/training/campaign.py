@@ -115,7 +115,7 @@ def run_one(run: Run, folders: Folders, deadline: float | None = None) -> RunRes
     """
     if (found := find_run(folders.results, run)) is not None:
         return found
-    _ensure_folders(run, folders)
+    ensure_folders(run, folders)
     try:
         lock = FileLock(folders.checkpoints / f"{run.id}.lock").acquire(blocking=False)
     except Timeout:
@@ -160,7 +160,7 @@ def run_queue(queue: Sequence[Run], folders: Folders, deadline: float | None = N
         workers: how many runs train at once, each on its share of the cores (:func:`shares`).
     """
     crew = _Crew(queue, folders, deadline)
-    with _handling(lambda _number, _frame: crew.stop()), ThreadPoolExecutor(workers) as pool:
+    with handling(lambda _number, _frame: crew.stop()), ThreadPoolExecutor(workers) as pool:
         try:
             if workers == 1:
                 list(pool.map(crew.work, [None]))
@@ -375,13 +375,13 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _ensure_folders(run: Run, folders: Folders) -> None:
+def ensure_folders(run: Run, folders: Folders) -> None:
     """Better to learn now than after hours of training that nothing can be written."""
     for folder in (path_of(folders.results, run.key).parent, folders.checkpoints / run.id):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with TemporaryFile(dir=folder):
-                pass
+            with TemporaryFile(dir=folder) as file:
+                file.write(bytes(2**16))  # on a full disk, an empty file can still be made
             if (lock := folder / LOCK).exists():  # such as that of another user
                 lock.open("a").close()
         except OSError as error:
@@ -422,7 +422,7 @@ class _Crew:
             if code == STOPPED or -code in _STOPS:  # the latter where a signal came before training began
                 self._waiting.clear()
             elif code and code != BUSY:  # whoever trains it writes its result
-                self.failures.append(f"{run.key}: {_reason(code)}")
+                self.failures.append(f"{run.key}: {reason(code)}")
 
     def _start_next(self, shown: bool) -> tuple[Run, subprocess.Popen[str]] | None:
         with self._lock:
@@ -430,12 +430,12 @@ class _Crew:
             if self._stopped or not self._waiting or (remaining is not None and remaining <= 0):
                 return None
             run = self._waiting.popleft()
-            process = _fresh_process(run, self._folders, remaining, shown)
+            process = fresh_process(run, self._folders, remaining, shown)
             self._processes.add(process)
             return run, process
 
 
-def _fresh_process(run: Run, folders: Folders, minutes: float | None, shown: bool) -> subprocess.Popen[str]:
+def fresh_process(run: Run, folders: Folders, minutes: float | None, shown: bool) -> subprocess.Popen[str]:
     """A fresh process per run: its peak memory is its own, and a crash takes nothing else with it.
 
     Where its progress is ``shown`` among that of others, all that it prints comes through a pipe. It has a session of
@@ -471,7 +471,7 @@ def _stop_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _reason(code: int) -> str:
+def reason(code: int) -> str:
     """Why a run failed, of the exit code of its process, which is negative where a signal ended it."""
     if code > 0:
         return f"exit code {code}"
@@ -479,7 +479,7 @@ def _reason(code: int) -> str:
 
 
 @contextmanager
-def _handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
+def handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
     """Handle every signal that asks for a stop, but for those that are ignored, as ``nohup`` has it."""
     before = {number: signal.getsignal(number) for number in _STOPS}
     handled = [number for number, was in before.items() if was is not signal.SIG_IGN]
@@ -509,4 +509,4 @@ def _termination() -> Iterator[tuple[Callable[[], None], list[int]]]:
         os.write(2, b"\nStopping at the end of this epoch; ask again to stop at once, without it.\n")
 
     with ExitStack() as until_the_end:
-        yield lambda: until_the_end.enter_context(_handling(collect)), came
+        yield lambda: until_the_end.enter_context(handling(collect)), came

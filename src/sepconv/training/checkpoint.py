@@ -93,6 +93,11 @@ def load(folder: Path, run_id: str) -> Checkpoint | None:
     return None
 
 
+def newest_epoch(folder: Path, run_id: str) -> int:
+    """The last epoch of which a run has a checkpoint, whole or not; 0 where it has none."""
+    return max((int(path.stem.removeprefix("epoch-")) for path in _newest_first(folder, run_id)), default=0)
+
+
 def discard(folder: Path, run_id: str) -> None:
     """Delete the checkpoints of a run whose result has been written, and what killed writers left beside them."""
     shutil.rmtree(folder / run_id, ignore_errors=True)

@@ -12,7 +12,7 @@ from typing import NoReturn, TypeAlias
 from tqdm import tqdm
 
 _VARIABLE = "SEPCONV_PROGRESS"  # set for a run whose bar is wanted although its standard error is a pipe
-_MARK = "progress|"  # of the lines that are a bar, among all else that a run prints
+MARK = "progress|"  # of the lines that are a bar, among all else that a run prints
 
 Display: TypeAlias = "tqdm[NoReturn] | None"  # the line of one worker; None where there is no terminal
 
@@ -24,7 +24,7 @@ def hidden() -> bool | None:
 
 def into_pipe() -> dict[str, str]:
     """The environment of a run that draws its bar into a pipe."""
-    return os.environ | {_VARIABLE: "1", "TQDM_BAR_FORMAT": _MARK + "{l_bar}{bar}{r_bar}"}
+    return os.environ | {_VARIABLE: "1", "TQDM_BAR_FORMAT": MARK + "{l_bar}{bar}{r_bar}"}
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def displays(workers: int) -> Iterator[Sequence[Display]]:
 
 def show(line: str, bar: "tqdm[NoReturn]") -> None:
     """Show a line that a worker's run printed: its bar in the worker's place, all else above the display."""
-    if line.startswith(_MARK):
-        bar.set_description_str(line.removeprefix(_MARK))
+    if line.startswith(MARK):
+        bar.set_description_str(line.removeprefix(MARK))
     elif line:
         tqdm.write(line)

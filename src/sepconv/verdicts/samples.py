@@ -11,6 +11,7 @@ from typing import Any
 
 from sepconv.metrics import METRICS
 from sepconv.results.records import (
+    ClusterResult,
     CostResult,
     DepthwiseResult,
     LatencyResult,
@@ -206,7 +207,7 @@ def unknown_results(known: Iterable[Paper], results: Results) -> tuple[str, ...]
     return tuple(
         f"{r.key}.json: expected an experiment of a paper here, got {r.experiment} of {r.paper}; it counts for nothing"
         for r in results.everything
-        if not isinstance(r, RooflineResult | DepthwiseResult) and (r.paper, r.experiment) not in names
+        if not isinstance(r, RooflineResult | DepthwiseResult | ClusterResult) and (r.paper, r.experiment) not in names
     )
 
 

@@ -19,6 +19,7 @@ from sepconv.report.frames.equal_cost import (
 )
 from sepconv.report.frames.measurements import (
     depthwise,
+    disturbances,
     fastest_ways,
     latencies,
     limits,
@@ -55,6 +56,7 @@ __all__ = [
     "counts",
     "deltas",
     "depthwise",
+    "disturbances",
     "fastest_ways",
     "history",
     "intensity",

@@ -427,7 +427,6 @@ def test_the_roofline_stands_beside_what_was_trained_there(sepconv, tmp_path, mo
     assert (network["experiment"], network["measured"], network["fraction"]) == ("conv", None, None)  # another machine
 
 
-def test_measured_memory_stands_beside_the_count(sepconv, tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "describe", lambda: memory_of().environment)
-    store.write(tmp_path, memory_of())
+def test_measured_memory_stands_beside_the_count(sepconv, tmp_path):
+    store.write(tmp_path, memory_of().model_copy(update={"environment": environment.describe()}))
     assert sepconv("bench", "memory", "tseng2020", "conv", "--results", tmp_path)[1].split()[-2:] == ["not", "counted"]

@@ -314,6 +314,16 @@ def _write_by_another(folders):
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
+@pytest.fixture
+def heard():
+    """Every signal at its default, also where the suite was started with some ignored, as in the background."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in STOPS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("asked", STOPS)
 def test_a_signal_asks_training_to_stop(folders, training, asked, capfd):
     def train(run, checkpoints, started, stop):
@@ -497,6 +507,7 @@ def test_a_run_stops_at_its_epochs_end_when_its_queue_is_killed(folders, tmp_pat
     wait_for(told, "saved")
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGHUP])
 def test_ctrl_c_reaches_the_run_once_and_the_queue_ends_after_it(folders, tmp_path, monkeypatch, asked):
     log = tmp_path / "log"

@@ -181,7 +181,9 @@ def test_nothing_in_results_or_specs_becomes_html():
         set_aside=(EVIL,),
     )
     paper = replace(paper_of(evil), title=EVIL)
-    run = run_of(A, 0, environment=environment(device=EVIL) | {"backend_version": EVIL, "git_commit": EVIL})
+    run = run_of(A, 0)  # the schema refuses such texts, so they are put behind its back
+    told = dict.fromkeys(("device", "backend_version", "git_commit"), EVIL)
+    run = run.model_copy(update={"environment": run.environment.model_copy(update=told)})
     shown = (
         tables.claim_cards([judgement]),
         tables.scoreboard([(paper, [judgement])]),

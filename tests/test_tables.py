@@ -427,6 +427,7 @@ def test_card_says_it_all():
         "Runs": "p/a/paper-seed-0",
         "Recipe": "a",
         "Not counted": "p/a/paper-seed-1 (other epochs)",
+        "Data": "this card as JSON",
     }
 
 
@@ -483,7 +484,8 @@ def test_links_of_cards_lead_to_runs_and_recipes():
     for p in (paper, *papers.all_papers()):
         recipes = {f"{p.key}.html#{name['id']}" for name in soup(tables.recipe_table(p)).select(".sc-group [id]")}
         links = [a["href"] for a in soup(tables.claim_cards(judge(p, found))).select("dd a:not([href^='#'])")]
-        assert set(links) <= targets | recipes
+        addresses = {f"../{markup.claim_address(c.id)}" for c in p.claims}
+        assert addresses <= set(links) <= addresses | targets | recipes
         trained = any(q.definition.source == "run" for c in p.claims for q in c.quantities)
         assert bool(recipes & set(links)) >= trained
 
@@ -494,7 +496,7 @@ def test_a_claim_that_rests_on_training_leads_to_each_recipe():
     )
     cards = soup(tables.claim_cards([judgement_of(claim=c) for c in (trained, counted, timed)]))
     cards = cards.select("details.sc-claim")
-    assert [[a["href"] for a in card.select("dd a")] for card in cards] == [
+    assert [[a["href"] for a in card.select("dd a[href*='#']")] for card in cards] == [
         ["p.html#p/a/recipe", "p.html#p/b/recipe"],
         [],
         [],

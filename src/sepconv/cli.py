@@ -25,6 +25,8 @@ bench = typer.Typer(help="Measure speed on this machine, an idle one.", no_args_
 app.add_typer(bench, name="bench")
 
 PaperKey = Annotated[str, typer.Argument(help="A paper's key.")]
+PaperOrAll = Annotated[str, typer.Argument(help="A paper's key, or 'all'.")]
+Experiments = Annotated[list[str] | None, typer.Argument(help="Experiments; all of the paper if none.")]
 BudgetOption = Annotated[Budget, typer.Option(help="How much of the paper's schedule.")]
 Papers = Annotated[list[str] | None, typer.Option("--paper", help="Only this paper; may be repeated.")]
 ResultsFolder = Annotated[Path, typer.Option("--results", envvar="SEPCONV_RESULTS", help="Folder of results.")]
@@ -70,8 +72,8 @@ def list_(paper: Papers = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def run(
-    paper: Annotated[str, typer.Argument(help="A paper's key, or 'all'.")],
-    experiment: Annotated[list[str] | None, typer.Argument(help="Experiments; all of the paper if none.")] = None,
+    paper: PaperOrAll,
+    experiment: Experiments = None,
     budget: BudgetOption = Budget.SMOKE,
     seed: Seeds = None,
     results: ResultsFolder = RESULTS,
@@ -96,7 +98,7 @@ def run(
     from sepconv.training import campaign
 
     check_backend()
-    wanted = campaign.runs(_papers(None if paper == "all" else [paper]), budget, seed or [0], experiment or [])
+    wanted = _wanted(paper, experiment, budget, seed)
     folders = campaign.Folders(results, checkpoints)
     until = None if deadline is None else time.monotonic() + 60 * deadline
     campaign.shares(workers)
@@ -168,8 +170,8 @@ def leftovers(
 
 @app.command()
 def slurm(
-    paper: Annotated[str, typer.Argument(help="A paper's key, or 'all'.")],
-    experiment: Annotated[list[str] | None, typer.Argument(help="Experiments; all of the paper if none.")] = None,
+    paper: PaperOrAll,
+    experiment: Experiments = None,
     budget: BudgetOption = Budget.SMOKE,
     seed: Seeds = None,
     results: ResultsFolder = RESULTS,
@@ -182,7 +184,7 @@ def slurm(
     from sepconv.cluster.slurm import array_script
     from sepconv.training import campaign
 
-    wanted = campaign.runs(_papers(None if paper == "all" else [paper]), budget, seed or [0], experiment or [])
+    wanted = _wanted(paper, experiment, budget, seed)
     folders = campaign.Folders(results, checkpoints)
     print(array_script(campaign.missing(wanted, results), folders, cores, gpus, time_limit), end="")
 
@@ -401,6 +403,13 @@ def _on_cluster(
         raise ClusterError("expected --workers or --cluster, got both; a node trains as many runs as it has cores for")
     cluster = Cluster(address, Share(cores, gpus))
     return cluster.lines(queue, results), cluster.run_queue
+
+
+def _wanted(paper: str, experiments: list[str] | None, budget: Budget, seeds: list[int] | None) -> list[Run]:
+    """The runs that a command line names, done or not."""
+    from sepconv.training import campaign
+
+    return campaign.runs(_papers(None if paper == "all" else [paper]), budget, seeds or [0], experiments or [])
 
 
 def _run_one(wanted: Run, folders: "Folders", until: float | None) -> None:

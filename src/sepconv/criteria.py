@@ -75,9 +75,9 @@ def _clauses(check: Check, labels: Mapping[str, str]) -> str:
             return f"{_side(check.pair.first, labels)} divided by {_side(check.pair.second, labels)} is {limits}"
         case AheadAtEqualCost():
             first, second = (
-                _listed([labels[quantity.of] for quantity in side]) for side in (check.first, check.second)
+                enumeration([labels[quantity.of] for quantity in side]) for side in (check.first, check.second)
             )
-            equal = _listed([f"equal {COST_PHRASES[cost]}" for cost in check.costs])
+            equal = enumeration([f"equal {COST_PHRASES[cost]}" for cost in check.costs])
             unit = check.first[0].unit.replace("%", "points")
             return (
                 f"at {equal}, {_phrase(check.first[0])} is higher for {first} than for {second} by "
@@ -107,7 +107,7 @@ def _within(check: Within, phrase: str, labels: Mapping[str, str]) -> str:
         limits = f"within {_number(half)} point{'s' * (half != 1)} of {_number(check.low + half)} %"
         if check.high >= 100:
             limits = f"at least {_number(check.low)} %"
-    return f"{phrase} is {limits} for {_listed([labels[quantity.of] for quantity in asked])}"
+    return f"{phrase} is {limits} for {enumeration([labels[quantity.of] for quantity in asked])}"
 
 
 def _ordered(check: Ordered, more: str, less: str, labels: Mapping[str, str]) -> str:
@@ -115,7 +115,7 @@ def _ordered(check: Ordered, more: str, less: str, labels: Mapping[str, str]) ->
     pairs = [pair for pair in check.pairs if (_phrase(pair.first), _phrase(pair.second)) == (more, less)]
     names = [(labels[pair.first.of], labels[pair.second.of]) for pair in pairs]
     if all(first == second for first, second in names):
-        return f"{more} is above {less} for {_listed([first for first, _ in names])}"
+        return f"{more} is above {less} for {enumeration([first for first, _ in names])}"
     if more == less and pairs[0].first.definition.source == "cost":
         return " and ".join(f"{first} has more {more} than {second}" for first, second in names)
     other = "" if more == less else f"{less} "
@@ -142,7 +142,8 @@ def _number(value: float) -> str:
     return f"{value:,.12g}".replace("-", "−")
 
 
-def _listed(names: Sequence[str]) -> str:
+def enumeration(names: Sequence[str]) -> str:
+    """Names in a row: ``a``, ``a and b``, ``a, b and c``."""
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import pandas as pd
 from markupsafe import Markup
 
+from sepconv.criteria import enumeration
 from sepconv.report.markup import Html, listing, paragraph
 from sepconv.report.tables.cells import several
 from sepconv.spec import Basis, Run
@@ -127,7 +128,7 @@ def _range(low: float, high: float) -> str:
 
 def _difference(row: "pd.Series[float]") -> str:
     """The separable network's accuracy minus the other's."""
-    seeds = f"{int(row['seeds'])} seed{'s' * (row['seeds'] != 1)}"
+    seeds = several(int(row["seeds"]), "seed")
     if pd.isna(row["low"]):
         return f"undecided ({_points(row['value'])} points with {seeds}, too few for an interval)"
     found = f"{_points(row['value'])} ± {(row['high'] - row['low']) / 2:.1f} points, {seeds}"
@@ -157,12 +158,7 @@ def _named(pairs: Iterable[str]) -> str:
     images: dict[str, list[str]] = {}
     for paper, _, of in (pair.partition(", ") for pair in pairs):
         images.setdefault(paper, []).append(of)
-    return _listed([f"{paper} ({_listed(of)})" for paper, of in images.items()])
-
-
-def _listed(names: Sequence[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
+    return enumeration([f"{paper} ({enumeration(of)})" for paper, of in images.items()])
 
 
 def _is_trained(judgement: Judgement) -> bool:

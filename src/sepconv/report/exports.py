@@ -31,10 +31,7 @@ def write(results: Path) -> tuple[Path, ...]:
     Raises:
         ResultError: there is no such folder.
     """
-    made = files(results)
-    for path, text in made.items():
-        write_atomically(path, text.encode())
-    return tuple(made)
+    return _write(files(results))
 
 
 def files(results: Path) -> dict[Path, str]:
@@ -63,7 +60,10 @@ def write_claims(results: Path, pages: Path) -> tuple[Path, ...]:
     exported = export(all_papers(), read_all(results))
     version = {"schema_version": exported["schema_version"]}
     claims = [claim for paper in exported["papers"] for claim in paper["claims"]]
-    made = {pages / claim_address(claim["id"]): _json(version | claim) for claim in claims}
+    return _write({pages / claim_address(claim["id"]): _json(version | claim) for claim in claims})
+
+
+def _write(made: dict[Path, str]) -> tuple[Path, ...]:
     for path, text in made.items():
         path.parent.mkdir(exist_ok=True)
         write_atomically(path, text.encode())

@@ -20,6 +20,7 @@ from sepconv.results.records import (
     Product,
     RooflineResult,
     RunResult,
+    ScalingResult,
     Seconds,
     ThroughputResult,
 )
@@ -310,6 +311,18 @@ def cluster_of(recovery_seconds=(4.0, 2.0, 9.0), lost=0, **environment):
         refused=1,
         changed=0,
         recovery_seconds=recovery_seconds,
+        environment=ENVIRONMENT.model_copy(update=environment),
+    )
+
+
+def scaling_of(**environment):
+    return ScalingResult(
+        ray="2.60.0",
+        runs=8,
+        campaign_seconds={1: 200.0, 2: 120.0},
+        trained_seconds={1: 40.0, 2: 60.0},
+        driver_seconds=(0.03, 0.02, 0.01),
+        beat_seconds=(0.002, 0.001, 0.001),
         environment=ENVIRONMENT.model_copy(update=environment),
     )
 

@@ -18,7 +18,7 @@ from sepconv.results.records import CostResult, Environment, ResultError
 from sepconv.results.store import Results
 from sepconv.spec import Budget, Run, SpecError
 from sepconv.training import campaign, progress
-from sepconv.training.campaign import Device, Estimate, Folders
+from sepconv.training.campaign import Device, Estimate, Folders, Speeds
 from sepconv.training.checkpoint import Stopped
 
 CPU = Device("cpu", accelerator=False, cores=2)
@@ -105,9 +105,9 @@ def test_the_estimate_is_from_the_fastest_run_on_that_device():
     wanted = Run("tseng2020", smoke().experiment, Budget.PAPER, 0)
     scale = wanted.experiment.scale(Budget.PAPER)
     expected = 4 / 256 * scale.epochs * (40_000 + 10_000 / 3)  # evaluation is one pass of three
-    assert campaign.estimate_seconds(wanted, found, CPU) == pytest.approx(expected)
-    assert campaign.estimate_seconds(wanted, found, replace(CPU, name="unknown")) is None
-    assert campaign.estimate_seconds(smoke(experiment="dsc"), found, CPU) is None
+    assert Speeds(found, CPU).seconds(wanted) == pytest.approx(expected)
+    assert Speeds(found, replace(CPU, name="unknown")).seconds(wanted) is None
+    assert Speeds(found, CPU).seconds(smoke(experiment="dsc")) is None
 
 
 def cost_of(experiment, mult_adds, key="tseng2020"):
@@ -123,11 +123,11 @@ def test_what_was_never_measured_is_guessed_from_mult_adds_and_says_so():
         costs=(cost_of("conv", 100), cost_of("dsc", 250), cost_of("small", 50, "islam2022")),
     )
     small = Run("islam2022", paper("islam2022").experiment("small"), Budget.SMOKE, 0)
-    assert campaign.estimate(smoke(), found, CPU) == Estimate(pytest.approx(8 * 4 / 3), guessed=False)  # two epochs
-    assert campaign.estimate(smoke(experiment="dsc"), found, CPU) == Estimate(pytest.approx(20 * 4 / 3), guessed=True)
-    assert campaign.estimate(small, found, CPU) == Estimate(pytest.approx(4 * 4 / 3), guessed=True)
-    assert campaign.estimate(smoke(experiment="dsc-5"), found, CPU) is None  # not counted
-    assert campaign.estimate(smoke(), found, replace(CPU, name="unknown")) is None
+    assert Speeds(found, CPU).estimate(smoke()) == Estimate(pytest.approx(8 * 4 / 3), guessed=False)  # two epochs
+    assert Speeds(found, CPU).estimate(smoke(experiment="dsc")) == Estimate(pytest.approx(20 * 4 / 3), guessed=True)
+    assert Speeds(found, CPU).estimate(small) == Estimate(pytest.approx(4 * 4 / 3), guessed=True)
+    assert Speeds(found, CPU).estimate(smoke(experiment="dsc-5")) is None  # not counted
+    assert Speeds(found, replace(CPU, name="unknown")).estimate(smoke()) is None
 
 
 def test_the_guess_is_at_the_speed_of_the_same_papers_networks():
@@ -136,7 +136,7 @@ def test_the_guess_is_at_the_speed_of_the_same_papers_networks():
         runs=(result_of(smoke(), train_seconds=4), result_of(measured, train_seconds=1000)),
         costs=(cost_of("conv", 100), cost_of("dsc", 250), cost_of("small", 50, "islam2022")),
     )
-    assert campaign.estimate(smoke(experiment="dsc"), found, CPU) == Estimate(pytest.approx(20 * 4 / 3), guessed=True)
+    assert Speeds(found, CPU).estimate(smoke(experiment="dsc")) == Estimate(pytest.approx(20 * 4 / 3), guessed=True)
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,9 @@ def test_the_estimate_is_from_the_fastest_experiment_with_an_equal_network(measu
         Run(key, paper(key).experiment(name), Budget.SMOKE, 0) for key, name in (measured.split("/"), wanted.split("/"))
     )
     slow, fast = result_of(wanted, train_seconds=8), result_of(measured, train_seconds=4)
-    own = campaign.estimate_seconds(wanted, Results(runs=(slow,)), CPU)
-    assert campaign.estimate_seconds(wanted, Results(runs=(slow, fast)), CPU) == pytest.approx(
-        own / (2 if equal else 1)
-    )
-    lent = campaign.estimate_seconds(wanted, Results(runs=(fast,)), CPU)
+    own = Speeds(Results(runs=(slow,)), CPU).seconds(wanted)
+    assert Speeds(Results(runs=(slow, fast)), CPU).seconds(wanted) == pytest.approx(own / (2 if equal else 1))
+    lent = Speeds(Results(runs=(fast,)), CPU).seconds(wanted)
     assert lent == (pytest.approx(own / 2) if equal else None)
 
 
@@ -167,9 +165,9 @@ def test_throughputs_count_for_equal_networks_too():
     timed = throughput_of(seconds=(2.0, 1.0, 4.0), experiment="cifar10-dw").model_copy(update={"paper": "yu2021"})
     wanted = Run("yu2021", paper("yu2021").experiment("cifar100-dw"), Budget.SMOKE, 0)
     expected = 2 * 2 * 4 / 3  # two epochs of 256 images and their evaluation, at 256 images in the median of 2 s
-    assert campaign.estimate_seconds(wanted, Results(throughputs=(timed,)), CPU) == pytest.approx(expected)
+    assert Speeds(Results(throughputs=(timed,)), CPU).seconds(wanted) == pytest.approx(expected)
     foreign = timed.model_copy(update={"paper": "unknown"})
-    assert campaign.estimate_seconds(wanted, Results(throughputs=(foreign,)), CPU) is None
+    assert Speeds(Results(throughputs=(foreign,)), CPU).seconds(wanted) is None
 
 
 def on_cores(result, cores):
@@ -178,12 +176,12 @@ def on_cores(result, cores):
 
 def test_the_estimate_is_from_as_many_cores():
     found = Results(runs=(result_of(smoke(), train_seconds=4), on_cores(result_of(smoke(1), train_seconds=6), 1)))
-    one, two = (campaign.estimate_seconds(smoke(), found, replace(CPU, cores=cores)) for cores in (1, 2))
+    one, two = (Speeds(found, replace(CPU, cores=cores)).seconds(smoke()) for cores in (1, 2))
     assert one == pytest.approx(two * 6 / 4)
-    assert campaign.estimate_seconds(smoke(), found, replace(CPU, cores=4)) is None
+    assert Speeds(found, replace(CPU, cores=4)).seconds(smoke()) is None
     graphics = Environment.model_validate(ENVIRONMENT.model_dump() | {"device": "H200", "accelerator": True})
     fast = Results(runs=(result_of(smoke()).model_copy(update={"environment": graphics}),))
-    assert campaign.estimate_seconds(smoke(), fast, Device("H200", accelerator=True, cores=64)) is not None
+    assert Speeds(fast, Device("H200", accelerator=True, cores=64)).seconds(smoke()) is not None
 
 
 def test_workers_take_what_the_first_free_one_takes(tmp_path):

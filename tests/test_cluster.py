@@ -15,16 +15,18 @@ import pytest
 import typer
 import yaml
 
-from factories import cluster_of, result_of, smoke
+from factories import ENVIRONMENT, cluster_of, result_of, scaling_of, smoke
 from sepconv import cli
-from sepconv.cluster import chaos, driver, node
+from sepconv.cluster import chaos, driver, node, scaling
 from sepconv.cluster.driver import Cluster, ClusterError, Share
 from sepconv.cluster.node import Answer, Task
+from sepconv.papers import paper
 from sepconv.report import frames
 from sepconv.results import store
 from sepconv.results.records import ResultError
+from sepconv.spec import Run
 from sepconv.training import campaign
-from sepconv.training.campaign import Folders
+from sepconv.training.campaign import Device, Folders, Speeds
 
 POPEN = subprocess.Popen
 ROOT = Path(__file__).resolve().parents[1]
@@ -518,6 +520,50 @@ def test_what_a_cluster_survives_is_a_table_and_lines(tmp_path):
         "node-killed, 3 times: of 12 runs 1 lost, 0 changed, 1 second results refused; "
         "recovered in 4.0 s, 9.1 s at most"
     )
+
+
+def test_scaling_is_a_table_and_lines(tmp_path):
+    store.write(tmp_path, scaling_of())
+    found = store.read_all(tmp_path)
+    assert found.scalings == (scaling_of(),)
+    one, two = frames.scaling(found).to_dict("records")
+    assert one == {
+        "nodes of one core": 1,
+        "runs": 8,
+        "seconds": 200,
+        "runs per hour": 144,
+        "start of a run (s)": 20.0,  # 200 s for 8 runs, of which 40 s are training
+        "driver per run (ms)": 20.0,
+        "driver per report (ms)": 1.0,
+        "machine": "cpu-2-cores",
+    }
+    assert (two["nodes of one core"], two["runs per hour"]) == (2, 240)
+    assert scaling.scaling_lines(scaling_of()) == [
+        "1 nodes of one core: 144 runs an hour",
+        "2 nodes of one core: 240 runs an hour",
+        "a run starts and ends in 20.0 s beside its training",
+        "the driver takes 20.0 ms for each run, and 1.00 ms for each report of one",
+    ]
+
+
+def test_many_nodes_are_simulated_with_what_was_measured_of_one_core(monkeypatch):
+    conv = paper("tseng2020").experiment("conv")
+    monkeypatch.setattr(
+        frames.clusters, "runs", lambda _, budget, seeds: [Run("tseng2020", conv, budget, seed) for seed in seeds]
+    )
+    monkeypatch.setattr(frames.clusters, "BETWEEN_FAILURES", float("inf"))
+    trained = result_of(smoke(), train_seconds=3.0)
+    one_core = trained.model_copy(update={"environment": ENVIRONMENT.model_copy(update={"cores": 1})})
+    found = store.Results(runs=(one_core,), scalings=(scaling_of(),))
+    table = frames.simulated(found).set_index(["budget", "nodes"])
+    run = Speeds(found, Device("cpu", accelerator=False, cores=1)).seconds(smoke())
+    hours = {1: 10 * (20.02 + run), 10: 20 + run + 10 * 0.02, 100: 20 + run + 10 * 0.02}  # each starts for 20 s
+    for nodes, seconds in hours.items():
+        row = table.loc["smoke", nodes]
+        assert row["hours"] == pytest.approx(seconds / 3600, rel=0.01)
+        assert row["shared out evenly"] == pytest.approx(10 * run / nodes / 3600, rel=0.01)
+        assert row["driver busy (%)"] == pytest.approx(100 * 10 * 0.02 / seconds, rel=0.05)
+    assert table.loc["paper", 1]["longest run"] > table.loc["smoke", 1]["longest run"]
 
 
 def test_the_manifest_is_of_the_version_that_is_pinned_and_gives_a_command_that_there_is():

@@ -295,6 +295,14 @@ def bench_cluster(
         print(cluster_line(measured), flush=True)
 
 
+@bench.command("scaling")
+def bench_scaling(results: ResultsFolder = RESULTS) -> None:
+    """Time how fast Ray clusters of this machine, of one to four nodes, train runs, and how busy the driver is."""
+    from sepconv.cluster.scaling import ensure_scaling, scaling_lines
+
+    print("\n".join(scaling_lines(ensure_scaling(results))))
+
+
 @app.command()
 def judge(paper: Papers = None, results: ResultsFolder = RESULTS, as_json: AsJson = False) -> None:
     """Judge every claim from the results. Exits with 1 if a file could not be read; all else is still judged."""

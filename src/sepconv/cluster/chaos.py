@@ -4,28 +4,34 @@ Every disturbance is done for real, to processes of a real cluster that trains s
 have a result, no run two, and each result the numbers of an undisturbed run.
 """
 
-import os
 import random
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from sepconv.cluster.driver import ClusterError, import_ray, numbers
-from sepconv.cluster.node import SCRATCH, bound_to
+from sepconv.cluster.node import bound_to
+from sepconv.cluster.one_machine import (
+    HEARTBEAT_SECONDS,
+    PATIENCE_SECONDS,
+    Driver,
+    Nodes,
+    descendants,
+    parents,
+    send,
+)
 from sepconv.environment import describe
 from sepconv.papers import paper
 from sepconv.results.records import ClusterResult, cluster_key
-from sepconv.results.store import ensure, find_run, path_of
+from sepconv.results.store import ensure, find_run
 from sepconv.spec import Budget, Run
 from sepconv.training.campaign import Folders, run_queue
 
@@ -33,111 +39,6 @@ NODES = 3  # as many as runs, so that no run has to wait for a node
 RUNS = [Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, seed) for seed in range(NODES)]
 MOST_SECONDS = 10.0  # for which a run is let be before it is hit, a random part of it
 MOST_HITS = 3  # of a campaign
-PATIENCE_SECONDS = 600
-HEARTBEAT_SECONDS = 15  # after which a node that says nothing counts as dead: three times asked and no answer
-_HEARTBEAT = {
-    "health_check_initial_delay_ms": 0,
-    "health_check_period_ms": 2000,
-    "health_check_timeout_ms": 3000,
-    "health_check_failure_threshold": 3,
-}
-
-
-class Nodes:
-    """A Ray cluster of this machine: a head that trains nothing, and nodes of one core each that can be killed.
-
-    Args:
-        count: of nodes that train.
-        scratch: where each node has a folder of its own for results and checkpoints; None where they share a disk.
-    """
-
-    def __init__(self, count: int, scratch: Path | None = None) -> None:
-        from ray.cluster_utils import Cluster
-
-        self._scratch, self._made = scratch, 0
-        options = {"num_cpus": 0, "include_dashboard": False, "_system_config": _HEARTBEAT}
-        self._cluster = Cluster(initialize_head=True, head_node_args=options)
-        self._nodes: dict[int, Any] = {}  # by the process id of its raylet
-        for _ in range(count):
-            self.add()
-        self._cluster.wait_for_nodes()
-
-    @property
-    def address(self) -> str:
-        """``HOST:PORT`` of the head."""
-        return str(self._cluster.address)
-
-    def add(self) -> None:
-        """Start one more node, without waiting for it."""
-        self._made += 1
-        own = {SCRATCH: str(self._scratch / f"node-{self._made}")} if self._scratch else {}
-        node = self._cluster.add_node(num_cpus=1, wait=False, env_vars=own)
-        self._nodes[node.all_processes["raylet"][0].process.pid] = node
-
-    def raylet_of(self, process: int) -> int:
-        """The process id of the raylet whose node a run's process belongs to."""
-        return next(pid for pid in _ancestors(process) if pid in self._nodes)
-
-    def remove(self, raylet: int) -> None:
-        """Kill what is left of a node."""
-        _send(signal.SIGKILL, _descendants(raylet))
-        self._cluster.remove_node(self._nodes.pop(raylet), allow_graceful=False)
-
-    def end(self) -> None:
-        """End all processes of the cluster."""
-        self._cluster.shutdown()
-
-
-@dataclass
-class Driver:
-    """``sepconv run … --cluster`` in a process of its own, and when it printed which line."""
-
-    address: str
-    folders: Folders
-    lines: list[tuple[float, str]] = field(default_factory=list)
-
-    def start(self) -> "Driver":
-        """Start the command, or start it again."""
-        seeds = [option for run in RUNS for option in ("--seed", str(run.seed))]
-        command = [sys.executable, "-m", "sepconv", "run", RUNS[0].paper, RUNS[0].experiment.name, *seeds]
-        command += ["--results", str(self.folders.results), "--checkpoints", str(self.folders.checkpoints)]
-        command += ["--cluster", self.address]
-        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        self.process = subprocess.Popen(command, text=True, start_new_session=True, **pipes)
-        threading.Thread(target=self._read, args=[self.process], daemon=True).start()
-        return self
-
-    def _read(self, process: "subprocess.Popen[str]") -> None:
-        for line in process.stdout or ():
-            self.lines.append((time.monotonic(), line.strip()))
-
-    def seconds_until(self, keys: Sequence[str], since: float) -> float:
-        """Seconds from ``since`` until each of these runs has its result, or was given out again and trains.
-
-        Raises:
-            ClusterError: that never comes.
-        """
-        while time.monotonic() < since + PATIENCE_SECONDS:
-            if all(self._has_result(key) or self._trains_again(key, since) for key in keys):
-                return time.monotonic() - since
-            time.sleep(0.05)
-        raise ClusterError(f"expected {', '.join(keys)} within {PATIENCE_SECONDS} s, got: {self.lines[-1:]}")
-
-    def _has_result(self, key: str) -> bool:
-        return path_of(self.folders.results, key).exists()
-
-    def _trains_again(self, key: str, since: float) -> bool:
-        said = [line.removeprefix(f"{key}: ") for at, line in list(self.lines) if at > since and line.startswith(key)]
-        begun = [number for number, what in enumerate(said) if what.startswith(("starts ", "continues "))]
-        return bool(begun) and any(what.startswith("training on ") for what in said[begun[0] :])
-
-    def training(self) -> list[tuple[int, str]]:
-        """Process id and key of every run that is trained and has no result yet."""
-        return [(pid, key) for pid, key in _runs_below(self.folders.results) if not self._has_result(key)]
-
-    def wait(self) -> int:
-        """The exit code of the command, once it has ended."""
-        return self.process.wait(PATIENCE_SECONDS)
 
 
 # --- what is done to them --------------------------------------------------------------------------------------------
@@ -148,7 +49,7 @@ Hit = Callable[[Nodes, Driver, int], Iterator[list[str]]]  # hits, yields the ke
 def kill_process(nodes: Nodes, driver: Driver, number: int) -> Iterator[list[str]]:
     """Kill the process that trains a run, or, every other time, Ray's worker that started it."""
     pid, key = random.choice(driver.training())
-    _send(signal.SIGKILL, [pid if number % 2 else _parents()[pid]])
+    send(signal.SIGKILL, [pid if number % 2 else parents()[pid]])
     yield [key]
 
 
@@ -163,7 +64,7 @@ def kill_node(nodes: Nodes, driver: Driver, number: int) -> Iterator[list[str]]:
 def kill_driver(nodes: Nodes, driver: Driver, number: int) -> Iterator[list[str]]:
     """Kill the command itself and give it again."""
     keys = [key for _, key in driver.training()]
-    _send(signal.SIGKILL, [driver.process.pid])
+    send(signal.SIGKILL, [driver.process.pid])
     driver.process.wait()
     driver.start()
     yield keys
@@ -173,11 +74,11 @@ def stop_node(nodes: Nodes, driver: Driver, number: int) -> Iterator[list[str]]:
     """Stop a node's processes until another trains its run, as behind a partition, then let them go on."""
     pid, key = random.choice(driver.training())
     raylet = nodes.raylet_of(pid)
-    stopped = [raylet, *_descendants(raylet)]
-    _send(signal.SIGSTOP, stopped)
+    stopped = [raylet, *descendants(raylet)]
+    send(signal.SIGSTOP, stopped)
     nodes.add()
     yield [key]
-    _send(signal.SIGCONT, stopped)
+    send(signal.SIGCONT, stopped)
     _wait_while(lambda: Path(f"/proc/{pid}/stat").exists())  # it ends by itself, since nobody hears of it
     nodes.remove(raylet)
 
@@ -281,7 +182,7 @@ def campaign(shared: bool, *, small_disk: bool = False, nodes: int = NODES) -> I
             until_the_end.callback(subprocess.run, ["umount", "-l", str(folders.results)], check=True)
         cluster = Nodes(nodes, None if shared else place)
         until_the_end.callback(cluster.end)
-        driver = Driver(cluster.address, folders).start()
+        driver = Driver(cluster.address, folders, RUNS).start()
         until_the_end.callback(lambda: driver.process.kill())
         yield cluster, driver
 
@@ -311,48 +212,6 @@ def _wait_while(condition: Callable[[], bool]) -> None:
         if time.monotonic() > end:
             raise ClusterError(f"expected the campaign to go on within {PATIENCE_SECONDS} s, got nothing")
         time.sleep(0.05)
-
-
-# --- processes, as Linux lists them ----------------------------------------------------------------------------------
-
-
-def _send(number: signal.Signals, processes: Sequence[int]) -> None:
-    for pid in processes:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-
-def _parents() -> dict[int, int]:
-    """The parent of every process."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
-            found[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-    return found
-
-
-def _ancestors(process: int) -> Iterator[int]:
-    parents = _parents()
-    while process in parents:
-        yield process
-        process = parents[process]
-
-
-def _descendants(process: int) -> list[int]:
-    parents = _parents()
-    below = [pid for pid, parent in parents.items() if parent == process]
-    return [*below, *(further for pid in below for further in _descendants(pid))]
-
-
-def _runs_below(results: Path) -> Iterator[tuple[int, str]]:
-    """Process id and key of every process that trains a run whose campaign writes to a folder."""
-    for run in RUNS:
-        seed, place = f"\0--seed\0{run.seed}\0".encode(), f"\0{results.parent}/".encode()
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            with suppress(OSError):
-                command = path.read_bytes()
-                if b"sepconv\0run" in command and b"--cluster" not in command and seed in command and place in command:
-                    yield int(path.parent.name), run.key
 
 
 # --- the measurement -------------------------------------------------------------------------------------------------

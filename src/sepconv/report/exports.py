@@ -1,7 +1,7 @@
 """What is made from the results for others to read.
 
 Every claim with its verdict, the schema of that file, a CODECHECK manifest, for the networks themselves the fastest
-ways of their depthwise convolutions, and for the book what a cluster survives.
+ways of their depthwise convolutions, and for the book what a cluster survives and how fast it is.
 """
 
 import json
@@ -48,6 +48,9 @@ def files(results: Path) -> dict[Path, str]:
     made |= {root / "codecheck.yml": codecheck(root), ways: frames.fastest_ways(found).to_csv(index=False)}
     if found.clusters:
         made[root / "book" / "cluster.csv"] = frames.disturbances(found).to_csv(index=False)
+    if found.scalings:
+        made[root / "book" / "scaling.csv"] = frames.scaling(found).to_csv(index=False)
+        made[root / "book" / "simulation.csv"] = frames.simulated(found).to_csv(index=False)
     return made
 
 

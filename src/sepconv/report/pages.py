@@ -113,10 +113,8 @@ def seconds(runs: Iterable[Run], found: Results) -> dict[str, dict[str, float]]:
     """What runs would take, by their keys, on each machine where the speed of one of them was measured."""
     wanted = list(runs)
     devices = {str(device): device for run in found.runs if (device := campaign.Device.of(run.environment))}
-    estimates = {
-        name: {run.key: campaign.estimate_seconds(run, found, devices[name]) for run in wanted}
-        for name in sorted(devices)
-    }
+    speeds = {name: campaign.Speeds(found, device) for name, device in sorted(devices.items())}
+    estimates = {name: {run.key: speed.seconds(run) for run in wanted} for name, speed in speeds.items()}
     known = {m: {key: s for key, s in each.items() if s is not None} for m, each in estimates.items()}
     return {machine: each for machine, each in known.items() if each}
 

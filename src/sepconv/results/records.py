@@ -504,6 +504,41 @@ class ClusterResult(_Model):
         return len(self.recovery_seconds)
 
 
+class ScalingResult(_Model):
+    """How fast a Ray cluster whose nodes all lie on one machine trains short runs, and what its driver can do."""
+
+    kind: Literal["scaling"] = "scaling"
+    schema_version: Literal[1] = SCHEMA
+    ray: Text
+    runs: PositiveCount  # of each campaign
+    campaign_seconds: Annotated[dict[PositiveCount, Positive], Field(min_length=1)]  # by nodes, of one core each
+    trained_seconds: Annotated[dict[PositiveCount, Positive], Field(min_length=1)]  # of all runs together, by nodes
+    driver_seconds: Repeats  # that the driver is busy with one run
+    beat_seconds: Repeats  # that it is busy with one report of a run
+    environment: Environment
+
+    @model_validator(mode="after")
+    def _whole(self) -> "ScalingResult":
+        if self.campaign_seconds.keys() != self.trained_seconds.keys():
+            raise ValueError("campaign_seconds and trained_seconds are of the same numbers of nodes")
+        return self
+
+    @property
+    def key(self) -> str:
+        """Place below the results folder, without the suffix."""
+        return scaling_key(self.environment)
+
+    def runs_per_hour(self, nodes: int) -> float:
+        """Runs that so many nodes have trained in an hour."""
+        return 3600 * self.runs / self.campaign_seconds[nodes]
+
+    @property
+    def start_seconds(self) -> float:
+        """What a run takes beside its training on the fewest nodes: starting, reading images, compiling, writing."""
+        nodes = min(self.campaign_seconds)
+        return max(0.0, nodes * self.campaign_seconds[nodes] - self.trained_seconds[nodes]) / self.runs
+
+
 def latency_key(
     paper: str, experiment: str, budget: MeasuredBudget, batch_norm: str, transfer: str, environment: Environment
 ) -> str:
@@ -534,6 +569,11 @@ def depthwise_key(environment: Environment) -> str:
 def cluster_key(disturbance: str, environment: Environment) -> str:
     """Where what a cluster of this machine survives lies below the results folder, without the suffix."""
     return f"machines/{machine(environment)}/cluster-{disturbance}-{environment.backend}"
+
+
+def scaling_key(environment: Environment) -> str:
+    """Where the speed of a cluster of this machine lies below the results folder, without the suffix."""
+    return f"machines/{machine(environment)}/scaling-{environment.backend}"
 
 
 def measured_on(environment: Environment) -> str:

@@ -29,6 +29,7 @@ from sepconv.results.records import (
     ResultError,
     RooflineResult,
     RunResult,
+    ScalingResult,
     ThroughputResult,
     first_error,
 )
@@ -36,7 +37,7 @@ from sepconv.spec import Budget, Dataset, Run, canonical_json
 
 Result = (
     RunResult | CostResult | LatencyResult | ThroughputResult | MemoryResult | RooflineResult | DepthwiseResult
-    | ClusterResult
+    | ClusterResult | ScalingResult
 )  # fmt: skip
 R = TypeVar("R", bound=Result)
 _MOST_DIGITS = 20
@@ -56,6 +57,7 @@ class Results:
     rooflines: tuple[RooflineResult, ...] = ()
     depthwises: tuple[DepthwiseResult, ...] = ()
     clusters: tuple[ClusterResult, ...] = ()
+    scalings: tuple[ScalingResult, ...] = ()
     problems: tuple[str, ...] = field(default=())
 
     @property
@@ -63,7 +65,7 @@ class Results:
         """All results of every kind."""
         return (
             *self.runs, *self.costs, *self.latencies, *self.throughputs, *self.memories, *self.rooflines,
-            *self.depthwises, *self.clusters,
+            *self.depthwises, *self.clusters, *self.scalings,
         )  # fmt: skip
 
     @cached_property
@@ -176,6 +178,7 @@ def read_all(folder: Path) -> Results:
         rooflines=tuple(found["roofline"]),
         depthwises=tuple(found["depthwise"]),
         clusters=tuple(found["cluster"]),
+        scalings=tuple(found["scaling"]),
         problems=tuple(problems),
     )
 

@@ -223,15 +223,6 @@ def check_workers(workers: int, device: Device) -> None:
         raise SpecError(f"expected --workers 1 on {device}, which one run has to itself, got {workers}")
 
 
-def estimate_seconds(run: Run, results: Results, device: Device) -> float | None:
-    """Seconds that ``run`` would take on ``device``, from the fastest median epoch measured there; None if unknown.
-
-    Any experiment's epoch counts that trains an equal network on images of the same size.
-    """
-    per_image = _seconds_per_image(results, device).get(_workload(run.spec))
-    return None if per_image is None else per_image * _images(run)
-
-
 @dataclass(frozen=True)
 class Estimate:
     """Seconds that a run would take; ``guessed`` where its own network was never measured on that device."""
@@ -240,31 +231,47 @@ class Estimate:
     guessed: bool
 
 
-def estimate(run: Run, results: Results, device: Device) -> Estimate | None:
-    """As :func:`estimate_seconds`; where that is None, a guess from mult-adds at the median speed measured there.
+class Speeds:
+    """How fast networks train on one device, as far as results tell."""
 
-    Of the same paper's networks, which resemble each other; of all where none of them was measured. The guess is a
-    rough one all the same: networks differ much in how many mult-adds a second they do.
-    """
-    if (seconds := estimate_seconds(run, results, device)) is not None:
-        return Estimate(seconds, guessed=False)
-    costs = {(c.paper, c.experiment): c.mult_adds for c in results.costs}
-    measured, workloads = _seconds_per_image(results, device), _workloads()
-    speeds = {
-        experiment: measured[workload] / costs[experiment]
-        for experiment, workload in workloads.items()
-        if experiment in costs and workload in measured
-    }
-    alike = [speed for (paper, _), speed in speeds.items() if paper == run.paper] or list(speeds.values())
-    own = costs.get((run.paper, run.experiment.name))
-    return Estimate(median(alike) * own * _images(run), guessed=True) if alike and own else None
+    def __init__(self, results: Results, device: Device) -> None:
+        self._per_image = _seconds_per_image(results, device)
+        self._mult_adds = {(c.paper, c.experiment): c.mult_adds for c in results.costs}
+        self._per_mult_add = {
+            experiment: self._per_image[workload] / self._mult_adds[experiment]
+            for experiment, workload in _workloads().items()
+            if experiment in self._mult_adds and workload in self._per_image
+        }
+
+    def seconds(self, run: Run) -> float | None:
+        """Seconds that a run would take, from the fastest median epoch measured there; None if unknown.
+
+        Any experiment's epoch counts that trains an equal network on images of the same size.
+        """
+        per_image = self._per_image.get(_workload(run.spec))
+        return None if per_image is None else per_image * _images(run)
+
+    def estimate(self, run: Run) -> Estimate | None:
+        """As :meth:`seconds`; where that is None, a guess from mult-adds at the median speed measured there.
+
+        Of the same paper's networks, which resemble each other; of all where none of them was measured. The guess is a
+        rough one all the same: networks differ much in how many mult-adds a second they do.
+        """
+        if (seconds := self.seconds(run)) is not None:
+            return Estimate(seconds, guessed=False)
+        of_paper = [speed for (paper, _), speed in self._per_mult_add.items() if paper == run.paper]
+        alike, own = (
+            of_paper or list(self._per_mult_add.values()),
+            self._mult_adds.get((run.paper, run.experiment.name)),
+        )
+        return Estimate(median(alike) * own * _images(run), guessed=True) if alike and own else None
 
 
 def queue_lines(queue: Sequence[Run], results: Path, device: Device, workers: int = 1) -> Iterator[str]:
     """The runs in order, what each would take on a worker's share of the device, and all of them together."""
     found = read_all(results) if results.is_dir() else Results()
-    share = device.share(workers)
-    estimates = [estimate(run, found, share) for run in queue]
+    speeds = Speeds(found, device.share(workers))
+    estimates = [speeds.estimate(run) for run in queue]
     for number, (run, known) in enumerate(zip(queue, estimates, strict=True), start=1):
         time_needed = _duration(known.seconds) if known else "unknown"
         guess = "  guessed from mult-adds" if known and known.guessed else ""

@@ -17,6 +17,7 @@ from sepconv.results.records import (
     LatencyResult,
     RooflineResult,
     RunResult,
+    ScalingResult,
     measured_on,
 )
 from sepconv.results.store import Results
@@ -207,7 +208,8 @@ def unknown_results(known: Iterable[Paper], results: Results) -> tuple[str, ...]
     return tuple(
         f"{r.key}.json: expected an experiment of a paper here, got {r.experiment} of {r.paper}; it counts for nothing"
         for r in results.everything
-        if not isinstance(r, RooflineResult | DepthwiseResult | ClusterResult) and (r.paper, r.experiment) not in names
+        if not isinstance(r, RooflineResult | DepthwiseResult | ClusterResult | ScalingResult)
+        and (r.paper, r.experiment) not in names
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from sepconv.report.frames.calibration import power, seed_noise
+from sepconv.report.frames.clusters import disturbances, scaling, simulated
 from sepconv.report.frames.equal_cost import (
     accuracies_over_cost,
     break_even,
@@ -19,7 +20,6 @@ from sepconv.report.frames.equal_cost import (
 )
 from sepconv.report.frames.measurements import (
     depthwise,
-    disturbances,
     fastest_ways,
     latencies,
     limits,
@@ -77,8 +77,10 @@ __all__ = [
     "repeats",
     "roofline_ratios",
     "save",
+    "scaling",
     "seed_noise",
     "shown",
+    "simulated",
     "slowdowns",
     "systems",
     "throughputs",

@@ -114,25 +114,6 @@ def fastest_ways(results: Results) -> pd.DataFrame:
     return least.unstack("part").rename_axis(columns=None).reset_index()
 
 
-def disturbances(results: Results) -> pd.DataFrame:
-    """What clusters survive, a row for each disturbance, under the headings of the book's table."""
-    rows = [
-        {
-            "disturbance": cluster.disturbance.replace("-", " "),
-            "times": cluster.times,
-            "runs": cluster.runs,
-            "lost": cluster.lost,
-            "with other numbers": cluster.changed,
-            "second results refused": cluster.refused,
-            "median recovery (s)": round(median(cluster.recovery_seconds), 1),
-            "longest recovery (s)": round(max(cluster.recovery_seconds), 1),
-            "machine": machine(cluster.environment),
-        }
-        for cluster in results.clusters
-    ]
-    return pd.DataFrame(rows)
-
-
 def limits(papers: Iterable[Paper], results: Results, devices: Sequence[RooflineResult]) -> pd.DataFrame:
     """How fast each network can be trained at most on each device, and how near to that it was: columns ``LIMITS``.
 

@@ -39,6 +39,24 @@ def cifar_folder():
         yield os.environ.get(data.SETTING)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def images_are_read_once(cifar_folder):
+    """Every test that trains reads all images: in a process, the official ones once."""
+    kept, load = {}, data.load
+
+    def read_once(name):
+        if os.environ.get(data.SETTING) != cifar_folder:
+            return load(name)
+        if name not in kept:
+            kept[name] = load(name)
+        return kept[name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        if cifar_folder:
+            patch.setattr(data, "load", read_once)
+        yield
+
+
 @pytest.fixture(scope="session")
 def cifar10(cifar_folder):
     return _load("cifar10")

@@ -177,3 +177,19 @@ def test_peak_memory_is_that_of_the_process_in_bytes():
         pytest.skip("counts the accelerator's memory")
     in_kilobytes = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert environment.peak_bytes() == pytest.approx(int(in_kilobytes[1]) * 1024, rel=0.05)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+@pytest.mark.parametrize("kept", [True, False])
+def test_memory_that_is_freed_is_kept_where_it_is_asked_for(kept):
+    code = (
+        "import resource; from sepconv.environment import keep_freed_memory\n"
+        f"if {kept}: keep_freed_memory()\n"
+        "def faults():\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    b'x' * 2**27\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "print(faults() * resource.getpagesize() > 2**26, faults() * resource.getpagesize() < 2**26)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["True", str(kept)]

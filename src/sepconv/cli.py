@@ -216,8 +216,10 @@ def throughput(
     results: ResultsFolder = RESULTS,
 ) -> None:
     """Time whole training epochs against Keras's own loops. Does nothing but show where a result is there."""
+    from sepconv.environment import keep_freed_memory
     from sepconv.measuring.throughput import ensure_throughput, throughput_lines
 
+    keep_freed_memory()  # as a run does
     (found,) = _papers([paper])
     run = Run(paper, found.experiment(experiment), budget, seed=0)
     print("\n".join(throughput_lines(ensure_throughput(results, run, images))))
@@ -421,9 +423,11 @@ def _wanted(paper: str, experiments: list[str] | None, budget: Budget, seeds: li
 
 
 def _run_one(wanted: Run, folders: "Folders", until: float | None) -> None:
+    from sepconv.environment import keep_freed_memory
     from sepconv.training import campaign
     from sepconv.training.checkpoint import Stopped
 
+    keep_freed_memory()
     campaign.watch_parent()
     try:
         result = campaign.run_one(wanted, folders, until)

@@ -459,7 +459,7 @@ def test_a_run_whose_node_is_silent_is_given_out_again_and_its_late_answer_not_h
     assert cluster.given_up == [0]
     assert cluster.given.count(QUEUE[0]) == 2
     assert results_in(tmp_path) == [0, 1, 2, 3, 4, 5]
-    assert "tseng2020/conv/smoke-seed-0: its node has not reported for 30 s" in capsys.readouterr().out
+    assert "tseng2020/conv/smoke-seed-0: its node has not reported for 20 s" in capsys.readouterr().out
 
 
 def test_a_node_that_lost_the_race_on_a_shared_disk_is_no_failure(work, tmp_path):

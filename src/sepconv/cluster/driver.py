@@ -32,8 +32,8 @@ from sepconv.training.progress import MARK, Display, displays
 CONNECT_SECONDS = 10
 # A run is leased to a node as long as that reports. A node that could not for so long stops the run, and somewhat
 # later another is given it. Ray takes seven minutes to notice a node that neither answers nor closes its connections.
-LEASE_SECONDS = 20
-SILENCE_SECONDS = 30
+LEASE_SECONDS = 15
+SILENCE_SECONDS = 20
 TICK_SECONDS = 1
 BUSY_SECONDS = 5  # before a run that another process trains is asked for again
 MOST_KILLS = 3  # of a run's own process, as where memory is short; what dies with its node is given out for ever

@@ -4,6 +4,7 @@ Nothing here imports Ray: whoever calls passes ``beat``, by which a node reports
 """
 
 import os
+import random
 import socket
 import tempfile
 import threading
@@ -206,7 +207,7 @@ def bound_to(count: int | None) -> Iterator[None]:
 
 @contextmanager
 def _claimed(cores: Sequence[int], count: int) -> Iterator[Sequence[int]]:
-    """The first cores that are free, by locks that end with their process; the first of all where too few are free.
+    """The first cores that are free, by locks that end with their process; any of all where too few are free.
 
     Too few are free where Ray was told of more cores than there are.
     """
@@ -219,4 +220,4 @@ def _claimed(cores: Sequence[int], count: int) -> Iterator[Sequence[int]]:
                 if len(mine) < count:
                     held.enter_context(FileLock(folder / f"{core}.lock").acquire(blocking=False))
                     mine.append(core)
-        yield mine if len(mine) == count else cores[:count]
+        yield mine if len(mine) == count else random.sample(cores, count)

@@ -46,7 +46,7 @@ def test_throughput_is_of_the_median_epoch_and_held_against_fit():
     assert engine["loss_of_fit"] == fit["loss"] == 2.5
     _, title, *rows = grid(tables.throughputs_table(frame))
     assert title == ["tseng2020 conv: 3 epochs of 256 images in batches of 64, tensorflow on cpu"]
-    assert rows[0] == ["engine", "128", "64 to 256", "2.00"]
+    assert rows[0] == ["engine", "128", "64.0 to 256", "2.00"]
 
 
 # --- inference -------------------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def test_limits_as_table_figure_and_lines():
 
 def test_what_each_device_can_do():
     found = Results(rooflines=(roofline_of(),))
-    assert grid(tables.rooflines_table(found))[1:] == [["cpu, tensorflow"], ["float32", "10", "0.1", "10"]]
+    assert grid(tables.rooflines_table(found))[1:] == [["cpu, tensorflow"], ["float32", "10.0", "0.1", "10.0"]]
 
 
 # --- nothing yet -----------------------------------------------------------------------------------------------------

@@ -35,9 +35,10 @@ from sepconv.report.pictures import (
     write,
 )
 from sepconv.verdicts.samples import MIN_SEEDS
+from sepconv.verdicts.sentences import several, signed
 from sepconv.verdicts.stats import mean_interval
 
-PANEL = 3.2  # height of a panel, inches
+PANEL = 2.8  # height of a panel, inches
 LABELS = {
     "train_accuracy": "training accuracy (%)",
     "val_accuracy": "validation accuracy (%)",
@@ -115,8 +116,7 @@ def _draw_curves(axes: Axes, part: pd.DataFrame, metric: str, style: Mapping[str
 
 
 def _with_seeds(name: object, curve: pd.DataFrame) -> str:
-    seeds = curve["seed"].nunique()
-    return f"{name} ({seeds} seed{'s' * (seeds != 1)})"
+    return f"{name} ({several(curve['seed'].nunique(), 'seed')})"
 
 
 @themed
@@ -445,5 +445,5 @@ def _interval(value: float, low: float, high: float) -> str:
     """A difference with its 95 % interval, as far as they are there."""
     if np.isnan(value):
         return "not trained at the paper’s own schedule yet"
-    interval = "too few seeds for an interval" if np.isnan(low) else f"{low:+.1f} to {high:+.1f}"
-    return f"{value:+.1f} ({interval})".replace("-", "−")
+    interval = "too few seeds for an interval" if np.isnan(low) else f"{signed(low)} to {signed(high)}"
+    return f"{signed(value)} ({interval})"

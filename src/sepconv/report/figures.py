@@ -166,7 +166,8 @@ def latencies(frame: pd.DataFrame) -> Picture:
     Args:
         frame: as :func:`sepconv.report.frames.latencies` makes it.
     """
-    named = frame.assign(line=frame["experiment"] + ", " + frame["device"] + ", budget " + frame["budget"])
+    budgets = ", budget " + frame["budget"] if frame["budget"].nunique() > 1 else ""
+    named = frame.assign(line=frame["experiment"] + ", " + frame["device"] + budgets)
     picture, parts = panels(named, ["paper", "batch_norm", "transfer"], PANEL, 0)
     for axes, (paper, batch_norm, transfer), part in parts:
         style = look("line", part)

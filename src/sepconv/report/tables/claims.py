@@ -184,7 +184,7 @@ def _shared_readings(judgements: Iterable[Judgement]) -> Mapping[str, int]:
 
 
 def _readings(judgements: Sequence[Judgement], shared: Mapping[str, int]) -> Markup:
-    """The shared readings, each with the claims that it is part of."""
+    """The shared readings, each with the claims that it is part of; folded, for the claims link to them."""
     if not shared:
         return Markup()
     items = [
@@ -196,7 +196,7 @@ def _readings(judgements: Sequence[Judgement], shared: Mapping[str, int]) -> Mar
         )
         for sentence, number in shared.items()
     ]
-    return Markup("").join(items)
+    return folded("Readings that several claims share", Markup("").join(items))
 
 
 def _because(judgement: Judgement, shared: Mapping[str, int]) -> Markup:

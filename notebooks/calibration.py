@@ -41,9 +41,10 @@ from sepconv.verdicts.rules import ALPHA, LEVELS, MAX_SEEDS
 from sepconv.verdicts.sentences import number
 
 
-def at_most(cells):
+def at_most(cells: pd.DataFrame) -> str:
     """The highest rate of wrong verdicts, in words."""
-    return f"In each of the {len(cells)} combinations at most {100 * cells['wrong'].max():.1f} % of the verdicts are wrong"
+    rate = f"{100 * cells['wrong'].max():.1f} %"
+    return f"In each of the {len(cells)} combinations at most {rate} of the verdicts are wrong"
 
 
 cells = frames.save(calibration.calibrate(simulations), "calibration-rates")

@@ -30,6 +30,7 @@ from IPython.display import Markdown
 from sepconv import papers
 from sepconv.measuring import roofline
 from sepconv.report import figures, frames, tables
+from sepconv.report.markup import Html, listing
 from sepconv.results import store
 from sepconv.verdicts import rules
 
@@ -124,11 +125,11 @@ figures.roofline_ratios(frames.save(points, "comparison-roofline"), marks)
 # %% tags=["remove-input"]
 measured = points[points["source"].str.startswith("measured")]
 lines = [
-    f"- batches of {row.batch_size}, {row.source}, balance {row.balance:.0f}: predicted "
+    f"batches of {row.batch_size}, {row.source}, balance {row.balance:.0f}: predicted "
     f"{roofline.time_ratio(conv, dw, row.batch_size, row.balance):.1f}, measured {row.ratio:.1f}"
     for row in measured.itertuples()
 ]
-Markdown("\n".join(lines) or "No machine has been measured yet.")
+Html(listing(lines) or "No machine has been measured yet.")
 
 # %% [markdown]
 # At high balance it even predicts the wrong order of batch sizes. In small batches most of what is moved are weights, of which ConvNet has

@@ -28,6 +28,7 @@ from IPython.display import Markdown, display
 from sepconv import papers
 from sepconv.papers import islam2022
 from sepconv.report import figures, frames, pages, tables
+from sepconv.report.markup import paragraph
 from sepconv.report.source import source
 
 page = pages.opening("islam2022", results_dir, budget, train)
@@ -179,7 +180,7 @@ pages.missing_runs(page)
 source("papers/islam2022.py", "islam2022.kernel-cost")
 
 # %%
-Markdown(page.judgement("islam2022.kernel-cost").sentence)
+paragraph(page.judgement("islam2022.kernel-cost").sentence)
 
 # %% [markdown]
 # All of them:

@@ -31,6 +31,7 @@ from IPython.display import Markdown
 
 from sepconv import papers
 from sepconv.report import figures, frames, tables
+from sepconv.report.markup import paragraph
 from sepconv.results import store
 
 found = store.read_all(Path(results_dir))
@@ -158,7 +159,7 @@ parts = frames.save(frames.depthwise(found), "speed-depthwise")
 figures.depthwise(parts)
 
 # %% tags=["remove-input"]
-Markdown(
+paragraph(
     f"In {(parts['way'] != 'grouped').sum()} comparisons on {', '.join(sorted(set(parts['device'])))}, all ways give the same numbers: where they differ most, "
     f"it is by {1e6 * parts['difference'].max():.1g} millionths of the largest value."
     if len(parts)

@@ -27,6 +27,7 @@ from IPython.display import Markdown, display
 
 from sepconv import papers
 from sepconv.report import figures, frames, pages, tables
+from sepconv.report.markup import paragraph
 from sepconv.report.source import source
 from sepconv.spec import CLASSES, IMAGE_SHAPES, TEST_IMAGES
 
@@ -164,7 +165,7 @@ pages.missing_runs(page)
 source("papers/tseng2020.py", "tseng2020.val-dsc-higher")
 
 # %%
-Markdown(page.judgement("tseng2020.val-dsc-higher").sentence)
+paragraph(page.judgement("tseng2020.val-dsc-higher").sentence)
 
 # %% [markdown]
 # All of them:

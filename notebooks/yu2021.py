@@ -28,7 +28,7 @@ from IPython.display import Markdown, display
 
 from sepconv import papers
 from sepconv.report import figures, frames, pages, tables
-from sepconv.report.markup import Html, folded
+from sepconv.report.markup import Html, folded, paragraph
 from sepconv.report.source import source
 from sepconv.verdicts.sentences import signed
 
@@ -196,7 +196,7 @@ pages.missing_runs(page)
 source("papers/yu2021.py", "yu2021.epoch-time")
 
 # %%
-Markdown(page.judgement("yu2021.epoch-time").sentence)
+paragraph(page.judgement("yu2021.epoch-time").sentence)
 
 # %% [markdown]
 # All of them:

@@ -66,8 +66,8 @@ def test_a_panel_for_each_mode_and_bars_up_to_p95():
     other = sweep_of("dsc").model_copy(update={"batch_norm": "inference"})
     picture = figures.latencies(frames.latencies(Results(latencies=(timed, other))))
     training, inference = picture.axes
-    assert training.get_title("left") == "tseng2020: batch norm in training mode, images from the host"
-    assert inference.get_title("left") == "tseng2020: batch norm in inference mode, images from the host"
+    assert training.get_title("left") == "tseng2020: batch norm in training mode,\nimages from the host"
+    assert inference.get_title("left") == "tseng2020: batch norm in inference mode,\nimages from the host"
     line, (bars,) = training.lines[0], training.collections
     assert list(line.get_ydata()) == [6.0, pytest.approx(50)]
     assert [tuple(y for _, y in segment) for segment in bars.get_segments()] == [(6.0, 7.5), pytest.approx((50, 50))]

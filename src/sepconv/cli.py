@@ -379,7 +379,7 @@ def new(name: Annotated[str, typer.Argument(help="Key of the new paper, such as 
 def report(
     parameter: Annotated[list[str] | None, typer.Option("--parameter", "-p", help="name=value of a notebook.")] = None,
 ) -> None:
-    """Execute the notebooks, build the book, write the exports, hold all against the gates. Run it in the repository."""
+    """Execute the notebooks, build the book, write the exports, check all of it. Run it in the repository."""
     from sepconv.report import build, exports, gates
 
     root = Path.cwd()

@@ -94,6 +94,12 @@ def lines(style: Mapping[str, Any], markers: bool = True) -> dict[str, Any]:
 # --- panels and rows -------------------------------------------------------------------------------------------------
 
 
+def panel(height: float) -> tuple[Picture, Axes]:
+    """A picture of that height, inches, and its only axes."""
+    picture = Picture(height)
+    return picture, picture.add_subplot()
+
+
 def panels(
     frame: pd.DataFrame,
     by: str | list[str],
@@ -212,8 +218,7 @@ def write(axes: Axes, x: pd.Series, y: pd.Series, texts: Iterable[str]) -> None:
 
 def message(text: str) -> Picture:
     """In place of a figure, why there is none."""
-    picture = Picture(0.8)
-    axes = picture.add_subplot()
+    picture, axes = panel(0.8)
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY)
     return picture

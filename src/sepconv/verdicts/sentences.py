@@ -8,7 +8,6 @@ from sepconv.verdicts.rules import ALPHA, LEVELS, MAX_SEEDS, Direction, Grade, J
 from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.stats import MOST_SEEDS
 
-
 _UNITS_OF_SIDES = {"points": "%", "×": ""}  # a difference and a ratio are of numbers in other units
 
 

@@ -26,7 +26,7 @@ def calibration_table(cells: pd.DataFrame) -> Html:
     Args:
         cells: as :func:`sepconv.verdicts.calibration.calibrate` makes it, of one shape and size of noise.
     """
-    caption = f"Verdicts in {cells['simulations'].iloc[0]:,} simulated reproductions of each row, by how many points the truth is inside the limit"
+    caption = f"{_simulated(cells)}, by how many points the truth is inside the limit"
     return Html(folded(caption, _verdict_rates(cells, Column("seeds", "{seeds}".format_map, numeric=True), caption)))
 
 
@@ -36,7 +36,7 @@ def policy_table(cells: pd.DataFrame) -> Html:
     Args:
         cells: as :func:`sepconv.verdicts.calibration.calibrate_policy` makes it, of one shape and size of noise.
     """
-    caption = f"Verdicts in {cells['simulations'].iloc[0]:,} simulated reproductions of each row, seeds added until decided"
+    caption = f"{_simulated(cells)}, seeds added until decided"
     seeds: Column[Rates] = Column("mean seeds", "{mean_seeds:.1f}".format_map, numeric=True)
     return _verdict_rates(cells, seeds, caption, "calibration-policy")
 
@@ -92,6 +92,10 @@ def _verdict_rates(cells: pd.DataFrame, seeds: Column[Rates], caption: str, name
         *(Column(heading, partial(_percent, rate), numeric=True) for rate, heading in _RATES.items()),
     ]
     return table(records_of(cells), columns, caption, group=itemgetter("check"), name=name)
+
+
+def _simulated(cells: pd.DataFrame) -> str:
+    return f"Verdicts in {cells['simulations'].iloc[0]:,} simulated reproductions of each row"
 
 
 def _percent(name: Any, record: Mapping[Any, Any]) -> str:  # noqa: ANN401 - a column of a frame

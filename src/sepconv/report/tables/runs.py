@@ -53,7 +53,7 @@ def runs_table(results: Results) -> Html:
 
 
 def latencies_table(results: Results) -> Html:
-    """Every latency measurement, folded: seconds of one pass over its images, the fastest and the slowest of its repeats."""
+    """Every latency measurement, folded: seconds of a pass over its images, the fastest and the slowest repeat."""
 
     def name(sweep: Sweep) -> str:
         return sweep[0].key.removesuffix(f"-{measured_on(sweep[0].environment)}")  # the group says where
@@ -63,7 +63,8 @@ def latencies_table(results: Results) -> Html:
         return number(of(passes), "s") if passes else NOTHING
 
     def place(sweep: Sweep) -> str:
-        return f"{sweep[0].environment.device_title}, {sweep[0].environment.backend}, commit {_commit(sweep[0].environment)}"
+        on = sweep[0].environment
+        return f"{on.device_title}, {on.backend}, commit {_commit(on)}"
 
     columns = [
         Column("measurement", name),

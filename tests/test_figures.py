@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgba
+from matplotlib.text import Text
 
 from sepconv.report import figures, pictures
 from sepconv.report.diagrams import Box
@@ -81,6 +82,23 @@ def cost(*layers):
          "activation_bytes", "training_step_bytes"), 1,
     )  # fmt: skip
     return CostResult(paper="a", experiment="b", network={}, batch_size=None, layers=layers, **counts)
+
+
+PHONE = 350  # pixels of the column on a phone
+LETTERS = 9  # pixels of the smallest that are read there
+
+
+def test_letters_can_be_read_on_a_phone():
+    box = Box("conv 3 × 3 → 64", "Conv2D")
+    pictures = [
+        figures.curves(history({"Conv": {0: [10, 20, 30]}}), "train_accuracy"),
+        figures.diagram({"A": [box]}),
+        figures.papers_ratios(PAIRS),
+    ]
+    for picture in pictures:
+        points = {text.get_fontsize() for text in picture.findobj(Text) if text.get_text()}
+        inches, _ = picture.get_size_inches()
+        assert min(points) * PHONE / (72 * inches) >= LETTERS
 
 
 # --- curves ----------------------------------------------------------------------------------------------------------

@@ -112,6 +112,7 @@ def test_nothing_of_a_result_becomes_a_tag(evil):
     assert reached >= REACHED
 
 
+@pytest.mark.filterwarnings("ignore:constrained_layout")  # labels of such length leave no room
 def test_nothing_of_a_result_becomes_a_tag_of_a_figure(evil):
     for picture in figures_of(evil):
         svg = picture._repr_svg_()

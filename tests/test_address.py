@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ALL_PAGES = (
     '<a class="download internal" download="" href="../_downloads/1f/a.csv"><span>CSV</span></a>, '
     '<a href="../claims/p.x.json">this card as JSON</a>, <a href="runs.html#p/a/paper-seed-0">a run</a>, '
+    '<a class="internal" href="papers/index.html#term-seed">seed</a>, '
     '<a href="#here">here</a>, <a href="https://arxiv.org/abs/1.html#a">elsewhere</a>'
 )
 
@@ -74,6 +75,6 @@ def test_the_pages_of_a_person_have_the_address_of_the_host(address):
 )
 def test_in_print_links_lead_into_the_book_or_to_the_published_one_and_never_to_a_file_here(known, files):
     assert extension("printed").lead_out(ALL_PAGES, known) == (
-        f'{files}, <a href="#p/a/paper-seed-0">a run</a>, '
+        f'{files}, <a href="#p/a/paper-seed-0">a run</a>, <a class="internal" href="#term-seed">seed</a>, '
         '<a href="#here">here</a>, <a href="https://arxiv.org/abs/1.html#a">elsewhere</a>'
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-_TO_PAGE = re.compile(r'href="[\w-]+\.html#(?P<anchor>[^"]+)"')
+_TO_PAGE = re.compile(r'href="(?:[\w-]+/)*[\w-]+\.html#(?P<anchor>[^"]+)"')
 _TO_FILE = re.compile(r'<a\b[^>]*href="(?:\.\./)*(?P<file>(?:_downloads|claims)/[^"]+)"[^>]*>(?P<text>.*?)</a>', re.DOTALL)
 
 

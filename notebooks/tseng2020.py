@@ -66,8 +66,8 @@ Markdown(
 source("networks/layers.py", "depthwise_separable_block")
 
 # %% [markdown]
-# Tables 1 and 2 of the paper list every layer. {numref}`tseng2020-conv` repeats its Table 1, with a mark at each row in which the network
-# built here differs. The paper's table has three slips. Pooling is printed with stride 1 but must have stride 2, since the next row's input
+# Tables 1 and 2 of the paper list every layer. {numref}`tseng2020-conv` repeats the first of them, with a mark at each row in which the
+# network built here differs. It has three slips. Pooling is printed with stride 1 but must have stride 2, since the next row's input
 # is half as wide. The later filters are printed without their input channels. The row of the hidden layer gives its input before
 # flattening. The softmax is part of the loss here.
 

@@ -152,7 +152,7 @@ def test_what_the_judged_claims_rest_on():
 def test_times_that_were_only_measured_are_no_training():
     (timed,) = judge(paper_of(TIMED), Results())
     assert text_of(answer.support([replace(timed, verdict=Verdict.REPRODUCED)])) == (
-        "Of the 1 judged claims, 0 rest on training at the paper’s own schedule, 1 on measured times."
+        "Of the 1 judged claims, 0 rest on training at the paper’s own schedule and 1 on measured times."
     )
 
 

@@ -57,10 +57,9 @@ def support(judgements: Sequence[Judgement]) -> Html:
     judged = [judgement for judgement in judgements if judgement.verdict is not Verdict.NOT_TESTED]
     trained = [judgement for judgement in judged if _is_trained(judgement)]
     others = Counter(judgement.claim.basis for judgement in judged if not _is_trained(judgement))
-    return paragraph(
-        f"Of the {len(judged)} judged claims, {len(trained)} rest on training at the paper’s own schedule"
-        f"{''.join(f', {others[basis]} {words}' for basis, words in _BASES.items() if others[basis])}."
-    )
+    parts = [f"{len(trained)} rest on training at the paper’s own schedule"]
+    parts += [f"{others[basis]} {words}" for basis, words in _BASES.items() if others[basis]]
+    return paragraph(f"Of the {len(judged)} judged claims, {enumeration(parts)}.")
 
 
 def missing(

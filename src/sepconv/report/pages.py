@@ -8,6 +8,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from sepconv import papers
+from sepconv.criteria import enumeration
 from sepconv.report import frames, tables
 from sepconv.report.markup import Html, claim_link, folded, listing, paragraph
 from sepconv.results import store
@@ -82,7 +83,7 @@ def opening(key: str, results_dir: str, budget: str, train: bool) -> Page:
 def scope(page: Page) -> Html:
     """How many of a paper's claims rest on what."""
     parts = [f"{len(found)} {_WORDS[basis]}" for basis, found in _by_basis(page.judgements).items()]
-    return paragraph(f"Of its {several(len(page.judgements), 'claim')}, {', '.join(parts)}.")
+    return paragraph(f"Of its {several(len(page.judgements), 'claim')}, {enumeration(parts)}.")
 
 
 def findings(page: Page) -> Html:

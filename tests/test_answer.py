@@ -145,7 +145,7 @@ def test_what_the_judged_claims_rest_on():
     )
     counted = judge(paper_of(COUNTED), Results(costs=(cost_of(COUNTED_NETWORK),)))
     assert text_of(answer.support(counted)) == (
-        "Of the 1 judged claims, 0 rest on training at the paper’s own schedule, 1 on counts."
+        "Of the 1 judged claims, 0 rest on training at the paper’s own schedule and 1 on counts."
     )
 
 

@@ -11,7 +11,7 @@ from sepconv import papers
 from sepconv.measuring import roofline
 from sepconv.report import figures, frames, tables, terminal
 from sepconv.results import store
-from sepconv.results.records import BatchTime
+from sepconv.results.records import BatchTime, device_title
 from sepconv.results.store import Results
 from sepconv.spec import Budget, Run
 
@@ -174,3 +174,11 @@ def test_without_results_everything_says_so():
     for picture in pictures:
         assert [text.get_text() for axes in picture.axes for text in axes.texts] == ["nothing measured yet"]
         assert picture._repr_svg_()
+
+
+@pytest.mark.parametrize(
+    ("device", "title"),
+    [("Intel(R) Xeon(R) Processor", "Intel Xeon"), ("AMD EPYC", "AMD EPYC"), ("Intel(R) Core(TM) i7", "Intel Core i7")],
+)
+def test_devices_are_called_as_readers_call_them(device, title):
+    assert device_title(device) == title

@@ -61,7 +61,6 @@ $(VENV)/.cuda-%: $(INSTALLED)
 
 report: $(INSTALLED) $(LIBRARIES)
 	@$(BIN)/sepconv report $(call or-else,the report was not made; the lines above name the notebook or page)
-	@$(BIN)/sepconv export >/dev/null $(call or-else,the claims were not exported; the line above says why)
 	@echo "The book is at book/_build/html/index.html; make serve shows it."
 
 # Without the images, which only sepconv data downloads here, the tests on them are skipped. No test runs on a GPU, whose

@@ -30,6 +30,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from sepconv import papers
+from sepconv.criteria import enumeration
 from sepconv.report import figures, frames, tables
 from sepconv.results import store
 from sepconv.verdicts import calibration
@@ -37,6 +38,14 @@ from sepconv.verdicts.concordance import Outcome
 from sepconv.verdicts.concordance import concordance as concordance_of
 from sepconv.verdicts.judge import judge
 from sepconv.verdicts.rules import ALPHA, LEVELS, MAX_SEEDS
+from sepconv.verdicts.sentences import number
+
+
+def at_most(cells: pd.DataFrame) -> str:
+    """The highest rate of wrong verdicts, in words."""
+    rate = f"{100 * cells['wrong'].max():.1f} %"
+    return f"In each of the {len(cells)} combinations at most {rate} of the verdicts are wrong"
+
 
 cells = frames.save(calibration.calibrate(simulations), "calibration-rates")
 middle = sorted(calibration.NOISES)[len(calibration.NOISES) // 2]
@@ -53,8 +62,8 @@ shown = cells[cells["noise"] == middle]
 listed = ", ".join(f"{noise:g}" for noise in calibration.NOISES)
 Markdown(
     f"The noise is normal, with a standard deviation of {listed} points, from {', '.join(map(str, calibration.SEEDS))} seeds. The "
-    f"truth lies by {', '.join(f'{margin:g}' for margin in calibration.MARGINS)} points within the limit that the criterion sets, "
-    "where a negative number says by how much the claim is false. Of three orders the first has this margin; the others are true by "
+    f"truth lies {', '.join(number(margin, '') for margin in calibration.MARGINS)} points inside the limit that the criterion sets; "
+    "a negative number says by how much the claim is false. Of three orders the first has this margin; the others are true by "
     f"one point. That makes {len(cells)} combinations, each simulated {simulations:,} times. On the limit itself the truth may be "
     "just on either side, so there the more frequent of the two decided verdicts counts as wrong. This is the hardest case."
 )
@@ -84,11 +93,9 @@ Markdown(f"The same in numbers, for noise of {middle:g} points:")
 tables.calibration_table(shown)
 
 # %% tags=["remove-input"]
-highest = cells.loc[cells["wrong"].idxmax()]
 off_limit = cells.loc[cells["margin"] != 0, "wrong"].max()
 Markdown(
-    f"**In each of the {len(cells)} combinations at most {100 * highest['wrong']:.1f} % of the verdicts are wrong; {100 * ALPHA:.0f} % "
-    f"are allowed.** The highest rate occurs on the limit; away from it, at most {100 * off_limit:.2f} % are wrong. The rule is "
+    f"**{at_most(cells)}; {100 * ALPHA:.0f} % are allowed.** The highest rate occurs on the limit; away from it, at most {100 * off_limit:.2f} % are wrong. The rule is "
     "two-sided and only one side can be wrong, so only half of what is allowed is used; beyond three seeds its level is stricter."
 )
 
@@ -107,20 +114,18 @@ Markdown(
 )
 
 # %% [markdown]
-# The same three kinds of claims, judged in this way:
+# {numref}`calibration-policy` has the same three kinds of claims, judged in this way.
 
 # %% tags=["remove-input"]
 policy = frames.save(calibration.calibrate_policy(simulations), "calibration-policy")
 tables.policy_table(policy[policy["noise"] == middle])
 
 # %% tags=["remove-input"]
-highest = policy.loc[policy["wrong"].idxmax()]
-Markdown(
-    f"Over all {len(policy)} combinations at most {100 * highest['wrong']:.1f} % of the verdicts are wrong. "
-    "{download}`CSV <data/calibration-policy.csv>` also has the other sizes of noise."
-)
+Markdown(f"{at_most(policy)}.")
 
 # %% [markdown]
+# The CSV also has the other sizes of noise. {download}`CSV <data/calibration-policy.csv>`
+#
 # A claim card says at which look its verdict was reached. Where the claim is inconclusive, it says how many further seeds would decide if
 # mean and spread stayed as they are, and how likely that is: possible true means and spreads are drawn from what the seeds so far
 # say about them, further seeds are drawn from those, and the same rule judges each of these simulated reproductions.
@@ -129,8 +134,8 @@ Markdown(
 # ## Where it does not hold
 #
 # Student's interval assumes normal noise. Accuracies over seeds need not be normal: some have *heavy tails*, and some are *skewed*, with
-# an occasional bad run and never an equally good one. Here is the hardest case again, the truth on the limit, with noise of these shapes and
-# the same standard deviations. {download}`CSV <data/calibration-shapes.csv>`
+# an occasional bad run and never an equally good one. {numref}`calibration-shapes` has the hardest case again, the truth on the limit, with
+# noise of these shapes and the same standard deviations. {download}`CSV <data/calibration-shapes.csv>`
 
 # %% tags=["remove-input"]
 shapes = calibration.calibrate(simulations, shapes=calibration.SHAPES, margins=[0])
@@ -143,15 +148,17 @@ cases = [
     f"- {w.check}, {w.shape} noise, {w.seeds} seeds: {100 * w.wrong:.1f} ± {200 * w.error:.1f} %"
     for w in above.itertuples()
 ]
+beyond = f"beyond {100 * ALPHA:.0f} % by more than the simulation's own error"
 Markdown(
-    f"Of these {len(worst)} cases, {len(above)} go beyond {100 * ALPHA:.0f} % by more than the simulation's own error:\n\n"
-    + ("\n".join(cases) or "- none")
+    f"Of these {len(worst)} cases, {len(above)} go {beyond}:\n\n" + "\n".join(cases)
+    if cases
+    else f"None of these {len(worst)} cases goes {beyond}."
 )
 
 # %% [markdown]
-# So the 5 % hold for noise that is roughly normal, or symmetric. A verdict on a value close to a limit, from networks that occasionally
-# fail badly, is wrong more often than the table for normal noise says. The difference of two networks with equal noise is symmetric, so the
-# 5 % hold for orders. The bootstrap interval on each claim card assumes no shape, but from so few seeds it is too narrow, as
+# So the promise of 5 % holds for noise that is roughly normal, or symmetric. A verdict on a value close to a limit, from networks that
+# occasionally fail badly, is wrong more often than {numref}`calibration-policy` says. The difference of two networks with equal noise is
+# symmetric, so the promise holds for orders. The bootstrap interval on each claim card assumes no shape, but from so few seeds it is too narrow, as
 # [](../methods) says. Where it disagrees with Student's, take care.
 
 # %% [markdown]
@@ -165,11 +172,11 @@ power = pd.concat([frames.power([0.5, 1, 2], noise, range(3, 16)) for noise in c
 figures.power(frames.save(power, "calibration-power"))
 
 # %% tags=["remove-input"]
-few = power[power["seeds"] == power["seeds"].min()]
-lines = [f"- {c.margin:g} apart, noise of {c.noise:g}: {100 * c.decided:.0f} %" for c in few.itertuples()]
+few = power[(power["seeds"] == power["seeds"].min()) & (power["margin"] == 1)]
+shares = [f"{100 * c.decided:.0f} % where the noise is {c.noise:g}" for c in few.itertuples()]
 Markdown(
-    f"From {few['seeds'].iloc[0]} seeds, the fewest that any verdict rests on, true orders are found in:\n\n"
-    + "\n".join(lines)
+    f"From {few['seeds'].iloc[0]} seeds, the fewest that any verdict rests on, networks that are one point apart are found in the "
+    f"right order in {enumeration(shares)}."
 )
 
 # %% [markdown]
@@ -183,18 +190,16 @@ deltas = frames.save(calibration.calibrate_delta(simulations), "calibration-delt
 tables.calibration_table(deltas[deltas["noise"] == middle])
 
 # %% tags=["remove-input"]
-highest = deltas.loc[deltas["wrong"].idxmax()]
-Markdown(
-    f"Over all {len(deltas)} combinations at most {100 * highest['wrong']:.1f} % of the verdicts are wrong. "
-    "{download}`CSV <data/calibration-deltas.csv>` also has the other sizes of noise."
-)
+Markdown(f"{at_most(deltas)}.")
 
 # %% [markdown]
+# The CSV also has the other sizes of noise. {download}`CSV <data/calibration-deltas.csv>`
+#
 # ## Did indications come true?
 #
 # Complete runs under compressed schedules may *indicate* an order but never decide it ([](../methods) has the rules). Whether they can be
-# trusted is not simulated but counted: of the claims that the papers' own schedules decided, how often did the indication agree?
-# {download}`CSV <data/calibration-concordance.csv>`
+# trusted is not simulated but counted: of the claims that the papers' own schedules decided, how often did the indication agree
+# ({numref}`calibration-concordance`)? {download}`CSV <data/calibration-concordance.csv>`
 
 # %% tags=["remove-input"]
 judged = [judgement for paper in papers.all_papers() for judgement in judge(paper, found)]

@@ -13,7 +13,7 @@
 # %% [markdown]
 # # The papers beside each other
 #
-# Each paper compares networks under its own recipe. This page puts all of them into the same pictures, and asks two things that the
+# Each paper compares networks under its own recipe. This page puts all of them into the same figures, and asks two things that the
 # papers do not: why the saved arithmetic does not turn into saved time at the same ratio, and whether the answers depend on the precision of
 # the arithmetic. Two of the papers compare separable with standard convolution; {cite:t}`islam2022` has no standard counterpart.
 
@@ -30,6 +30,7 @@ from IPython.display import Markdown
 from sepconv import papers
 from sepconv.measuring import roofline
 from sepconv.report import figures, frames, tables
+from sepconv.report.markup import Html, listing
 from sepconv.results import store
 from sepconv.verdicts import rules
 
@@ -49,7 +50,7 @@ figures.accuracy_against_costs(costs, ["num_params", "mult_adds", "training_step
 
 # %% [markdown]
 # The last panel shows what the word *lightweight* hides. Besides weights, gradients and optimizer state, training holds the activations
-# that the backward pass needs. Of separable over standard, the ratios are:
+# that the backward pass needs. The ratios of separable to standard are:
 
 # %% tags=["remove-input"]
 twins = [("tseng2020", "conv", "dsc"), ("yu2021", "cifar10-conv", "cifar10-dw")]
@@ -81,7 +82,8 @@ padded = {c.experiment: frames.padded_bytes(c) for c in (separable, standard)}
 extra = [padded[c.experiment] / (c.activation_bytes - padded[c.experiment]) for c in (separable, standard)]
 Markdown(
     "The count of yu2021 includes four padded copies of activations, one for each strided convolution, which PyTorch does not "
-    f"make. They add {extra[0]:.0%} to the other activations of DepthwiseConvNet and {extra[1]:.0%} to those of ConvNet. Without them "
+    f"make. They add {100 * extra[0]:.0f} % to the other activations of DepthwiseConvNet and {100 * extra[1]:.0f} % to those of ConvNet. "
+    "Without them "
     "the count equals what PyTorch's autograd keeps."
 )
 
@@ -117,21 +119,21 @@ figures.roofline_ratios(frames.save(points, "comparison-roofline"), marks)
 
 # %% [markdown]
 # The prediction is a bound and not a measurement. It lets every layer reach the limits of the device, and leaves out
-# caches and the time that starting each kernel takes. Depthwise kernels fall further short of the limits than standard ones, so it
-# promises too much:
+# caches and the time that it takes to start each kernel. Depthwise kernels fall further short of the limits than standard ones, so the
+# prediction promises too much:
 
 # %% tags=["remove-input"]
 measured = points[points["source"].str.startswith("measured")]
 lines = [
-    f"- batches of {row.batch_size}, {row.source}, balance {row.balance:.0f}: predicted "
+    f"batches of {row.batch_size}, {row.source}, balance {row.balance:.0f}: predicted "
     f"{roofline.time_ratio(conv, dw, row.batch_size, row.balance):.1f}, measured {row.ratio:.1f}"
     for row in measured.itertuples()
 ]
-Markdown("\n".join(lines) or "No machine has been measured yet.")
+Html(listing(lines) or "No machine has been measured yet.")
 
 # %% [markdown]
-# At high balance it even predicts the wrong order of batch sizes. In small batches the weights are most of what is moved, ConvNet has more of
-# them, and so DepthwiseConvNet should gain most there. The paper measured the opposite: DepthwiseConvNet is faster in large batches and slower
+# At high balance it even predicts the wrong order of batch sizes. In small batches most of what is moved are weights, of which ConvNet has
+# more, so DepthwiseConvNet should gain most there. The paper measured the opposite: DepthwiseConvNet is faster in large batches and slower
 # in very small ones, where starting a kernel takes longer than running it, and DepthwiseConvNet has more kernels to start.
 
 # %% tags=["remove-input"]
@@ -149,7 +151,8 @@ Markdown(
 #
 # GPUs compute faster in bfloat16 than in float32, and a re-runner may want to use it. Every verdict of this book rests on float32.
 # Some experiments have a twin that differs in nothing but the precision: its layers compute in bfloat16, while weights, optimizer, batch
-# norm's statistics and the loss stay in float32. No claim rests on the twins; they are only compared with their originals.
+# norm's statistics and the loss stay in float32. No claim rests on the twins; {numref}`comparison-precision` only compares them with their
+# originals.
 
 # %% tags=["remove-input"]
 Markdown(
@@ -164,4 +167,4 @@ precisions = frames.save(frames.precisions(papers.all_papers(), found, budgets),
 tables.precision_table(precisions)
 
 # %% [markdown]
-# {download}`CSV <data/comparison-precision.csv>`. At the shorter budgets batch norm is re-estimated, as [](../methods) explains.
+# At the shorter budgets batch norm is re-estimated, as [](../methods) explains. {download}`CSV <data/comparison-precision.csv>`

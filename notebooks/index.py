@@ -44,7 +44,7 @@ judgements = [judgement for _, of_paper in judged for judgement in of_paper]
 ratios = frames.save(frames.papers_ratios(found), "index-ratios")
 answer.costs(ratios)
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "answer", "caption": "Depthwise separable against standard networks: the papers' own pairs, or, once all of its runs are there, our comparison at equal cost. {download}`CSV of the pairs <data/index-ratios.csv>`"}, "image": {"alt": "A row for each cost: the separable network's divided by the standard one's, beside the line at one, and the difference in accuracy beside zero"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "answer", "caption": "Depthwise separable against standard networks, in the papers' own pairs. Our comparison at equal cost takes their place once all of its runs are done. {download}`CSV of the pairs <data/index-ratios.csv>`"}, "image": {"alt": "A row for each cost: the separable network's divided by the standard one's, beside the line at one, and the difference in accuracy beside zero"}}
 study = papers.paper("ours2026")
 deltas = frames.deltas(study, judge(study, found), found)
 figures.papers_ratios(ratios) if deltas.empty else figures.forest(deltas)
@@ -57,7 +57,7 @@ figures.papers_ratios(ratios) if deltas.empty else figures.forest(deltas)
 answer.at_equal_cost(deltas)
 
 # %% [markdown]
-# How sure is this?
+# ### How sure is this?
 
 # %% tags=["remove-input"]
 answer.support(judgements)
@@ -66,7 +66,8 @@ answer.support(judgements)
 # (scoreboard)=
 # ## Scoreboard
 #
-# Each row is a claim, linked to its evidence: the sentence word for word, the criterion, the numbers, and the runs behind them.
+# {numref}`claims-by-verdict` counts the claims. Each row of the tables below it is one claim, linked to its evidence: the sentence word for
+# word, the criterion, the numbers, and the runs behind them.
 #
 # - **Reproduced** or **not reproduced**: a count is equal or not; of trained networks, the 95 % interval of the mean over seeds lies inside
 #   what the criterion allows, or outside. A paper can also be **consistent** or **inconsistent** with itself.

@@ -15,7 +15,7 @@
 #
 # None of the papers answers this question. Their separable and standard networks also differ in depth or in their last layers, or have
 # no counterpart, so a difference may have other causes than the convolution. Here one network is built with both kinds of convolution in
-# several widths, and trained by one recipe. The question is then asked at *equal cost*, for each cost that a user may pay: arithmetic,
+# several widths, and trained with one recipe. The question is then asked at *equal cost*, for each cost that a user may pay: arithmetic,
 # parameters, training time, latency, memory. Mult-adds alone do not tell how fast a network is {cite:p}`ma2018`, and which network looks
 # efficient depends on the cost that is shown {cite:p}`dehghani2022`.
 #
@@ -41,7 +41,8 @@ page
 # %% [markdown]
 # ## The answer
 #
-# How many points separable networks are ahead at equal cost, for each cost, averaged over the range of costs that both kinds cover.
+# {numref}`ours2026-deltas` and {numref}`ours2026-answers` say by how many points separable networks are ahead at equal cost, for each cost,
+# averaged over the range of costs that both kinds cover.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "ours2026-deltas", "caption": "The mean distance in test accuracy at equal cost (Bjøntegaard delta) with its 95 % interval. A difference within the shaded margin counts as none. {download}`CSV <data/ours2026-deltas.csv>`"}, "image": {"alt": "A row for each cost: the mean distance between separable and standard networks with its interval, beside zero and the margin"}}
 deltas = frames.save(frames.deltas(page.paper, page.judgements, page.results), "ours2026-deltas")
@@ -81,8 +82,8 @@ points = frames.save(frames.accuracies_over_cost(page.paper, page.results), "our
 figures.accuracy_over_cost(points)
 
 # %% [markdown]
-# Pairs of networks with about the same mult-adds, and how often a run of the separable one is above a run of the standard one
-# ({download}`CSV <data/ours2026-pairs.csv>`):
+# {numref}`ours2026-pairs` holds networks with about the same mult-adds against each other, and says how often a run of the separable one is
+# above a run of the standard one. {download}`CSV <data/ours2026-pairs.csv>`
 
 # %% tags=["remove-input"]
 tables.pairs_table(frames.save(frames.pairs_of_widths(page.paper, page.results), "ours2026-pairs"))
@@ -91,7 +92,8 @@ tables.pairs_table(frames.save(frames.pairs_of_widths(page.paper, page.results),
 # ## Break-even
 #
 # A depthwise convolution takes longer per mult-add than a standard one. How much longer may it take before separable networks are
-# no longer ahead at equal time? The answer is where the curve crosses zero. The vertical marks are measured slowdowns.
+# no longer ahead at equal time? The answer is where the curve of {numref}`ours2026-break-even` crosses zero. The vertical marks are
+# measured slowdowns.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "ours2026-break-even", "caption": "How far separable networks would be ahead at equal time, over how many times as slow per mult-add they are, with the 95 % interval and the measured slowdowns. {download}`CSV of the curve <data/ours2026-break-even.csv>`, {download}`CSV of the marks <data/ours2026-slowdowns.csv>`"}, "image": {"alt": "The lead of separable networks falling with their slowdown per mult-add, with a vertical mark for each measured machine"}}
 curve = frames.save(frames.break_even(page.paper, page.results, np.geomspace(0.5, 8, 49)), "ours2026-break-even")
@@ -123,9 +125,9 @@ pages.missing_runs(page)
 # %% [markdown]
 # ## Tuning and recipe
 #
-# A recipe may suit one kind better, so the peak learning rate and the weight decay of depthwise kernels were tuned separately for each kind,
-# at one width, on training images that were held out. The rule of choice is code: the best mean validation accuracy, and of equal ones the
-# smaller rate. The test images decide nothing here. {download}`CSV <data/ours2026-tuning.csv>`
+# A recipe may suit one kind better, so the peak learning rate and the weight decay of depthwise kernels are tuned separately for each kind,
+# at one width, on training images that are held out ({numref}`ours2026-tuning`). The rule of choice is code: the best mean validation
+# accuracy, and of equal ones the smaller rate. The test images decide nothing here. {download}`CSV <data/ours2026-tuning.csv>`
 
 # %% tags=["remove-input"]
 tuning = frames.save(frames.tuning(page.results), "ours2026-tuning")
@@ -146,6 +148,8 @@ tables.recipe_table(page.paper)
 #
 # The study covers one skeleton on small images, trained for a few epochs. Published tables of other separable networks
 # {cite:p}`haase2020` suggest what to expect elsewhere. Where a cost was not measured on a machine, its question is not tested there.
+#
+# Where we differ from the network and the recipe that we build on:
 
 # %% tags=["remove-input"]
 tables.departures_table(page.paper)

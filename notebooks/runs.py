@@ -39,7 +39,7 @@ found = store.read_all(Path(results_dir))
 # %% [markdown]
 # ## Runs
 #
-# The minutes include compilation, training and evaluation. *Val* and *test* are accuracies in percent after the last epoch. The *commit* is
+# {numref}`all-runs` has one row per run. The minutes include compilation, training and evaluation. *Val* and *test* are accuracies in percent after the last epoch. The *commit* is
 # that of the code, `-dirty` where the code had been changed since. The CSV also has the epochs, the training accuracy, the precision, and the *run
 # id*, a hash of everything that determines the numbers, so the same recipe and seed have the same id everywhere.
 # {download}`CSV <data/runs.csv>`
@@ -63,7 +63,8 @@ tables.repeats_table(frames.repeats(found, again))
 # %% [markdown]
 # ## Latencies
 #
-# The time of one pass over the test images without training, repeated, at each batch size. [](speed) shows the latency of a batch.
+# The time of one pass over the test images without training, repeated, at each batch size. [](speed) shows the latency of a batch. A name
+# with `reduced` is of a pass over some of the images only.
 
 # %% tags=["remove-input"]
 tables.latencies_table(found)

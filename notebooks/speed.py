@@ -16,7 +16,7 @@
 # Depthwise separable convolutions have fewer parameters and far fewer mult-adds than standard ones. But a user waits for seconds and pays
 # for memory, and those also depend on the machine, on the framework and on the training loop. This page shows what
 # `sepconv bench` measured, each number with the machine that it comes from. What is compared was measured in turns in one
-# process, so that other work on the machine affected all alike.
+# process, so that other work on the machine affected all of it alike.
 #
 # Nothing on this page decides a claim. Claims on times use the runs and latencies of the paper's own protocol, and claims on memory use
 # counts.
@@ -31,6 +31,7 @@ from IPython.display import Markdown
 
 from sepconv import papers
 from sepconv.report import figures, frames, tables
+from sepconv.report.markup import paragraph
 from sepconv.results import store
 
 found = store.read_all(Path(results_dir))
@@ -60,7 +61,7 @@ tables.throughputs_table(loops)
 # %% tags=["remove-input"]
 apart = (others["loss"] / others["loss_of_fit"] - 1).abs()
 Markdown(
-    f"In {(apart < 1e-6).sum()} of {len(apart)} comparisons the loss is that of *fit* to six digits. At most they differ by {apart.max():.2%}, in "
+    f"In {(apart < 1e-6).sum()} of {len(apart)} comparisons the loss is that of *fit* to six digits. At most they differ by {100 * apart.max():.2f} %, in "
     f"{others.loc[apart.idxmax(), 'experiment']}: the engine's layers and optimizer round differently, and training amplifies the difference."
     if len(apart)
     else ""
@@ -104,8 +105,8 @@ Markdown(
 # *allocator*
 # : A GPU: the peak that its allocator counts in a fresh process.
 #
-# Everything that is run is run several times, each in a process of its own, and the median is shown. Compare networks only under one heading
-# of the table, not across headings.
+# Whatever is run, is run several times, each time in a new process, and the median is shown. Compare networks only under one heading of
+# {numref}`speed-memories`, not across headings.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "speed-memory", "caption": "Measured over counted bytes of a training step at the recipe's batch size: on the line both are equal. {download}`CSV <data/speed-memory.csv>`"}, "image": {"alt": "Ratios of measured to counted bytes on a logarithmic axis, a row for each network, a marker for each way of measuring"}}
 memories = frames.save(frames.memories(found), "speed-memory")
@@ -131,8 +132,8 @@ tables.memories_table(memories)
 tables.rooflines_table(found)
 
 # %% [markdown]
-# *Operations per byte* is the balance of the device, see [](mult-adds-and-time): layers with a lower arithmetic intensity wait for memory. The fraction
-# reached says how much a better kernel or training loop could still gain. It does not rate the network: one that waits for memory
+# *Operations per byte* in {numref}`speed-rooflines` is the balance of the device, see [](mult-adds-and-time): layers with a lower arithmetic
+# intensity wait for memory. The fraction reached, in {numref}`speed-reached`, says how much a better kernel or training loop could still gain. It does not rate the network: one that waits for memory
 # throughout can reach its limit and still be slow. More than the limit can be reached where a kernel saves operations, as Winograd's
 # algorithm does for small filters, or keeps in its cache what is counted as moved.
 
@@ -158,9 +159,9 @@ parts = frames.save(frames.depthwise(found), "speed-depthwise")
 figures.depthwise(parts)
 
 # %% tags=["remove-input"]
-Markdown(
+paragraph(
     f"In {(parts['way'] != 'grouped').sum()} comparisons on {', '.join(sorted(set(parts['device'])))}, all ways give the same numbers: where they differ most, "
-    f"it is by {parts['difference'].max():.1g} of the largest value."
+    f"it is by {1e6 * parts['difference'].max():.1g} millionths of the largest value."
     if len(parts)
     else "Nothing has been measured yet."
 )

@@ -13,7 +13,7 @@
 # %% [markdown]
 # # How the networks are trained
 #
-# Two parts of a recipe are easier to see than to describe: the learning rate over the epochs, and the augmentation of the images. Papers
+# Two parts of a recipe are easier to show than to describe: the learning rate over the epochs, and the augmentation of the images. Papers
 # state the first in a sentence and the second as a list of names. This page shows both as they are run here. The page of each paper gives
 # the numbers behind them, each with its place in the paper or our reason.
 
@@ -53,7 +53,7 @@ figures.learning_rates(frames.save(rates, "training-learning-rates"))
 # %% [markdown]
 # ## Augmentation
 #
-# Each image draws its own operation and strength, again in every epoch. The pictures show the operations one by one and then all
+# Each image draws its own operation and strength, again in every epoch. The pictures show the operations one by one, and then all
 # steps of the recipe together, on one training image of each class of CIFAR-10 {cite:p}`krizhevsky2009`: the first of each in the official
 # files. They are made by the code that trains, here with NumPy as its backend. {download}`The images <../_static/cifar10-examples.png>`
 

@@ -27,6 +27,7 @@ from IPython.display import Markdown, display
 
 from sepconv import papers
 from sepconv.report import figures, frames, pages, tables
+from sepconv.report.markup import paragraph
 from sepconv.report.source import source
 from sepconv.spec import CLASSES, IMAGE_SHAPES, TEST_IMAGES
 
@@ -65,18 +66,19 @@ Markdown(
 source("networks/layers.py", "depthwise_separable_block")
 
 # %% [markdown]
-# Tables 1 and 2 of the paper list every layer; a row is marked where the network built here differs. Table 1 has three slips. Pooling is
-# printed with stride 1 but must have stride 2, since the next row's input is half as wide. The later filters are printed without their
-# input channels. The row of the hidden layer gives its input before flattening. The softmax is part of the loss here.
+# Tables 1 and 2 of the paper list every layer. {numref}`tseng2020-conv` repeats the first of them, with a mark at each row in which the
+# network built here differs. It has three slips. Pooling is printed with stride 1 but must have stride 2, since the next row's input
+# is half as wide. The later filters are printed without their input channels. The row of the hidden layer gives its input before
+# flattening. The softmax is part of the loss here.
 
 # %% tags=["remove-input"]
 layer_columns = ["type", "filter", "input"]
 table1 = papers.printed(paper, "table1")[layer_columns].itertuples(index=False, name=None)
-tables.side_by_side("Conv (Table 1 of tseng2020)", layer_columns, table1, tables.layer_rows(conv))
+tables.side_by_side("Conv (Table 1 of tseng2020)", layer_columns, table1, tables.layer_rows(conv), "tseng2020-conv")
 
 # %% [markdown]
-# Table 2 prints five blocks of 512 filters, but the number of parameters given in the text is that of a network with one. One is built,
-# and the other four are marked. The network as printed is trained as well, under the name `dsc-5`.
+# Table 2 of the paper has five blocks of 512 filters, but the number of parameters given in the text is that of a network with one. One is
+# built, and the other four are marked in {numref}`tseng2020-dsc`. The network as printed is trained as well, under the name `dsc-5`.
 
 # %% tags=["remove-input"]
 table2 = papers.printed(paper, "table2").to_dict("records")
@@ -84,7 +86,7 @@ repeated = [row for row in table2 if row["times"] != "1"]
 at = table2.index(repeated[0])
 unrolled = table2[:at] + repeated * int(repeated[0]["times"]) + table2[at + len(repeated) :]
 rows = [[row[column] for column in layer_columns] for row in unrolled]
-tables.side_by_side("DepthSepConv (Table 2 of tseng2020)", layer_columns, rows, tables.layer_rows(dsc))
+tables.side_by_side("DepthSepConv (Table 2 of tseng2020)", layer_columns, rows, tables.layer_rows(dsc), "tseng2020-dsc")
 
 # %% [markdown]
 # ## Training
@@ -99,7 +101,7 @@ source("papers/tseng2020.py", "RECIPE")
 tables.recipe_table(paper)
 
 # %% [markdown]
-# The data are those of the paper; the system is not.
+# The data are those of the paper; the system is not ({numref}`tseng2020-system`).
 
 # %% tags=["remove-input"]
 recipe, shape = paper.experiment("conv").recipe, IMAGE_SHAPES["cifar10"]
@@ -107,11 +109,11 @@ sizes = [recipe.train_images, recipe.validation_images, TEST_IMAGES]
 here = ["CIFAR-10", f"{shape[0]} × {shape[1]}", f"{CLASSES['cifar10']} categories", *(f"{n:,} pics" for n in sizes)]
 table3, table4 = (dict(papers.printed(paper, name).to_numpy()) for name in ("table3", "table4"))
 display(tables.values_beside("Data (Table 3 of tseng2020)", table3, dict(zip(table3, here, strict=True))))
-tables.values_beside("System (Table 4 of tseng2020)", table4, frames.systems(paper, found))
+tables.values_beside("System (Table 4 of tseng2020)", table4, frames.systems(paper, found), "tseng2020-system")
 
 # %% [markdown]
-# Table 4 cannot be right as printed: NVIDIA's CUDA supports cards of the TITAN RTX's generation only from the next major version on. Which of
-# the two is misprinted, the card or the version, the paper does not tell. No verdict depends on it.
+# The paper's Table 4 cannot be right as printed: CUDA supports cards of the TITAN RTX's generation only from the next major version on.
+# Either the card or the version is misprinted; the paper does not show which. No verdict depends on it.
 #
 # This trains DepthSepConv for one epoch on a few images:
 #
@@ -128,18 +130,25 @@ tables.values_beside("System (Table 4 of tseng2020)", table4, frames.systems(pap
 # %% [markdown]
 # ## Results
 #
-# The paper prints its curves without numbers, so ours in {numref}`tseng2020-fig-1` and {numref}`tseng2020-fig-2` cannot be laid over
-# them; what its text says about them is judged in the claims below. Only the paper's own schedule decides a claim. Curves of different panels must not be compared: the budgets `short` and `double`
-# compress the schedule into fewer epochs. There, read validation accuracy with care. Batch norm evaluates with running averages, which
-# Keras updates slowly and which lag behind the statistics that the network is trained with. DepthSepConv has batch norm and Conv has none.
+# The paper prints its curves without numbers, so ours in {numref}`tseng2020-fig-1` and {numref}`tseng2020-fig-2` cannot be drawn over
+# them; what its text says about them is judged in the claims below. Only the paper's own schedule decides a claim.
 
-# %% mystnb={"figure": {"name": "tseng2020-fig-1", "caption": "Training accuracy of both networks with (DA) and without augmentation (Fig. 1 of tseng2020). Thin lines are seeds, the thick line is their mean. The CSV has the shorter budgets too. {download}`CSV <data/tseng2020-curves.csv>`"}, "image": {"alt": "Training accuracy over epochs of Conv, DepthSepConv, DA-Conv and DA-DepthSepConv"}}
+# %% mystnb={"figure": {"name": "tseng2020-fig-1", "caption": "Training accuracy of both networks with (DA) and without augmentation (Fig. 1 of tseng2020). Thin lines are seeds, the thick line is their mean. The CSV also has the shorter budgets. {download}`CSV <data/tseng2020-curves.csv>`"}, "image": {"alt": "Training accuracy over epochs of Conv, DepthSepConv, DA-Conv and DA-DepthSepConv"}}
 names = {"conv": "Conv", "dsc": "DepthSepConv", "da-conv": "DA-Conv", "da-dsc": "DA-DepthSepConv"}
 history = frames.save(frames.history(paper, found, names, budgets), "tseng2020-curves")
-figures.curves(history[history["budget"] == budget], "train_accuracy")
+whole = history["budget"] == budget
+figures.curves(history[whole], "train_accuracy")
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "tseng2020-fig-2", "caption": "Validation accuracy, a panel for each budget (Fig. 2 of tseng2020). {download}`CSV <data/tseng2020-curves.csv>`"}, "image": {"alt": "Validation accuracy over epochs of Conv, DepthSepConv, DA-Conv and DA-DepthSepConv, one panel for each budget"}}
-figures.curves(history, "val_accuracy")
+# %% tags=["remove-input"] mystnb={"figure": {"name": "tseng2020-fig-2", "caption": "Validation accuracy of the same runs (Fig. 2 of tseng2020). {download}`CSV <data/tseng2020-curves.csv>`"}, "image": {"alt": "Validation accuracy over epochs of Conv, DepthSepConv, DA-Conv and DA-DepthSepConv"}}
+figures.curves(history[whole], "val_accuracy")
+
+# %% [markdown]
+# The {term}`budgets <budget>` `short` and `double` compress the schedule into fewer epochs, so their curves must not be compared with those
+# above. Read validation accuracy there with care: batch norm evaluates with running averages, which Keras updates slowly and which lag
+# behind the statistics that the network is trained with. DepthSepConv has batch norm and Conv has none.
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show the curves at the shorter budgets", "code_prompt_hide": "Hide the curves at the shorter budgets", "figure": {"name": "tseng2020-shorter", "caption": "Validation accuracy at the shorter budgets, a panel for each. {download}`CSV <data/tseng2020-curves.csv>`"}, "image": {"alt": "Validation accuracy over epochs of the same networks under compressed schedules, one panel for each budget"}}
+figures.curves(history[~whole], "val_accuracy")
 
 # %% [markdown]
 # The runs at the paper's budget that the verdicts need, and what the missing ones would cost:
@@ -156,7 +165,7 @@ pages.missing_runs(page)
 source("papers/tseng2020.py", "tseng2020.val-dsc-higher")
 
 # %%
-Markdown(page.judgement("tseng2020.val-dsc-higher").sentence)
+paragraph(page.judgement("tseng2020.val-dsc-higher").sentence)
 
 # %% [markdown]
 # All of them:
@@ -167,15 +176,15 @@ tables.claim_cards(page.judgements)
 # %% [markdown]
 # ## What was easy
 #
-# The tables give nearly every shape, and the two numbers of parameters in the text settle the rest: they are counts, and only one reading
-# gives both to the last digit. Batch size, epochs and the split of the images are stated.
+# The tables give nearly every shape, and the two numbers of parameters in the text settle the rest: only one reading gives both of these
+# counts to the last digit. Batch size, epochs and the split of the images are stated.
 #
 # ## What was hard
 #
 # The paper states neither the optimizer, nor the learning rate, nor how pixels are scaled, nor how strongly images are augmented. These set
 # how fast a curve rises and how much augmentation costs, so the verdicts on augmentation depend on our choices more than the others do.
-# Table 2 and the text contradict each other about the network that was trained. And since the curves carry no numbers, one can only ask
-# which is above which.
+# Table 2 and the text contradict each other about the network that was trained. And since the curves come without numbers, only their
+# order can be tested.
 #
 # ## Departures
 #

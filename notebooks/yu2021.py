@@ -28,8 +28,9 @@ from IPython.display import Markdown, display
 
 from sepconv import papers
 from sepconv.report import figures, frames, pages, tables
-from sepconv.report.markup import Html, folded
+from sepconv.report.markup import Html, folded, paragraph
 from sepconv.report.source import source
+from sepconv.verdicts.sentences import signed
 
 page = pages.opening("yu2021", results_dir, budget, train)
 paper, found, budgets = page.paper, page.results, page.budgets
@@ -39,8 +40,8 @@ page
 # ## Scope of the claims
 #
 # The paper compares accuracy on CIFAR-10 and CIFAR-100, the time of training, and the time of inference. It reports accuracies that hardly
-# differ; epochs of DepthwiseConvNet that take half the time, but a longer training in total, since DepthwiseConvNet is trained for more
-# epochs; and an inference that is a little faster in large batches and slower in very small ones.
+# differ; epochs of DepthwiseConvNet that take half the time, but longer training in total, since DepthwiseConvNet is trained for more
+# epochs; and inference that is a little faster in large batches and slower in very small ones.
 
 # %% tags=["remove-input"]
 pages.scope(page)
@@ -78,17 +79,18 @@ figures.diagram({t: figures.layer_boxes(x, ["batch norm", "ReLU"]) for t, x in p
 
 # %% [markdown]
 # **Figures 2 and 3** of the paper list the layers. ConvNet as printed lacks the rows from 512 to 512 channels that DepthwiseConvNet has. The
-# authors' notebooks have them, and only with them is the number of parameters the one that the paper gives. They are built, and marked here.
+# authors' notebooks have them, and only with them does the number of parameters agree with the paper. They are built, and marked in
+# {numref}`yu2021-layers-convnet`.
 
 # %% tags=["remove-input"]
 printed_networks = {
-    "figure2": ("ConvNet (Fig. 2 of yu2021)", conv),
-    "figure3": ("DepthwiseConvNet (Fig. 3 of yu2021)", dw),
+    "figure2": ("ConvNet (Fig. 2 of yu2021)", conv, "yu2021-layers-convnet"),
+    "figure3": ("DepthwiseConvNet (Fig. 3 of yu2021)", dw, ""),
 }
-for figure, (name, cost) in printed_networks.items():
+for figure, (title, cost, name) in printed_networks.items():
     printed = papers.printed(paper, figure)
     rows = printed.itertuples(index=False, name=None)
-    display(tables.side_by_side(name, list(printed), rows, tables.channel_rows(cost)))
+    display(tables.side_by_side(title, list(printed), rows, tables.channel_rows(cost), name))
 
 # %% [markdown]
 # ## Training
@@ -118,8 +120,8 @@ tables.recipe_table(paper)
 # %% [markdown]
 # ## Results
 #
-# The grey line in {numref}`yu2021-fig-4` to {numref}`yu2021-fig-10` is what the authors' notebooks printed, one run of each network. Our runs are drawn over it where there are any. Those of
-# a shorter {term}`budget` follow a {term}`compressed schedule`, so they have panels of their own. The paper plots the training loss, and the
+# The grey line in {numref}`yu2021-fig-4` to {numref}`yu2021-fig-10` is what the authors' notebooks printed, one run of each network. Our
+# runs, where there are any, are drawn over it. Those of a shorter {term}`budget` follow a {term}`compressed schedule`, so they have panels of their own. The paper plots the training loss, and the
 # accuracy on the test split, which it calls validation accuracy. The *test* loss that the notebooks print is not shown: it is slightly too
 # large throughout, since the sum over batches is divided by the index of the last batch and not by the number of batches.
 
@@ -157,7 +159,7 @@ first = 10  # before it both curves rise steeply
 shown = leads[leads["epoch"] >= first].groupby(["experiment", "held_equal"], sort=False)["lead"]
 lines = [
     f"- {paper.labels[name]}, at equal {held_equal}: ahead of DepthwiseConvNet at {(lead > 0).sum()} of the {len(lead)} epochs "
-    f"from epoch {first} on; on average by {lead.mean():+.1f} points"
+    f"from epoch {first} on; by {signed(lead.mean())} points on average"
     for (name, held_equal), lead in shown
 ]
 Markdown("\n".join(lines))
@@ -167,7 +169,7 @@ Markdown("\n".join(lines))
 #
 # **The times of Sections 4.2 and 4.3.** Seconds depend on the machine, and the paper does not name its GPU. What can be compared is how many
 # times as long ConvNet takes as DepthwiseConvNet, shown in {numref}`yu2021-times`. If the number of mult-adds alone determined the time, every ratio would lie on the dashed
-# line. Times from a CPU or a shorter budget are shown but never decide a claim.
+# line. Times from a CPU or at a shorter budget are shown but never decide a claim.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "yu2021-times", "caption": "Time of ConvNet over that of DepthwiseConvNet, as printed in Secs. 4.2 and 4.3, and as measured here. Right of the solid line DepthwiseConvNet is faster. {download}`CSV <data/yu2021-times.csv>`"}, "image": {"alt": "Ratios of times on a logarithmic axis, a row for each measurement: reported, ours where measured, and the ratio of mult-adds"}}
 ratios = frames.save(frames.ratios(paper, found, papers.printed(paper, "times"), budgets), "yu2021-times")
@@ -178,7 +180,7 @@ Html(folded("The claims on these times, with what was measured", tables.times_ta
 
 # %% [markdown]
 # Our latencies are taken as the notebooks take theirs, on images copied from the host and with batch norm on each batch's statistics, with
-# one difference: the notebooks also time the two worker processes that load the images, and ours does not.
+# one difference: the notebooks also time the two worker processes that load the images, and we do not.
 #
 # The runs at the paper's budget that the verdicts need, and what the missing ones would cost:
 
@@ -194,7 +196,7 @@ pages.missing_runs(page)
 source("papers/yu2021.py", "yu2021.epoch-time")
 
 # %%
-Markdown(page.judgement("yu2021.epoch-time").sentence)
+paragraph(page.judgement("yu2021.epoch-time").sentence)
 
 # %% [markdown]
 # All of them:

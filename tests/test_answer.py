@@ -140,19 +140,19 @@ def text_of(html):
 def test_what_the_judged_claims_rest_on():
     judged = judge(paper_of(TRAINED, TRAINED, UNTRAINED, INTERNAL), Results(runs=runs_of(A, (93.0, 93.1, 92.9))))
     assert text_of(answer.support(judged)) == (
-        "Of the 3 judged claims, 2 rest on training at the paper’s own schedule, 1 on what the paper says in two "
+        "Of the 3 judged claims, 2 rest on training at the paper’s own schedule and 1 on what the paper says in two "
         "places."
     )
     counted = judge(paper_of(COUNTED), Results(costs=(cost_of(COUNTED_NETWORK),)))
     assert text_of(answer.support(counted)) == (
-        "Of the 1 judged claims, 0 rest on training at the paper’s own schedule, 1 on counts."
+        "Of the 1 judged claims, 0 rest on training at the paper’s own schedule and 1 on counts."
     )
 
 
 def test_times_that_were_only_measured_are_no_training():
     (timed,) = judge(paper_of(TIMED), Results())
     assert text_of(answer.support([replace(timed, verdict=Verdict.REPRODUCED)])) == (
-        "Of the 1 judged claims, 0 rest on training at the paper’s own schedule, 1 on measured times."
+        "Of the 1 judged claims, 0 rest on training at the paper’s own schedule and 1 on measured times."
     )
 
 

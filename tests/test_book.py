@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from sepconv.report import markup
 
 ROOT = Path(__file__).parent.parent
-EXTENSIONS = ("code_cells", "numbered_tables", "policy", "provenance")
+EXTENSIONS = ("code_cells", "nonbreaking", "numbered_tables", "policy", "provenance")
 EVIL = "<script>steal()</script>"
 CONFIG = """\
 project = "A small book"
@@ -44,7 +44,7 @@ def build(folder):
     (folder / "CITATION.cff").write_text(CITATION)
     (book / "conf.py").write_text(CONFIG.format(extensions=str(list(EXTENSIONS))[1:-1]))
     cells = [
-        new_markdown_cell("# A & B\n\nWhat *it* <says> & does.\n\n{numref}`second` is referred to."),
+        new_markdown_cell("# A & B\n\nWhat *it* <says> & does.\n\n{numref}`second` is referred to, by 5 % or `5 %`."),
         cell("plumbing = 1", table() + table("second"), "remove-input"),
         cell("taught = 2", EVIL),
     ]
@@ -82,6 +82,10 @@ def test_tables_of_cells_are_numbered_and_can_be_referred_to(page):
     reference = page.find("a", string="Table 2") or page.select_one("a:has(.std-numref)")
     assert reference.text == "Table 2"
     assert page.select_one(reference["href"]).name == "table"
+
+
+def test_a_percent_sign_stays_with_its_number_outside_of_code(page):
+    assert "by 5\u00a0% or 5 %." in page.select_one("section").get_text()
 
 
 def test_code_that_is_removed_elsewhere_is_folded_here(page):

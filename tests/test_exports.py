@@ -1,6 +1,7 @@
 """What other tools read is fresh, says what the engine says, and fits the schema and the form that it names."""
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -8,8 +9,8 @@ import pytest
 import yaml
 
 from factories import result_of
-from sepconv import papers
-from sepconv.report import exports
+from sepconv import cli, papers
+from sepconv.report import build, exports, gates
 from sepconv.report.markup import claim_address
 from sepconv.results import store
 from sepconv.spec import Budget, Run
@@ -137,13 +138,31 @@ def test_results_outside_of_a_repository_have_no_manifest(tmp_path):
     assert {path.name for path in exports.files(tmp_path)} == {"claims.json", "claims.schema.json"}
 
 
-def test_every_claim_has_an_address_of_its_own(tmp_path):
-    written = exports.write_claims(ROOT / "results", tmp_path)
-    claims = [claim for paper in papers.all_papers() for claim in paper.claims]
-    assert written == tuple(tmp_path / claim_address(claim.id) for claim in claims)
-    one = json.loads((tmp_path / "claims" / "tseng2020.da-raises-val-conv.json").read_text())
-    everything = json.loads((ROOT / "results" / "claims.json").read_text())
-    (same,) = (
-        claim for p in everything["papers"] for claim in p["claims"] if claim["id"] == "tseng2020.da-raises-val-conv"
-    )
-    assert one == same | {"schema_version": SCHEMA}
+def test_every_claim_has_an_address_of_its_own_in_the_book(tmp_path):
+    (tmp_path / "results").mkdir()
+    exports.write(tmp_path / "results", tmp_path / "html")
+    everything = json.loads((tmp_path / "results" / "claims.json").read_text())
+    claims = {claim["id"]: claim for paper in everything["papers"] for claim in paper["claims"]}
+    assert claims.keys() == {claim.id for paper in papers.all_papers() for claim in paper.claims}
+    for name, claim in claims.items():
+        assert json.loads((tmp_path / "html" / claim_address(name)).read_text()) == claim | {"schema_version": SCHEMA}
+
+
+def test_claims_of_the_book_are_judged_from_the_results_that_its_pages_show(repository, tmp_path, monkeypatch):
+    """A folder that has only the counts of one network, so only these claims are judged there."""
+    theirs = tmp_path / "theirs"
+    cost = Path("tseng2020", "conv", "cost.json")
+    (theirs / cost).parent.mkdir(parents=True)
+    shutil.copy(ROOT / "results" / cost, theirs / cost)
+    for module, name in ((build, "execute"), (build, "build"), (gates, "check")):
+        monkeypatch.setattr(module, name, lambda *_: None)
+    monkeypatch.setattr(build, "parse_parameters", lambda root, texts: dict(text.split("=") for text in texts))
+    monkeypatch.chdir(repository)
+    cli.report([f"results_dir={theirs}"])
+
+    def verdict(claim):
+        return json.loads((build.html(repository) / claim_address(claim)).read_text())["verdict"]
+
+    assert verdict("tseng2020.params-conv") == "reproduced"
+    assert verdict("tseng2020.params-dsc") == "not tested at this budget"
+    assert not (repository / "results" / "claims.json").exists()

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgba
+from matplotlib.text import Text
 
 from sepconv.report import figures, pictures
 from sepconv.report.diagrams import Box
@@ -81,6 +82,23 @@ def cost(*layers):
          "activation_bytes", "training_step_bytes"), 1,
     )  # fmt: skip
     return CostResult(paper="a", experiment="b", network={}, batch_size=None, layers=layers, **counts)
+
+
+PHONE = 350  # pixels of the column on a phone
+LETTERS = 9  # pixels of the smallest that are read there
+
+
+def test_letters_can_be_read_on_a_phone():
+    box = Box("conv 3 × 3 → 64", "Conv2D")
+    pictures = [
+        figures.curves(history({"Conv": {0: [10, 20, 30]}}), "train_accuracy"),
+        figures.diagram({"A": [box]}),
+        figures.papers_ratios(PAIRS),
+    ]
+    for picture in pictures:
+        points = {text.get_fontsize() for text in picture.findobj(Text) if text.get_text()}
+        inches, _ = picture.get_size_inches()
+        assert min(points) * PHONE / (72 * inches) >= LETTERS
 
 
 # --- curves ----------------------------------------------------------------------------------------------------------
@@ -339,7 +357,7 @@ def test_the_papers_ratios_say_how_many_times_and_which_accuracies_are_missing()
     assert written(above) == ["8.0 times less", "2.5 times more", "not counted yet"]
     assert above.get_xscale() == "log"
     assert row_values(below)[0] == ("p, CIFAR-10", 1.5)
-    assert written(below) == ["+1.5 (−0.5 to +3.5)", "not trained at the paper’s own schedule yet"]
+    assert written(below) == ["+1.5 (−0.5 to +3.5)", "no full training yet"]
     (interval,) = [lines for lines in below.collections if not isinstance(lines, PathCollection)]
     assert list(interval.get_segments()[0][:, 0]) == [-0.5, 3.5]
     assert labels(picture) == ["p, CIFAR-10", "q, CIFAR-10"]
@@ -351,9 +369,7 @@ def test_the_papers_ratios_are_drawn_before_there_is_an_interval_or_a_run(missin
     frame.loc[frame["unit"] == "points", missing] = np.nan
     picture = figures.papers_ratios(frame)
     first = written(picture.axes[1])[0]
-    assert first == (
-        "not trained at the paper’s own schedule yet" if "value" in missing else "+1.5 (too few seeds for an interval)"
-    )
+    assert first == ("no full training yet" if "value" in missing else "+1.5 (too few seeds)")
     assert picture._repr_svg_()
 
 

@@ -11,7 +11,7 @@ from sepconv import papers
 from sepconv.measuring import roofline
 from sepconv.report import figures, frames, tables, terminal
 from sepconv.results import store
-from sepconv.results.records import BatchTime
+from sepconv.results.records import BatchTime, device_title
 from sepconv.results.store import Results
 from sepconv.spec import Budget, Run
 
@@ -46,7 +46,7 @@ def test_throughput_is_of_the_median_epoch_and_held_against_fit():
     assert engine["loss_of_fit"] == fit["loss"] == 2.5
     _, title, *rows = grid(tables.throughputs_table(frame))
     assert title == ["tseng2020 conv: 3 epochs of 256 images in batches of 64, tensorflow on cpu"]
-    assert rows[0] == ["engine", "128", "64 to 256", "2.00"]
+    assert rows[0] == ["engine", "128", "64.0 to 256", "2.00"]
 
 
 # --- inference -------------------------------------------------------------------------------------------------------
@@ -66,13 +66,13 @@ def test_a_panel_for_each_mode_and_bars_up_to_p95():
     other = sweep_of("dsc").model_copy(update={"batch_norm": "inference"})
     picture = figures.latencies(frames.latencies(Results(latencies=(timed, other))))
     training, inference = picture.axes
-    assert training.get_title("left") == "tseng2020: batch norm in training mode, images from the host"
-    assert inference.get_title("left") == "tseng2020: batch norm in inference mode, images from the host"
+    assert training.get_title("left") == "tseng2020: batch norm in training mode,\nimages from the host"
+    assert inference.get_title("left") == "tseng2020: batch norm in inference mode,\nimages from the host"
     line, (bars,) = training.lines[0], training.collections
     assert list(line.get_ydata()) == [6.0, pytest.approx(50)]
     assert [tuple(y for _, y in segment) for segment in bars.get_segments()] == [(6.0, 7.5), pytest.approx((50, 50))]
     labels = [text.get_text() for axes in picture.axes for text in axes.get_legend().get_texts()]
-    assert labels == ["conv, cpu, budget smoke", "dsc, cpu, budget smoke"]
+    assert labels == ["conv, cpu", "dsc, cpu"]  # the same budget
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def test_limits_as_table_figure_and_lines():
 
 def test_what_each_device_can_do():
     found = Results(rooflines=(roofline_of(),))
-    assert grid(tables.rooflines_table(found))[1:] == [["cpu, tensorflow"], ["float32", "10", "0.1", "10"]]
+    assert grid(tables.rooflines_table(found))[1:] == [["cpu, tensorflow"], ["float32", "10.0", "0.1", "10.0"]]
 
 
 # --- nothing yet -----------------------------------------------------------------------------------------------------
@@ -174,3 +174,11 @@ def test_without_results_everything_says_so():
     for picture in pictures:
         assert [text.get_text() for axes in picture.axes for text in axes.texts] == ["nothing measured yet"]
         assert picture._repr_svg_()
+
+
+@pytest.mark.parametrize(
+    ("device", "title"),
+    [("Intel(R) Xeon(R) Processor", "Intel Xeon"), ("AMD EPYC", "AMD EPYC"), ("Intel(R) Core(TM) i7", "Intel Core i7")],
+)
+def test_devices_are_called_as_readers_call_them(device, title):
+    assert device_title(device) == title

@@ -79,7 +79,7 @@ def test_at_high_balance_the_roofline_has_the_order_of_batch_sizes_reversed():
 def test_yu2021_reports_shorter_epochs_and_a_longer_training_of_the_separable_network():
     assert ratio_of("epoch_seconds") > 1 > ratio_of("total_seconds")
     page = (ROOT / "notebooks" / "yu2021.py").read_text()
-    assert "but a longer training in total" in " ".join(page.replace("\n# ", " ").split())
+    assert "but longer training in total" in " ".join(page.replace("\n# ", " ").split())
 
 
 def test_small_and_medium_of_islam2022_are_called_fitted_and_large_is_not():

@@ -379,13 +379,14 @@ def new(name: Annotated[str, typer.Argument(help="Key of the new paper, such as 
 def report(
     parameter: Annotated[list[str] | None, typer.Option("--parameter", "-p", help="name=value of a notebook.")] = None,
 ) -> None:
-    """Execute the notebooks, build the book, hold both against the gates. Run it in the repository."""
+    """Execute the notebooks, build the book, write the exports, check all of it. Run it in the repository."""
     from sepconv.report import build, exports, gates
 
     root = Path.cwd()
-    build.execute(root, build.parse_parameters(root, parameter or []))
+    parameters = build.parse_parameters(root, parameter or [])
+    build.execute(root, parameters)
     build.build(root)
-    exports.write_claims(root / "results", build.html(root))
+    exports.write(build.results_folder(root, parameters), build.html(root))
     gates.check(root)
 
 

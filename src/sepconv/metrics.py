@@ -93,8 +93,8 @@ COST_METRICS = _by_name(
     _count("training_step_bytes", "bytes"),  # weights, gradients, slots and stored activations of one training step
 )
 LEARNING_METRICS = _by_name(
-    _accuracy("train_accuracy", at_epoch="train_accuracy"),
-    _accuracy("val_accuracy", at_epoch="val_accuracy"),
+    _accuracy("train_accuracy", at_epoch="train_accuracy", words="training accuracy"),
+    _accuracy("val_accuracy", at_epoch="val_accuracy", words="validation accuracy"),
     _accuracy("test_accuracy", at_epoch="val_accuracy"),  # where no validation split is held out
     _accuracy("batch_stats_accuracy", words="test accuracy with batch statistics"),
     Metric("generalisation_gap", "points", "run", lambda run: _gap(run.final), at_epoch=_gap),

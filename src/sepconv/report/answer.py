@@ -8,9 +8,9 @@ from markupsafe import Markup
 
 from sepconv.criteria import enumeration
 from sepconv.report.markup import Html, listing, paragraph
-from sepconv.report.tables.cells import several
 from sepconv.spec import Basis, Run
 from sepconv.verdicts.rules import Judgement, Verdict
+from sepconv.verdicts.sentences import several, signed
 
 # By the quantity that a ratio is of: what the sentence is about, and how to say less and more of it.
 _COSTS = {
@@ -57,10 +57,9 @@ def support(judgements: Sequence[Judgement]) -> Html:
     judged = [judgement for judgement in judgements if judgement.verdict is not Verdict.NOT_TESTED]
     trained = [judgement for judgement in judged if _is_trained(judgement)]
     others = Counter(judgement.claim.basis for judgement in judged if not _is_trained(judgement))
-    return paragraph(
-        f"Of the {len(judged)} judged claims, {len(trained)} rest on training at the paper’s own schedule"
-        f"{''.join(f', {others[basis]} {words}' for basis, words in _BASES.items() if others[basis])}."
-    )
+    parts = [f"{len(trained)} rest on training at the paper’s own schedule"]
+    parts += [f"{others[basis]} {words}" for basis, words in _BASES.items() if others[basis]]
+    return paragraph(f"Of the {len(judged)} judged claims, {enumeration(parts)}.")
 
 
 def missing(
@@ -130,8 +129,8 @@ def _difference(row: "pd.Series[float]") -> str:
     """The separable network's accuracy minus the other's."""
     seeds = several(int(row["seeds"]), "seed")
     if pd.isna(row["low"]):
-        return f"undecided ({_points(row['value'])} points with {seeds}, too few for an interval)"
-    found = f"{_points(row['value'])} ± {(row['high'] - row['low']) / 2:.1f} points, {seeds}"
+        return f"undecided ({signed(row['value'])} points with {seeds}, too few for an interval)"
+    found = f"{signed(row['value'])} ± {(row['high'] - row['low']) / 2:.1f} points, {seeds}"
     if row["low"] <= 0 <= row["high"]:
         return f"undecided ({found})"
     return f"{'higher' if row['value'] > 0 else 'lower'} ({found})"
@@ -140,17 +139,13 @@ def _difference(row: "pd.Series[float]") -> str:
 def _lead(row: "pd.Series[float]") -> str:
     """How far the separable networks are ahead."""
     if pd.isna(row["low"]):
-        return f"undecided ({_points(row['delta'])} points, too few seeds for an interval)"
-    found = f"{_points(row['delta'])} ± {(row['high'] - row['low']) / 2:.1f} points"
+        return f"undecided ({signed(row['delta'])} points, too few seeds for an interval)"
+    found = f"{signed(row['delta'])} ± {(row['high'] - row['low']) / 2:.1f} points"
     if -row["margin"] < row["low"] and row["high"] < row["margin"]:
         return f"no difference that matters ({found})"
     if row["low"] <= 0 <= row["high"]:
         return f"undecided ({found})"
     return f"separable networks are {'ahead' if row['delta'] > 0 else 'behind'} ({found})"
-
-
-def _points(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")
 
 
 def _named(pairs: Iterable[str]) -> str:

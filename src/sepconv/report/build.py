@@ -29,6 +29,7 @@ from sepconv.spec import InputError, canonical_json
 Parameter = str | int | float | bool
 Parameters = Mapping[str, Parameter]
 _KINDS: Mapping[type, str] = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+_OWN_RESULTS = "../../results"  # from where notebooks are executed; the default of their parameter results_dir
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -169,7 +170,7 @@ def fingerprint(root: Path, source: Path, parameters: Parameters) -> str:
     Every parameter whose name ends in ``_dir`` is a folder of results, where it is not empty.
     """
     package = root / "src" / "sepconv"
-    given = {"results_dir": "../../results"} | _declared(source) | dict(parameters)
+    given = {"results_dir": _OWN_RESULTS} | _declared(source) | dict(parameters)
     names = sorted(name for name in given if name.endswith("_dir") and given[name])
     folders = [executed_folder(root) / str(given[name]) for name in names]
     made_from = [
@@ -182,6 +183,11 @@ def fingerprint(root: Path, source: Path, parameters: Parameters) -> str:
         digest.update(f"{path.relative_to(base).as_posix()}\0".encode())
         digest.update(hashlib.sha256(read_bounded(path)).digest())
     return digest.hexdigest()
+
+
+def results_folder(root: Path, parameters: Parameters) -> Path:
+    """The folder of results that pages executed with these parameters are made from."""
+    return (executed_folder(root) / str(parameters.get("results_dir", _OWN_RESULTS))).resolve()
 
 
 def _visible(folder: Path, pattern: str) -> Iterator[Path]:

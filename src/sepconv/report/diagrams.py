@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from sepconv.report.pictures import COLOURS, GREY, Photographs, Picture, themed
+from sepconv.report.pictures import COLOURS, GREY, SMALL, Photographs, Picture, themed
 from sepconv.results.records import CONVOLUTIONS, NORMS, CostResult, Layer
 
 _ROW = 0.62  # inches
@@ -93,12 +93,12 @@ def diagram(columns: Mapping[str, Sequence[Box]]) -> Picture:
 def _box(axes: Axes, box: Box, y: float, colour: str) -> None:
     face = tuple(0.85 + 0.15 * channel for channel in to_rgb(colour))
     style = {"boxstyle": "round,pad=0.4", "facecolor": face, "edgecolor": colour}
-    axes.text(0.5, y, box.text, ha="center", va="center", fontsize=9.5, bbox=style, zorder=3)
+    axes.text(0.5, y, box.text, ha="center", va="center", fontsize=SMALL, bbox=style, zorder=3)
 
 
 def _half_height(box: Box) -> float:
-    """Half the height of a box in rows: 11.4 points a line, and 8 of padding."""
-    return (11.4 * (1 + box.text.count("\n")) + 8) / 2 / (72 * _ROW)
+    """Half the height of a box in rows: 12 points a line, and 8 of padding."""
+    return (12 * (1 + box.text.count("\n")) + 8) / 2 / (72 * _ROW)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -111,7 +111,7 @@ def _residual(axes: Axes, start: float, end: float) -> None:
     x = 0.78 + 0.03 * (start - end)
     axes.plot((0.5, x, x), (start - 0.44, start - 0.44, end - 0.5), color="black", linewidth=1)
     _arrow(axes, (x, end - 0.5), (0.51, end - 0.5))
-    axes.text(0.5, end - 0.5, "+", ha="center", va="center", fontsize=9.5, zorder=4, bbox={
+    axes.text(0.5, end - 0.5, "+", ha="center", va="center", fontsize=SMALL, zorder=4, bbox={
         "boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": "black"})  # fmt: skip
 
 
@@ -130,7 +130,9 @@ def _frames(axes: Axes, boxes: Sequence[Box]) -> None:
 @themed
 def photographs(rows: Mapping[str, NDArray[np.float32]]) -> Photographs:
     """Images side by side, a row for each name: each ``(count, height, width, 3)`` in [0, 1]."""
-    picture = Photographs(0.66 * len(rows))
+    picture = Photographs(0.46 * len(rows))
+    picture.set_layout_engine(None)  # the usual one cuts the names
+    picture.subplots_adjust(left=0.22, right=1, bottom=0, top=1, hspace=0.08)
     for number, (name, images) in enumerate(rows.items(), 1):
         axes = picture.add_subplot(len(rows), 1, number)
         axes.imshow(np.concatenate(list(images), axis=1), interpolation="nearest")

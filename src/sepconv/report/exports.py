@@ -25,22 +25,35 @@ _HEADER = "# Made by `sepconv export`. Whoever checks this book adds codechecker
 _DOWNLOAD = re.compile(r"(?:,\s*)?\{download\}`[^`<]+<(?P<path>data/[^>]+)>`")
 
 
-def write(results: Path) -> tuple[Path, ...]:
+def write(results: Path, pages: Path | None = None) -> tuple[Path, ...]:
     """Write every export of a folder of results, and return their paths.
+
+    Args:
+        results: the folder.
+        pages: the built book that was made from it, if any: each claim goes to its address there too.
 
     Raises:
         ResultError: there is no such folder.
     """
-    return _write(files(results))
+    made = files(results, pages)
+    for path, text in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.encode())
+    return tuple(made)
 
 
-def files(results: Path) -> dict[Path, str]:
-    """What the exports say: claims and schema beside the results; all else too where they are the repository's own."""
+def files(results: Path, pages: Path | None = None) -> dict[Path, str]:
+    """What the exports say: claims and schema beside the results; all else too where they are the repository's own.
+
+    With ``pages``, also each claim with its judgement at ``claims/ID.json``, its stable address in the built book.
+    """
     found = read_all(results)
-    made = {
-        results / "claims.json": _json(export(all_papers(), found)),
-        results / "claims.schema.json": _json(schema()),
-    }
+    exported = export(all_papers(), found)
+    made = {results / "claims.json": _json(exported), results / "claims.schema.json": _json(schema())}
+    if pages:
+        version = {"schema_version": exported["schema_version"]}
+        claims = [claim for paper in exported["papers"] for claim in paper["claims"]]
+        made |= {pages / claim_address(claim["id"]): _json(version | claim) for claim in claims}
     root = results.absolute().parent
     if results.absolute().name != "results" or not (root / "notebooks").is_dir():
         return made  # of others' results, wherever they lie, the repository keeps nothing
@@ -52,25 +65,6 @@ def files(results: Path) -> dict[Path, str]:
         made[root / "book" / "scaling.csv"] = frames.scaling(found).to_csv(index=False)
         made[root / "book" / "simulation.csv"] = frames.simulated(found).to_csv(index=False)
     return made
-
-
-def write_claims(results: Path, pages: Path) -> tuple[Path, ...]:
-    """Write each claim with its judgement to ``pages/claims/ID.json``, its stable address in the built book.
-
-    Raises:
-        ResultError: there is no such folder of results.
-    """
-    exported = export(all_papers(), read_all(results))
-    version = {"schema_version": exported["schema_version"]}
-    claims = [claim for paper in exported["papers"] for claim in paper["claims"]]
-    return _write({pages / claim_address(claim["id"]): _json(version | claim) for claim in claims})
-
-
-def _write(made: dict[Path, str]) -> tuple[Path, ...]:
-    for path, text in made.items():
-        path.parent.mkdir(exist_ok=True)
-        write_atomically(path, text.encode())
-    return tuple(made)
 
 
 def schema() -> dict[str, Any]:

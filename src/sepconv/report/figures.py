@@ -29,15 +29,17 @@ from sepconv.report.pictures import (
     mark,
     message,
     one_legend,
+    panel,
     panels,
     ratio_axis,
     themed,
     write,
 )
 from sepconv.verdicts.samples import MIN_SEEDS
+from sepconv.verdicts.sentences import several, signed
 from sepconv.verdicts.stats import mean_interval
 
-PANEL = 3.2  # height of a panel, inches
+PANEL = 2.8  # height of a panel, inches
 LABELS = {
     "train_accuracy": "training accuracy (%)",
     "val_accuracy": "validation accuracy (%)",
@@ -115,8 +117,7 @@ def _draw_curves(axes: Axes, part: pd.DataFrame, metric: str, style: Mapping[str
 
 
 def _with_seeds(name: object, curve: pd.DataFrame) -> str:
-    seeds = curve["seed"].nunique()
-    return f"{name} ({seeds} seed{'s' * (seeds != 1)})"
+    return f"{name} ({several(curve['seed'].nunique(), 'seed')})"
 
 
 @themed
@@ -166,14 +167,15 @@ def latencies(frame: pd.DataFrame) -> Picture:
     Args:
         frame: as :func:`sepconv.report.frames.latencies` makes it.
     """
-    named = frame.assign(line=frame["experiment"] + ", " + frame["device"] + ", budget " + frame["budget"])
+    budgets = ", budget " + frame["budget"] if frame["budget"].nunique() > 1 else ""
+    named = frame.assign(line=frame["experiment"] + ", " + frame["device"] + budgets)
     picture, parts = panels(named, ["paper", "batch_norm", "transfer"], PANEL, 0)
     for axes, (paper, batch_norm, transfer), part in parts:
         style = look("line", part)
         sns.lineplot(part, x="batch_size", y="p50", ax=axes, **lines(style))
         highest = part["p95"].fillna(part["p50"])
         axes.vlines(part["batch_size"], part["p50"], highest, [style["palette"][line] for line in part["line"]])
-        axes.set(title=f"{paper}: batch norm in {batch_norm} mode, images from the {transfer}")
+        axes.set(title=f"{paper}: batch norm in {batch_norm} mode,\nimages from the {transfer}")
         axes.set(xlabel="images in a batch", ylabel="milliseconds per batch")
         log_axis(axes, "x", {size: str(size) for size in part["batch_size"]})
         log_axis(axes, "y")
@@ -191,8 +193,7 @@ def break_even(curve: pd.DataFrame, slowdowns: pd.DataFrame) -> Picture:
     """
     if curve.empty:
         return message("no network of this comparison has been trained yet")
-    picture = Picture(PANEL + 0.25 * len(slowdowns))
-    axes = picture.add_subplot()
+    picture, axes = panel(PANEL + 0.25 * len(slowdowns))
     sns.lineplot(curve, x="slowdown", y="delta", color=COLOURS[0], estimator=None, linewidth=2, ax=axes)
     axes.fill_between(curve["slowdown"], curve["low"], curve["high"], color=COLOURS[0], alpha=0.15, linewidth=0)
     axes.axhline(0, color=INK, linewidth=1)
@@ -236,11 +237,11 @@ def _over_costs(points: pd.DataFrame) -> Picture:
     style, empty = look("series", points), "no network of this comparison has been trained yet"
     colours = dict.fromkeys(points["alike"], GREY) | style["palette"]
     picture, parts = panels(points, "panel", PANEL - 0.3, 0.25 * len(colours), empty)
-    for axes, panel, part in parts:
+    for axes, cost, part in parts:
         where = {"x": "cost", "y": "accuracy", "ax": axes}
         sns.lineplot(part, hue="alike", palette=colours, errorbar=None, legend=False, linewidth=1.2, **where)
         sns.scatterplot(part, s=60, **where, **style)
-        axes.set(xlabel=panel, ylabel="test accuracy (%)")
+        axes.set(xlabel=cost, ylabel="test accuracy (%)")
         log_axis(axes, "x")
     return one_legend(picture)
 
@@ -257,8 +258,7 @@ def intensities(layers: pd.DataFrame) -> Picture:
     networks = list(dict.fromkeys(layers["network"]))
     beside = layers["network"].map(networks.index) - (len(networks) - 1) / 2
     named = layers.assign(series=layers["network"] + ": " + layers["convolution"], place=layers["layer"] + 0.3 * beside)
-    picture = Picture(PANEL + 0.8)
-    axes = picture.add_subplot()
+    picture, axes = panel(PANEL + 0.8)
     sns.scatterplot(named, x="place", y="intensity", s=55, ax=axes, **look("series", named))
     axes.set(xlabel="place in the network", ylabel="operations per byte")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -283,8 +283,7 @@ def roofline_ratios(frame: pd.DataFrame, marks: Mapping[str, float]) -> Picture:
     predicted, reported = (named[named["source"] == source] for source in ("predicted", "reported"))
     measured = named.drop([*predicted.index, *reported.index])
     measured = measured.assign(balance=measured["balance"] * 1.12 ** measured.groupby("source").cumcount())
-    picture = Picture(PANEL + 1.8)
-    axes = picture.add_subplot()
+    picture, axes = panel(PANEL + 1.8)
     where = {"x": "balance", "y": "ratio", "ax": axes}
     sns.lineplot(predicted, **where, **lines(look("series", predicted), markers=False) | palette)
     sns.scatterplot(measured, s=60, **where, **look("series", measured) | palette)
@@ -444,6 +443,6 @@ def _times(ratio: float) -> str:
 def _interval(value: float, low: float, high: float) -> str:
     """A difference with its 95 % interval, as far as they are there."""
     if np.isnan(value):
-        return "not trained at the paper’s own schedule yet"
-    interval = "too few seeds for an interval" if np.isnan(low) else f"{low:+.1f} to {high:+.1f}"
-    return f"{value:+.1f} ({interval})".replace("-", "−")
+        return "no full training yet"
+    interval = "too few seeds" if np.isnan(low) else f"{signed(low)} to {signed(high)}"
+    return f"{signed(value)} ({interval})"

@@ -8,17 +8,17 @@ from pathlib import Path
 from markupsafe import Markup
 
 from sepconv import papers
+from sepconv.criteria import enumeration
 from sepconv.report import frames, tables
 from sepconv.report.markup import Html, claim_link, folded, listing, paragraph
-from sepconv.report.tables.cells import several
 from sepconv.results import store
 from sepconv.results.store import Results
 from sepconv.spec import Basis, Budget, Paper, Run
 from sepconv.training import campaign
-from sepconv.verdicts import sentences
 from sepconv.verdicts.judge import judge
 from sepconv.verdicts.rules import Judgement, Verdict
 from sepconv.verdicts.samples import MIN_SEEDS
+from sepconv.verdicts.sentences import counts, several
 
 # The sections of a paper's page, those of a reproducibility report.
 SECTIONS = (
@@ -51,7 +51,7 @@ class Page:
         return next(judgement for judgement in self.judgements if judgement.claim.id == claim)
 
     def _repr_markdown_(self) -> str:
-        return f"**{len(self.judgements)} claims: {sentences.counts(self.judgements)}.**"
+        return f"**{len(self.judgements)} claims: {counts(self.judgements)}.**"
 
     def __repr__(self) -> str:
         return f"Page of {self.paper.key}"
@@ -83,7 +83,7 @@ def opening(key: str, results_dir: str, budget: str, train: bool) -> Page:
 def scope(page: Page) -> Html:
     """How many of a paper's claims rest on what."""
     parts = [f"{len(found)} {_WORDS[basis]}" for basis, found in _by_basis(page.judgements).items()]
-    return paragraph(f"Of its {several(len(page.judgements), 'claim')}, {', '.join(parts)}.")
+    return paragraph(f"Of its {several(len(page.judgements), 'claim')}, {enumeration(parts)}.")
 
 
 def findings(page: Page) -> Html:
@@ -139,11 +139,11 @@ def _by_basis(judgements: Iterable[Judgement]) -> dict[Basis, list[Judgement]]:
 
 
 def _findings(basis: Basis, judgements: Sequence[Judgement]) -> Markup:
-    counts = Counter(judgement.verdict for judgement in judgements)
+    times = Counter(judgement.verdict for judgement in judgements)
     verdicts = Markup("; ").join(
-        Markup("{} {}{}").format(counts[verdict], verdict, _named(verdict, judgements))
+        Markup("{} {}{}").format(times[verdict], verdict, _named(verdict, judgements))
         for verdict in Verdict
-        if counts[verdict]
+        if times[verdict]
     )
     return Markup("{} ({}): {}.").format(basis.capitalize(), several(len(judgements), "claim"), verdicts)
 

@@ -14,17 +14,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
-WIDTH = 7.2  # inches, the 688 pixels of the book's column
+WIDTH = 5.4  # inches; 350 pixels on a phone, which then shows letters of 10 points in 9 pixels
 _PALETTE: list[str] = sns.color_palette("colorblind").as_hex()
 COLOURS = [_PALETTE[place] for place in (0, 1, 2, 4, 3, 9, 7, 5, 6, 8)]  # the two oranges apart
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("", (4, 1.5), (1, 1), (3, 1, 1, 1), (5, 1, 1, 1, 1, 1), (6, 3))
 INK = ".15"  # seaborn's, of text and axes
 GREY = ".45"  # of what stands behind the data
+SMALL = 10  # points of the smallest letters
 # Nothing is painted behind a figure, and the book's style sheet inverts it in the dark theme: see figures.css.
 THEME: dict[Any, Any] = {  # matplotlib types each key as a literal
     **sns.axes_style("whitegrid"),
-    **sns.plotting_context("notebook"),  # letters of 11 and 12 points, which a phone shows at half the size
+    **sns.plotting_context("notebook"),
+    **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize"), 11),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), SMALL),
     "axes.facecolor": "none",
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -40,7 +43,7 @@ THEME: dict[Any, Any] = {  # matplotlib types each key as a literal
 themed = rc_context(THEME)
 RATIO_TICKS = {2.0**power: f"{2**power}" if power >= 0 else f"1/{2**-power}" for power in range(-6, 8)}
 _FINE_RATIO_TICKS = {ratio: f"{ratio:g}" for ratio in (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6)}
-_LEGEND_CHARACTERS = 81  # side by side
+_LEGEND_CHARACTERS = 68  # side by side
 
 
 class Picture(Figure):
@@ -89,6 +92,12 @@ def lines(style: Mapping[str, Any], markers: bool = True) -> dict[str, Any]:
 
 
 # --- panels and rows -------------------------------------------------------------------------------------------------
+
+
+def panel(height: float) -> tuple[Picture, Axes]:
+    """A picture of that height, inches, and its only axes."""
+    picture = Picture(height)
+    return picture, picture.add_subplot()
 
 
 def panels(
@@ -204,13 +213,12 @@ def one_legend(picture: Picture) -> Picture:
 def write(axes: Axes, x: pd.Series, y: pd.Series, texts: Iterable[str]) -> None:
     """Write a text to the right of each point."""
     for *point, text in zip(x, y, texts, strict=True):
-        axes.annotate(text, tuple(point), (8, 0), textcoords="offset points", va="center", fontsize="small")
+        axes.annotate(text, tuple(point), (8, 0), textcoords="offset points", va="center", fontsize=SMALL)
 
 
 def message(text: str) -> Picture:
     """In place of a figure, why there is none."""
-    picture = Picture(0.8)
-    axes = picture.add_subplot()
+    picture, axes = panel(0.8)
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY)
     return picture

@@ -15,6 +15,7 @@ from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.stats import CONFIDENCE
 
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?(?:e-?\d+)?")
+_SHOWN_BY = {"Markdown", "paragraph"}  # calls in notebooks
 # What is no prose, or names a thing rather than counts it.
 _NAMES = re.compile(
     r"""
@@ -47,7 +48,7 @@ def typed_numbers(text: str, known: frozenset[float]) -> list[str]:
 
 
 def texts(notebook: Any) -> Iterator[str]:  # noqa: ANN401 - nbformat has no types
-    """The prose of a notebook: Markdown cells, captions and alternative texts, and literal text in code's Markdown."""
+    """The prose of a notebook: Markdown cells, captions and alternative texts, and literal text that code shows."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             yield cell.source
@@ -58,10 +59,10 @@ def texts(notebook: Any) -> Iterator[str]:  # noqa: ANN401 - nbformat has no typ
 
 
 def _written(code: str) -> Iterator[str]:
-    """Literal text in calls of ``Markdown``, without what f-strings fill in."""
+    """Literal text in calls of what shows it, without what f-strings fill in."""
     calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
     for call in calls:
-        if isinstance(call.func, ast.Name) and call.func.id == "Markdown":
+        if isinstance(call.func, ast.Name) and call.func.id in _SHOWN_BY:
             formats = {id(part) for n in ast.walk(call) if isinstance(n, ast.FormattedValue) for part in ast.walk(n)}
             literals = (n for n in ast.walk(call) if isinstance(n, ast.Constant) and id(n) not in formats)
             yield from (node.value for node in literals if isinstance(node.value, str))

@@ -151,6 +151,11 @@ class Environment(_Model):
     git_commit: Text  # of the code; "-dirty" appended where it was changed
     settings: tuple[Text, ...] = ()  # environment variables that can change numbers; not recorded at first
 
+    @property
+    def device_title(self) -> str:
+        """The device as a reader calls it."""
+        return device_title(self.device)
+
 
 class _SpecRecipe(_Model, extra="allow"):
     train_images: Annotated[int, Field(gt=0, le=TRAIN_IMAGES)]
@@ -584,6 +589,11 @@ def measured_on(environment: Environment) -> str:
 def machine(environment: Environment) -> str:
     """A device's name as part of a path; for a CPU with the number of its cores, without which it says little."""
     return machine_name(environment.device, environment.accelerator, environment.cores)
+
+
+def device_title(device: str) -> str:
+    """A device as a reader calls it: ``Intel Xeon`` for ``Intel(R) Xeon(R) Processor``."""
+    return re.sub(r"\((R|TM)\)", "", device).removesuffix(" Processor")
 
 
 def machine_name(device: str, accelerator: bool, cores: int) -> str:

@@ -72,7 +72,7 @@ class Results:
     def devices(self) -> dict[str, str]:
         """The device that each run and each latency was measured on, by its key."""
         measured: list[RunResult | LatencyResult] = [*self.runs, *self.latencies]
-        return {result.key: result.environment.device for result in measured}
+        return {result.key: result.environment.device_title for result in measured}
 
     @cached_property
     def data(self) -> dict[Dataset, str]:

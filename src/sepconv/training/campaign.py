@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from sepconv.environment import available_cores, unseen_accelerator
 from sepconv.papers import all_papers
-from sepconv.results.records import Environment, ResultError, RunResult
+from sepconv.results.records import Environment, ResultError, RunResult, device_title
 from sepconv.results.store import LOCK, Results, find_run, path_of, read_all, write
 from sepconv.spec import IMAGE_SHAPES, Budget, Paper, Run, SpecError, Stage, canonical_json
 from sepconv.training.checkpoint import discard
@@ -196,7 +196,7 @@ class Device:
 
     def __str__(self) -> str:
         cores = "" if self.accelerator else f", {self.cores} core{'s' * (self.cores != 1)}"
-        return f"{self.name}{cores}"
+        return f"{device_title(self.name)}{cores}"
 
     @classmethod
     def of(cls, environment: Environment) -> "Device":

@@ -8,6 +8,8 @@ from sepconv.verdicts.rules import ALPHA, LEVELS, MAX_SEEDS, Direction, Grade, J
 from sepconv.verdicts.samples import MIN_SEEDS
 from sepconv.verdicts.stats import MOST_SEEDS
 
+_UNITS_OF_SIDES = {"points": "%", "×": ""}  # a difference and a ratio are of numbers in other units
+
 
 def number(value: float, unit: str) -> str:
     """A number as a reader wants it: counts whole, accuracies to 0.01, all else to four significant digits."""
@@ -18,6 +20,16 @@ def number(value: float, unit: str) -> str:
     else:
         text = f"{value:.4g}"
     return text.replace("-", "−")
+
+
+def signed(value: float, decimals: int = 1) -> str:
+    """A difference with its sign, a true minus where it is negative."""
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
+def several(count: int, what: str) -> str:
+    """``1 result``, ``2 results``."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def counts(judgements: Iterable[Judgement]) -> str:
@@ -89,7 +101,7 @@ def describe_part(part: Part) -> str:
         return f"{part.label}: nothing"
     details = []
     if len(part.sides) == 2:
-        of_side = "%" if part.unit == "points" else part.unit
+        of_side = _UNITS_OF_SIDES.get(part.unit, part.unit)
         details.append(" against ".join(number(side, of_side) for side in part.sides))
     if part.low is not None and part.high is not None:
         details.append(f"95 % interval {number(part.low, part.unit)} to {number(part.high, part.unit)}, n = {part.n}")
@@ -118,10 +130,11 @@ def further_seeds(judgement: Judgement) -> str:
 
     Below three seeds the spread is unknown, and so is the chance.
     """
-    seeds = f"{judgement.more_seeds} further seed{'s' * (judgement.more_seeds != 1)}"
+    more = judgement.more_seeds or 0
+    seeds = several(more, "further seed")
     if judgement.chance is None:
         return seeds
-    most = max(part.n for part in judgement.parts if not part.exact) + (judgement.more_seeds or 0)
+    most = max(part.n for part in judgement.parts if not part.exact) + more
     beyond = f", beyond the {MAX_SEEDS} at which looking ends" if most > MAX_SEEDS else ""
     return f"{seeds} would decide with a chance of about {5 * round(20 * judgement.chance)} %{beyond}"
 

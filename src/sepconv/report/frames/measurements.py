@@ -68,8 +68,8 @@ def memories(results: Results) -> pd.DataFrame:
     for memory in results.memories:
         cost = results.cost_of(memory.paper, memory.experiment)
         if cost is not None and cost.batch_size == memory.batch_size:
-            environment, counted = memory.environment, cost.training_step_bytes
-            place = (memory.paper, memory.experiment, environment.device, environment.backend)
+            counted = cost.training_step_bytes
+            place = (memory.paper, memory.experiment, *_where(memory.environment))
             spread = (min(memory.repeats), max(memory.repeats))
             way = (memory.method, memory.batch_size)
             rows.append((*place, *way, counted, memory.step_bytes, *spread, memory.step_bytes / counted))
@@ -85,7 +85,9 @@ def depthwise(results: Results) -> pd.DataFrame:
     """
     speeds = {measured_on(device.environment): device.bytes_per_second for device in results.rooflines}
     rows = [
-        _depthwise_row(result.environment.device, timing, part, way, speeds.get(measured_on(result.environment), nan))
+        _depthwise_row(
+            result.environment.device_title, timing, part, way, speeds.get(measured_on(result.environment), nan)
+        )
         for result in results.depthwises
         for timing in result.timings
         for part, ways in timing.seconds.items()
@@ -204,7 +206,11 @@ def batch_times(paper: str, experiment: str, results: Results) -> dict[tuple[str
 def machine_title(on: Environment) -> str:
     """A machine in words: of a CPU with its cores, and the backend where it is not the default."""
     cores = "" if on.accelerator else f", {on.cores} core{'s' * (on.cores != 1)}"
-    return f"{on.device}{cores}{', JAX' * (on.backend == 'jax')}"
+    return f"{on.device_title}{cores}{', JAX' * (on.backend == 'jax')}"
+
+
+def _where(on: Environment) -> tuple[str, str]:
+    return on.device_title, on.backend
 
 
 def _measured_ratios(
@@ -224,7 +230,7 @@ def _loop_row(result: ThroughputResult, name: str, loop: LoopTiming) -> tuple[ob
     fit = result.loops.get("fit")
     ratio = median(fit.seconds) / median(loop.seconds) if fit else nan
     speed = (result.images / median(loop.seconds), min(rates), max(rates), len(rates), ratio)
-    place = (result.paper, result.experiment, str(result.budget), result.environment.device, result.environment.backend)
+    place = (result.paper, result.experiment, str(result.budget), *_where(result.environment))
     losses = (median(loop.losses), median(fit.losses) if fit else nan)
     return (*place, result.images, result.batch_size, name, *speed, loop.compile, *losses)
 
@@ -233,7 +239,7 @@ def _latency_row(result: LatencyResult, size: int) -> tuple[object, ...]:
     batch = result.batch_times.get(size)
     of_passes = 1000 * median(result.seconds[size]) * size / result.images
     times = (batch.p50, batch.p95, batch.batches) if batch else (of_passes, nan, 0)
-    place = (result.paper, result.experiment, str(result.budget), result.environment.device, result.environment.backend)
+    place = (result.paper, result.experiment, str(result.budget), *_where(result.environment))
     return (*place, result.batch_norm, result.transfer, size, *times)
 
 
@@ -260,7 +266,7 @@ def _limit_row(
     if found := _epoch_time(paper, experiment, on.environment, results):
         source, images, seconds = found
         reached = (images / seconds, roofline.epoch_seconds(cost, images, size, device) / seconds, source)
-    place = (paper.key, experiment.name, on.environment.device, on.environment.backend, recipe.precision, size)
+    place = (paper.key, experiment.name, *_where(on.environment), recipe.precision, size)
     return (*place, 1000 * roofline.step_seconds(cost, size, device), limit, *reached)
 
 

@@ -140,7 +140,7 @@ def systems(paper: Paper, results: Results) -> dict[str, str]:
     """What our runs of a paper were made with, under the names of tseng2020's Table 4."""
     environments = [run.environment for run in results.runs if run.paper == paper.key]
     cards = {e.device for e in environments if e.accelerator}
-    processors = {e.device.replace("(R)", "") for e in environments if not e.accelerator}
+    processors = {e.device_title for e in environments if not e.accelerator}
     found = {
         "Operating system": {e.system for e in environments},
         "Graphics card": cards | ({f"none, but {' and '.join(sorted(processors))}"} if processors else set()),
@@ -186,7 +186,7 @@ def _run_row(run: RunResult) -> dict[str, object]:
         "epochs": len(run.history),
         **{name: final.get(name) for name in ("train_accuracy", "val_accuracy", "test_accuracy")},
         "minutes": (run.seconds.compile + run.seconds.train + run.seconds.evaluate) / 60,
-        "device": there.device,
+        "device": there.device_title,
         "backend": f"{there.backend} {there.backend_version}",
         "precision": run.spec["recipe"].get("precision"),
         "exact_products": there.exact_products,

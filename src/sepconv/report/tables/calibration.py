@@ -7,10 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from sepconv.report.markup import Column, Html, folded, records_of, table
+from sepconv.report.markup import Column, Html, folded, link, records_of, table
 from sepconv.verdicts.sentences import number
 
-_RATES = ("reproduced", "inconclusive", "not_reproduced", "wrong")
+# Columns of rates with their headings, which may be parted where a page is narrow.
+_RATES = {
+    "reproduced": "repro\u00adduced %",
+    "inconclusive": "incon\u00adclusive %",
+    "not_reproduced": "not repro\u00adduced %",
+    "wrong": "wrong %",
+}
 Rates = Mapping[str, Any]
 
 
@@ -20,7 +26,7 @@ def calibration_table(cells: pd.DataFrame) -> Html:
     Args:
         cells: as :func:`sepconv.verdicts.calibration.calibrate` makes it, of one shape and size of noise.
     """
-    caption = f"Verdicts in {cells['simulations'].iloc[0]:,} simulated reproductions of each row"
+    caption = f"{_simulated(cells)}, by how many points the truth is inside the limit"
     return Html(folded(caption, _verdict_rates(cells, Column("seeds", "{seeds}".format_map, numeric=True), caption)))
 
 
@@ -30,8 +36,9 @@ def policy_table(cells: pd.DataFrame) -> Html:
     Args:
         cells: as :func:`sepconv.verdicts.calibration.calibrate_policy` makes it, of one shape and size of noise.
     """
-    caption = f"Verdicts in {cells['simulations'].iloc[0]:,} simulated reproductions per row, seeds added until decided"
-    return _verdict_rates(cells, Column("mean seeds", "{mean_seeds:.1f}".format_map, numeric=True), caption)
+    caption = f"{_simulated(cells)}, seeds added until decided"
+    seeds: Column[Rates] = Column("mean seeds", "{mean_seeds:.1f}".format_map, numeric=True)
+    return _verdict_rates(cells, seeds, caption, "calibration-policy")
 
 
 def concordance_table(concordance: pd.DataFrame) -> Html:
@@ -41,14 +48,22 @@ def concordance_table(concordance: pd.DataFrame) -> Html:
         concordance: as :func:`sepconv.verdicts.concordance.concordance` makes it.
     """
     columns: list[Column[Rates]] = [
-        Column("claim", itemgetter("claim")),
+        Column("claim", lambda row: link(f"{row['paper']}.html#{row['claim']}", row["claim"])),
         Column("indicated", itemgetter("indicated")),
         Column("verdict", itemgetter("verdict")),
         Column("outcome", itemgetter("outcome")),
     ]
     empty = "No claim has runs under compressed schedules and is decided by the paper’s own yet"
     caption = "What was indicated, beside what was decided"
-    return table(records_of(concordance), columns, caption, empty=empty, group=itemgetter("paper"), layout="stack")
+    return table(
+        records_of(concordance),
+        columns,
+        caption,
+        empty=empty,
+        group=itemgetter("paper"),
+        layout="stack",
+        name="calibration-concordance",
+    )
 
 
 def wrong_rates_table(worst: pd.DataFrame) -> Html:
@@ -65,17 +80,22 @@ def wrong_rates_table(worst: pd.DataFrame) -> Html:
     for cell in records_of(worst):
         row = rates.setdefault((cell["check"], cell["shape"]), {"check": cell["check"], "shape": cell["shape"]})
         row[cell["seeds"]] = cell["wrong"]
-    return table(rates.values(), columns, "Highest rate of wrong verdicts, in %", group=itemgetter("check"))
+    caption = "Highest rate of wrong verdicts, in %"
+    return table(rates.values(), columns, caption, group=itemgetter("check"), name="calibration-shapes")
 
 
-def _verdict_rates(cells: pd.DataFrame, seeds: Column[Rates], caption: str) -> Html:
+def _verdict_rates(cells: pd.DataFrame, seeds: Column[Rates], caption: str, name: str = "") -> Html:
     """The rate of each verdict by check and margin, beside a column that says from how many seeds."""
     columns: list[Column[Rates]] = [
-        Column("truth within the limit by (points)", lambda cell: number(cell["margin"], ""), numeric=True),
+        Column("inside the limit by", lambda cell: number(cell["margin"], ""), numeric=True),
         seeds,
-        *(Column(f"{rate.replace('_', ' ')} %", partial(_percent, rate), numeric=True) for rate in _RATES),
+        *(Column(heading, partial(_percent, rate), numeric=True) for rate, heading in _RATES.items()),
     ]
-    return table(records_of(cells), columns, caption, group=itemgetter("check"))
+    return table(records_of(cells), columns, caption, group=itemgetter("check"), name=name)
+
+
+def _simulated(cells: pd.DataFrame) -> str:
+    return f"Verdicts in {cells['simulations'].iloc[0]:,} simulated reproductions of each row"
 
 
 def _percent(name: Any, record: Mapping[Any, Any]) -> str:  # noqa: ANN401 - a column of a frame

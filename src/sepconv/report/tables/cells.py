@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from sepconv.report.markup import NOTHING, badge, note
 from sepconv.verdicts.rules import Judgement, Part
-from sepconv.verdicts.sentences import number
+from sepconv.verdicts.sentences import number, several
 
 
 def format_estimate(part: Part) -> str:
@@ -12,6 +12,8 @@ def format_estimate(part: Part) -> str:
     if part.estimate is None:
         return NOTHING
     unit = part.unit.partition(" as ")[0]  # whose FLOPs they are stands in the claim
+    if part.exact and part.unit == "×":
+        return f"{number(part.estimate, '×')} × ({' against '.join(number(side, '') for side in part.sides)})"
     if part.exact:
         return f"{' against '.join(number(side, part.unit) for side in part.sides)} {unit}".rstrip()
     sign = "+" if part.unit != "×" and len(part.sides) == 2 and part.estimate > 0 else ""
@@ -45,11 +47,8 @@ def missing_results(judgement: Judgement) -> str:
     return f"{several(len(judgement.missing), 'result')} missing" if judgement.missing else NOTHING
 
 
-def several(count: int, what: str) -> str:
-    """``1 result``, ``2 results``."""
-    return f"{count:,} {what}{'s' * (count != 1)}"
-
-
 def significant(value: float) -> str:
-    """Three digits, or all before the point."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    """Three digits, or all before the point; a number below one without zeros at its end."""
+    if value >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:#.3g}" if value >= 1 else f"{value:.3g}"

@@ -32,7 +32,7 @@ from sepconv.results.store import Results
 from sepconv.spec import Basis, Ordered, Paper
 from sepconv.verdicts.attribution import Gap
 from sepconv.verdicts.rules import ALPHA, Grade, Judgement, Part, Verdict
-from sepconv.verdicts.sentences import evidence, indication, look, reading, what_would_decide
+from sepconv.verdicts.sentences import evidence, indication, look, reading, several, what_would_decide
 
 Judged = Sequence[tuple[Paper, Sequence[Judgement]]]
 _BASES = {
@@ -69,8 +69,8 @@ def gaps_table(gaps: Sequence[Gap]) -> Html:
         Column("what is known", attrgetter("known")),
         Column("what would tell more", attrgetter("experiment")),
     ]
-    caption = f"{len(gaps)} claims that did not come out"
-    return table(gaps, columns, caption, group=lambda gap: gap.judgement.paper, layout="stack")
+    caption = f"{several(len(gaps), 'claim')} not reproduced or inconclusive, and why"
+    return table(gaps, columns, caption, group=lambda gap: gap.judgement.paper, layout="stack", name="gaps")
 
 
 def times_table(judgements: Sequence[Judgement], results: Results) -> Html:
@@ -113,7 +113,8 @@ def _counts(judged: Judged) -> Html:
     found = {verdict for _, verdict in counts}
     rows = [v for v in Verdict if v in found or v not in (Verdict.SUPPORTED, Verdict.NOT_SUPPORTED)]
     caption = "Claims by verdict, and by what the verdict rests on"
-    return table([*rows, None], columns, caption, mark=lambda verdict: "" if verdict else "total")
+    mark, name = (lambda verdict: "" if verdict else "total"), "claims-by-verdict"
+    return table([*rows, None], columns, caption, mark=mark, name=name)
 
 
 def _claims(judged: Judged, basis: Basis) -> Html:
@@ -130,7 +131,12 @@ def _claims(judged: Judged, basis: Basis) -> Html:
     ]
     claims = [j for _, judgements in judged for j in judgements if j.claim.basis is basis]
     return table(
-        claims, columns, f"Claims {_BASES[basis]}", group=lambda judgement: titles[judgement.paper], layout="stack"
+        claims,
+        columns,
+        f"Claims {_BASES[basis]}",
+        group=lambda judgement: titles[judgement.paper],
+        layout="stack",
+        name=f"claims-{basis.name.lower()}",
     )
 
 
@@ -178,7 +184,7 @@ def _shared_readings(judgements: Iterable[Judgement]) -> Mapping[str, int]:
 
 
 def _readings(judgements: Sequence[Judgement], shared: Mapping[str, int]) -> Markup:
-    """The shared readings, each with the claims that it is part of."""
+    """The shared readings, each with the claims that it is part of; folded, for the claims link to them."""
     if not shared:
         return Markup()
     items = [
@@ -190,7 +196,7 @@ def _readings(judgements: Sequence[Judgement], shared: Mapping[str, int]) -> Mar
         )
         for sentence, number in shared.items()
     ]
-    return Markup("").join(items)
+    return folded("Readings that several claims share", Markup("").join(items))
 
 
 def _because(judgement: Judgement, shared: Mapping[str, int]) -> Markup:
@@ -217,8 +223,8 @@ def _entries(judgement: Judgement, shared: Mapping[str, int]) -> Iterator[tuple[
     if because := [part for part in (_because(judgement, shared), reading(claim)) if part]:
         yield "Because", Markup(" ").join(because)
     yield "Expected" if claim.expected else "Reported", claim.reported
-    several = len(judgement.parts) > 1
-    estimates = [describe_estimate(part, with_verdict=several) for part in judgement.parts]
+    with_verdict = len(judgement.parts) > 1
+    estimates = [describe_estimate(part, with_verdict=with_verdict) for part in judgement.parts]
     yield "Found" if claim.expected else "Reproduced", _listed(estimates) or judgement.sentence  # why not
     yield from _certainty(judgement)
     yield from _sources(judgement)

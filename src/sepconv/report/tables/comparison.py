@@ -18,12 +18,12 @@ from sepconv.report.markup import (
     table,
     verdicts,
 )
-from sepconv.report.tables.cells import describe_estimate, missing_results, several
+from sepconv.report.tables.cells import describe_estimate, missing_results
 from sepconv.spec import Budget, Paper
 from sepconv.verdicts import compare
 from sepconv.verdicts.compare import ComparedNumber, Comparison
 from sepconv.verdicts.rules import Judgement
-from sepconv.verdicts.sentences import number
+from sepconv.verdicts.sentences import number, several
 
 Compared = Sequence[tuple[Paper, Sequence[Comparison]]]
 Entry = tuple[ComparedNumber, Sequence[Comparison]]  # a number, and the claims that rest on it

@@ -25,7 +25,8 @@ def deltas_table(deltas: pd.DataFrame) -> Html:
         Column("times cheaper at equal accuracy", partial(_number, "times_cheaper"), numeric=True),
         Column("ahead by the margin", "{verdict}".format_map),
     ]
-    return table(records_of(deltas), columns, "Separable against standard", empty="No question is answered yet")
+    caption, empty = "Separable against standard", "No question is answered yet"
+    return table(records_of(deltas), columns, caption, empty=empty, name="ours2026-answers")
 
 
 def pairs_table(pairs: pd.DataFrame) -> Html:
@@ -41,7 +42,8 @@ def pairs_table(pairs: pd.DataFrame) -> Html:
         Column("difference (points)", partial(_points, "difference"), numeric=True),
         Column("P(separable > standard)", partial(_number, "superiority"), numeric=True),
     ]
-    return table(records_of(pairs), columns, "Pairs of about equal mult-adds", empty="No pair has been trained yet")
+    caption, empty = "Pairs of about equal mult-adds", "No pair has been trained yet"
+    return table(records_of(pairs), columns, caption, empty=empty, name="ours2026-pairs")
 
 
 def tuning_table(tuning: pd.DataFrame) -> Html:
@@ -58,7 +60,8 @@ def tuning_table(tuning: pd.DataFrame) -> Html:
         Column("val %", partial(_points, "accuracy"), numeric=True),
         Column("in the recipe", lambda row: "yes" if row["chosen"] else "", numeric=True),
     ]
-    return table(records_of(tuning), columns, "Tuning runs, with or without weight decay of depthwise kernels")
+    caption = "Tuning runs, with or without weight decay of depthwise kernels"
+    return table(records_of(tuning), columns, caption, name="ours2026-tuning")
 
 
 def _points(name: str, record: Record) -> str:

@@ -57,7 +57,8 @@ def memories_table(frame: pd.DataFrame) -> Html:
     ]
     empty = "No memory of a training step has been measured yet"
     way = "{method}: {backend} on {device}"
-    return table(records_of(frame), columns, "Memory of a training step", empty=empty, group=way.format_map)
+    caption, name = "Memory of a training step", "speed-memories"
+    return table(records_of(frame), columns, caption, empty=empty, group=way.format_map, name=name)
 
 
 def rooflines_table(results: Results) -> Html:
@@ -82,7 +83,8 @@ def rooflines_table(results: Results) -> Html:
         columns,
         "What each device can do at most",
         empty="No device has been measured yet",
-        group=lambda row: "{0.device}, {0.backend}".format(row[0].environment),
+        group=lambda row: "{0.device_title}, {0.backend}".format(row[0].environment),
+        name="speed-rooflines",
     )
 
 
@@ -101,7 +103,8 @@ def limits_table(frame: pd.DataFrame) -> Html:
     records = records_of(frame.assign(reached=100 * frame["fraction"]))
     place = "{device}, {backend}"
     empty = "No device has been measured yet"
-    return table(records, columns, "Training against the roofline", empty=empty, group=place.format_map)
+    caption, name = "Training against the roofline", "speed-reached"
+    return table(records, columns, caption, empty=empty, group=place.format_map, name=name)
 
 
 def _significant(name: str, record: Record) -> str:

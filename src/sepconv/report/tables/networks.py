@@ -1,8 +1,8 @@
 """Networks: their layers in the papers' notations, a paper's tables with ours beside them, and costs."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from operator import itemgetter
 
 from sepconv.report.markup import NOTHING, Column, Html, columns_of_cells, folded, lines, note, table
@@ -57,7 +57,11 @@ def channel_rows(cost: CostResult) -> tuple[LayerRow, ...]:
 
 
 def side_by_side(
-    caption: str, columns: Sequence[str], printed: Iterable[Sequence[str]], built: Iterable[Sequence[str]]
+    caption: str,
+    columns: Sequence[str],
+    printed: Iterable[Sequence[str]],
+    built: Iterable[Sequence[str]],
+    name: str = "",
 ) -> Html:
     """The rows that a paper prints, aligned with those of the built network; where they differ, the built is said.
 
@@ -68,6 +72,7 @@ def side_by_side(
         columns: what the cells of a row are, in print and built alike.
         printed: the paper's rows, top to bottom.
         built: ours, in the same notation, as :func:`layer_rows` gives them.
+        name: of the table that is not folded.
     """
     theirs, ours = [tuple(row) for row in printed], [tuple(row) for row in built]
     whole: list[LayerRow] = []
@@ -78,28 +83,31 @@ def side_by_side(
             short.append((f"{b - a} the same", *[NOTHING] * len(columns), NOTHING))
         else:
             rows = list(_differing(columns, theirs[a:b], ours[c:d]))
-            whole, short = whole + rows, short + rows
+            whole += rows
+            short += _counted(rows)
     if len(whole) <= _FEW_ROWS:
-        return _layers_table(columns, whole, caption)
+        return _layers_table(columns, whole, caption, name)
     agreeing = f"{caption}: all {len(whole)} rows are built as printed"
     if len(short) == 1:
         return Html(folded(agreeing, _layers_table(columns, whole, caption)))
-    shown = _layers_table(columns, short, f"{caption}, where print and network differ")
+    shown = _layers_table(columns, short, f"{caption}, where print and network differ", name)
     return Html(shown.__html__() + folded(f"All {len(whole)} rows", _layers_table(columns, whole, caption)))
 
 
-def values_beside(caption: str, printed: Mapping[str, str], ours: Mapping[str, str]) -> Html:
+def values_beside(caption: str, printed: Mapping[str, str], ours: Mapping[str, str], name: str = "") -> Html:
     """Values that a paper prints by property, with ours beside them; one that we do not have is shown as nothing.
 
     Where all agree the table is folded.
     """
     rows = [(name, value, ours.get(name, NOTHING)) for name, value in printed.items()]
-    whole = table(rows, columns_of_cells("", "the paper", "here"), caption)
+    whole = table(rows, columns_of_cells("", "the paper", "here"), caption, name=name)
     agree = all(theirs == here for _, theirs, here in rows)
     return Html(folded(f"{caption}: all {len(rows)} values are the same here", whole)) if agree else whole
 
 
-def networks_beside(caption: str, printed: Sequence[Mapping[str, str]], ours: Sequence[Mapping[str, str]]) -> Html:
+def networks_beside(
+    caption: str, printed: Sequence[Mapping[str, str]], ours: Sequence[Mapping[str, str]], name: str = ""
+) -> Html:
     """A table of networks as a paper prints it, turned so that each network has a column.
 
     A property has one row where all values are ours too, and otherwise a second one with ours.
@@ -108,17 +116,18 @@ def networks_beside(caption: str, printed: Sequence[Mapping[str, str]], ours: Se
         caption: of the table.
         printed: the paper's rows, cells by column; the first cell names the network.
         ours: a row for each of theirs; a property that is not there is shown as nothing.
+        name: of the table.
     """
     heading, *properties = printed[0]
     rows = []
-    for name in properties:
-        theirs, mine = [row[name] for row in printed], [row.get(name, NOTHING) for row in ours]
+    for what in properties:
+        theirs, mine = [row[what] for row in printed], [row.get(what, NOTHING) for row in ours]
         if theirs == mine:
-            rows.append(("", name, *theirs))
+            rows.append(("", what, *theirs))
         else:
-            rows += [("differs", f"{name}, paper", *theirs), ("differs", f"{name}, here", *mine)]
+            rows += [("differs", f"{what}, paper", *theirs), ("differs", f"{what}, here", *mine)]
     networks = [Column(row[heading], itemgetter(place), numeric=True) for place, row in enumerate(printed, 2)]
-    return table(rows, [Column("", itemgetter(1)), *networks], caption, mark=itemgetter(0))
+    return table(rows, [Column("", itemgetter(1)), *networks], caption, mark=itemgetter(0), name=name)
 
 
 def costs_table(paper: Paper, results: Results) -> Html:
@@ -145,13 +154,14 @@ def costs_table(paper: Paper, results: Results) -> Html:
     return table(counted, columns, caption, anchor=lambda counted: f"{paper.key}/{counted[0].name}/cost")
 
 
-def _layers_table(columns: Sequence[str], rows: Sequence[LayerRow], caption: str) -> Html:
+def _layers_table(columns: Sequence[str], rows: Sequence[LayerRow], caption: str, name: str = "") -> Html:
     return table(
         [tuple(cell.replace(" × ", "\u00a0×\u00a0") for cell in row) for row in rows],
         columns_of_cells("", *columns, "built instead"),
         caption,
         mark=lambda row: "" if row[0].endswith("same") else "differs",
         layout="stack",
+        name=name,
     )
 
 
@@ -166,6 +176,13 @@ def _differing(columns: Sequence[str], theirs: Sequence[LayerRow], ours: Sequenc
             both = zip(columns, built, printed, strict=True)
             other = (f"{column} {cell}" for column, cell, in_print in both if cell != in_print)
             yield ("differs", *printed, ", ".join(other))
+
+
+def _counted(rows: Iterable[LayerRow]) -> Iterator[LayerRow]:
+    """Equal rows below each other as one, with their number."""
+    for (what, *cells), equal in groupby(rows):
+        count = len(list(equal))
+        yield (f"{count} {what}" if count > 1 else what, *cells)
 
 
 def _filter(layer: Layer) -> str:

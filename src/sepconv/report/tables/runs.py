@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from sepconv.report.markup import NOTHING, Column, Html, columns_of_cells, records_of, table
+from sepconv.report.markup import NOTHING, Column, Html, columns_of_cells, folded, paragraph, records_of, table
 from sepconv.report.tables.cells import significant
 from sepconv.results.records import Environment, Final, LatencyResult, RunResult, measured_on
 from sepconv.results.store import Results
 from sepconv.spec import Run
 from sepconv.verdicts.samples import MIN_SEEDS
-from sepconv.verdicts.sentences import number
+from sepconv.verdicts.sentences import number, several, signed
 
 Sweep = tuple[LatencyResult, int]  # at one batch size
 Record = Mapping[str, Any]
@@ -31,7 +31,7 @@ def runs_table(results: Results) -> Html:
     def place(run: RunResult) -> str:
         there, rounded = run.environment, "" if run.environment.exact_products else ", rounded"
         precision = f"{run.spec['recipe'].get('precision', NOTHING)}{rounded}"
-        return f"{run.paper}: {there.device}, {there.backend} {there.backend_version}, {precision}"
+        return f"{run.paper}: {there.device_title}, {there.backend} {there.backend_version}, {precision}"
 
     columns = [
         Column[RunResult]("run", lambda run: run.key.removeprefix(f"{run.paper}/")),
@@ -48,11 +48,12 @@ def runs_table(results: Results) -> Html:
         group=place,
         anchor=lambda run: run.key,
         sortable=True,
+        name="all-runs",
     )
 
 
 def latencies_table(results: Results) -> Html:
-    """Every latency measurement: seconds of one pass over its images, the fastest and the slowest of its repeats."""
+    """Every latency measurement, folded: seconds of a pass over its images, the fastest and the slowest repeat."""
 
     def name(sweep: Sweep) -> str:
         return sweep[0].key.removesuffix(f"-{measured_on(sweep[0].environment)}")  # the group says where
@@ -62,7 +63,8 @@ def latencies_table(results: Results) -> Html:
         return number(of(passes), "s") if passes else NOTHING
 
     def place(sweep: Sweep) -> str:
-        return f"{sweep[0].environment.device}, {sweep[0].environment.backend}, commit {_commit(sweep[0].environment)}"
+        on = sweep[0].environment
+        return f"{on.device_title}, {on.backend}, commit {_commit(on)}"
 
     columns = [
         Column("measurement", name),
@@ -71,14 +73,16 @@ def latencies_table(results: Results) -> Html:
         Column("slowest (s)", partial(seconds, max), numeric=True),
     ]
     in_order = sorted(results.latencies, key=lambda latency: latency.key)
-    return table(
-        [(latency, size) for latency in in_order for size in sorted(latency.seconds)],
+    sweeps = [(latency, size) for latency in in_order for size in sorted(latency.seconds)]
+    whole = table(
+        sweeps,
         columns,
         "Latencies",
-        empty="No latency has been measured yet",
         group=place,
         anchor=lambda sweep: sweep[0].key if sweep[1] == min(sweep[0].seconds) else "",
     )
+    caption = f"{several(len(in_order), 'measurement')} at {several(len(sweeps), 'batch size')} in all"
+    return Html(folded(caption, whole)) if sweeps else paragraph("No latency has been measured yet.")
 
 
 def missing_table(wanted: Sequence[Run], absent: Sequence[Run], seconds: Mapping[str, Mapping[str, float]]) -> Html:
@@ -104,10 +108,10 @@ def missing_table(wanted: Sequence[Run], absent: Sequence[Run], seconds: Mapping
 
     columns: list[Column[tuple[str, str, int, list[str]]]] = [
         Column("experiment", itemgetter(1)),
-        Column("runs", lambda row: f"{row[2] - len(row[3])} of {row[2]}", numeric=True),
+        Column("runs", lambda row: f"{row[2] - len(row[3])}\u00a0of\u00a0{row[2]}", numeric=True),
         *(Column(f"hours on {machine}", partial(hours, known), numeric=True) for machine, known in seconds.items()),
     ]
-    return table(rows, columns, f"{len(wanted) - len(absent)} of {len(wanted)} runs are there", group=itemgetter(0))
+    return table(rows, columns, f"{len(wanted) - len(absent)} of {len(wanted)} runs are done", group=itemgetter(0))
 
 
 def problems_table(results: Results) -> Html:
@@ -118,26 +122,29 @@ def problems_table(results: Results) -> Html:
 
 
 def precision_table(pairs: pd.DataFrame) -> Html:
-    """Experiments in float32 and in bfloat16, with the difference of their accuracies.
+    """Experiments that were trained in float32 and in bfloat16, with the difference of their accuracies.
 
     Args:
         pairs: as :func:`sepconv.report.frames.precisions` makes it.
     """
-
-    def mean(name: str, pair: Record) -> str:
-        return number(pair[name], "%") if pair["seeds"] else NOTHING
-
     columns: list[Column[Record]] = [
         Column("experiment", itemgetter("experiment")),
         Column("budget", itemgetter("budget")),
-        Column("float32 %", partial(mean, "reference"), numeric=True),
-        Column("bfloat16 %", partial(mean, "accuracy"), numeric=True),
+        Column("float32 %", lambda pair: number(pair["reference"], "%"), numeric=True),
+        Column("bfloat16 %", lambda pair: number(pair["accuracy"], "%"), numeric=True),
         Column("difference (points)", _difference, numeric=True),
         Column("n", "{seeds}".format_map, numeric=True),
         Column("verdict", itemgetter("verdict")),
     ]
-    caption = "Test accuracy in both precisions, and the paired difference with its 95 % interval"
-    return table(records_of(pairs), columns, caption, group=itemgetter("paper"), layout="stack")
+    return table(
+        records_of(pairs[pairs["seeds"] > 0]),
+        columns,
+        "Test accuracy in both precisions, and the paired difference with its 95 % interval",
+        empty="No experiment has been trained in both precisions yet",
+        group=itemgetter("paper"),
+        layout="stack",
+        name="comparison-precision",
+    )
 
 
 def repeats_table(repeats: pd.DataFrame) -> Html:
@@ -159,22 +166,17 @@ def repeats_table(repeats: pd.DataFrame) -> Html:
         columns,
         "Runs made twice from the same seed",
         empty="No run has been made twice yet",
+        name="repeats",
         group=lambda repeat: repeat["run"].partition("/")[0],
         layout="one-line",
     )
 
 
 def _difference(pair: Record) -> str:
-    if not pair["seeds"]:
-        return NOTHING
-    text = _signed(pair["difference"])
+    text = signed(pair["difference"], 2)
     if pair["seeds"] < MIN_SEEDS:
         return f"{text}, no interval"
-    return f"{text} ({_signed(pair['low'])} to {_signed(pair['high'])})"
-
-
-def _signed(points: float) -> str:
-    return f"{points:+.2f}".replace("-", "−")
+    return f"{text} ({signed(pair['low'], 2)} to {signed(pair['high'], 2)})"
 
 
 def _commit(environment: Environment) -> str:

@@ -17,7 +17,6 @@ from sepconv.report.markup import (
     table,
     target,
 )
-from sepconv.report.tables.cells import several
 from sepconv.spec import (
     Augmentation,
     Constant,
@@ -31,6 +30,7 @@ from sepconv.spec import (
     Triangular,
     WarmupExponential,
 )
+from sepconv.verdicts.sentences import several
 
 Hyperparameter = tuple[str, str, str]  # name, value, source
 _NOT_TRAINED: tuple[Hyperparameter, ...] = ((NOTHING, "built and counted, not trained", NOTHING),)
@@ -91,7 +91,7 @@ def choices_table(papers: Iterable[Paper]) -> Html:
         Column("departures", departures),
         Column("hyperparameters left open", _left_open),
     ]
-    return table(papers, columns, "Departures and open hyperparameters of each paper", layout="stack")
+    return table(papers, columns, "Departures and open hyperparameters of each paper", layout="stack", name="choices")
 
 
 def _left_open(paper: Paper) -> str:

@@ -363,7 +363,9 @@ def export(results: ResultsFolder = RESULTS) -> None:
     """Write what is made from results: claims.json and its schema; in the repository also what it keeps elsewhere."""
     from sepconv.report import exports
 
-    print("\n".join(map(str, exports.write(results))))
+    made = exports.files(results)
+    exports.write(made)
+    print("\n".join(map(str, made)))
 
 
 @app.command()
@@ -385,8 +387,11 @@ def report(
     root = Path.cwd()
     parameters = build.parse_parameters(root, parameter or [])
     build.execute(root, parameters)
+    made = exports.files(build.results_folder(root, parameters), build.html(root))
+    pages = {path: text for path, text in made.items() if path.is_relative_to(build.html(root))}
+    exports.write({path: text for path, text in made.items() if path not in pages})  # of which the book shows some
     build.build(root)
-    exports.write(build.results_folder(root, parameters), build.html(root))
+    exports.write(pages)
     gates.check(root)
 
 

@@ -6,7 +6,7 @@ ways of their depthwise convolutions, and for the book what a cluster survives a
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +25,21 @@ _HEADER = "# Made by `sepconv export`. Whoever checks this book adds codechecker
 _DOWNLOAD = re.compile(r"(?:,\s*)?\{download\}`[^`<]+<(?P<path>data/[^>]+)>`")
 
 
-def write(results: Path, pages: Path | None = None) -> tuple[Path, ...]:
-    """Write every export of a folder of results, and return their paths.
-
-    Args:
-        results: the folder.
-        pages: the built book that was made from it, if any: each claim goes to its address there too.
-
-    Raises:
-        ResultError: there is no such folder.
-    """
-    made = files(results, pages)
+def write(made: Mapping[Path, str]) -> None:
+    """Write exports, as :func:`files` makes them."""
     for path, text in made.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text.encode())
-    return tuple(made)
 
 
 def files(results: Path, pages: Path | None = None) -> dict[Path, str]:
     """What the exports say: claims and schema beside the results; all else too where they are the repository's own.
 
-    With ``pages``, also each claim with its judgement at ``claims/ID.json``, its stable address in the built book.
+    With ``pages``, the folder of the built book, also each claim with its judgement at ``claims/ID.json`` there, its
+    stable address.
+
+    Raises:
+        ResultError: there is no such folder of results.
     """
     found = read_all(results)
     exported = export(all_papers(), found)

@@ -34,7 +34,7 @@ _FIGURE_NAMES = {  # of yu2021
 def layer_rows(cost: CostResult) -> tuple[LayerRow, ...]:
     """(type/stride, filter shape, input size) of each layer but norms, as tseng2020 prints them: ``Conv/s1``."""
     return tuple(
-        (f"{_LAYER_NAMES[layer.type]}/s{layer.stride or 1}", _filter(layer), _size(layer.input_shape))
+        (f"{_LAYER_NAMES.get(layer.type, layer.type)}/s{layer.stride or 1}", _filter(layer), _size(layer.input_shape))
         for layer in cost.layers
         if layer.type not in NORMS
     )

@@ -1,6 +1,7 @@
 """What a result is: a frozen, validated record for each kind, and its place in the store."""
 
 import hashlib
+import math
 import re
 from itertools import groupby
 from statistics import median
@@ -61,11 +62,16 @@ def _harmless(text: str) -> str:
 
 
 def _check_json(value: T) -> T:
-    """Hold every text in a JSON value, those of its names included, against the rules for :data:`Text`."""
+    """Hold every text in a JSON value, those of its names included, against the rules for :data:`Text`.
+
+    Numbers have to be finite, as in every other field.
+    """
     if isinstance(value, str):
         _harmless(value)
         if len(value) > MOST_TEXT:
             raise ValueError(f"expected at most {MOST_TEXT} characters, got {len(value)}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"expected a finite number, got {value}")
     elif isinstance(value, dict):
         for name, entry in value.items():
             _check_json(name), _check_json(entry)

@@ -5,10 +5,21 @@ import copy
 import hashlib
 import json
 import random
+from typing import get_args
 
 import pytest
 
-from factories import ENVIRONMENT, cost_of, latency_of, memory_of, result_of, roofline_of, smoke, throughput_of
+from factories import (
+    ENVIRONMENT,
+    cluster_of,
+    cost_of,
+    latency_of,
+    memory_of,
+    result_of,
+    roofline_of,
+    smoke,
+    throughput_of,
+)
 from sepconv.papers import paper
 from sepconv.results import store
 from sepconv.results.records import DepthwiseResult, DepthwiseTiming, LatencyResult, ResultError
@@ -47,7 +58,15 @@ RESULTS = {
     "memory": memory_of(),
     "roofline": roofline_of(),
     "depthwise": depthwise(),
+    "cluster": cluster_of(),
 }
+
+
+def test_every_kind_of_result_is_attacked():
+    assert {result.kind: type(result) for result in RESULTS.values()} == {
+        kind.model_fields["kind"].default: kind for kind in get_args(store.Result)
+    }
+    assert [result.kind for result in RESULTS.values()] == list(RESULTS)
 
 
 def places(value, at=()):

@@ -245,7 +245,8 @@ def test_the_queue_says_what_each_run_and_all_take(tmp_path):
 
 def test_the_device_is_asked_elsewhere_and_may_be_unknown(monkeypatch, tmp_path):
     program = tmp_path / "program"
-    program.write_text("#!/bin/sh\necho A warning\necho '[\"cpu\", false]'\n")
+    sharing = 'test "$XLA_PYTHON_CLIENT_PREALLOCATE" = false || exit 1'  # else JAX takes most of a GPU's memory
+    program.write_text(f"#!/bin/sh\n{sharing}\necho A warning\necho '[\"cpu\", false]'\n")
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
     monkeypatch.setattr(campaign, "available_cores", lambda: [0, 1])

@@ -203,6 +203,19 @@ TIMING = DepthwiseTiming(
 )
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"differences": {}}, "each timed and with a difference"),
+        ({"seconds": {}}, "each timed and with a difference"),
+        ({"seconds": {part: {"shifted": (1.0,)} for part in PARTS}}, "expected the grouped way of every part"),
+    ],
+)
+def test_a_timing_that_no_page_could_show_is_refused(change, message):
+    with pytest.raises(ValidationError, match=message):
+        DepthwiseTiming.model_validate(TIMING.model_dump() | change)
+
+
 def test_another_backend_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(stopwatch.environment, "describe", lambda: ENVIRONMENT)
     with pytest.raises(DepthwiseError, match="expected KERAS_BACKEND=jax, got tensorflow"):

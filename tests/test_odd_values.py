@@ -5,6 +5,7 @@ import copy
 import hashlib
 import json
 import random
+from functools import partial
 from typing import get_args
 
 import pytest
@@ -21,8 +22,9 @@ from factories import (
     throughput_of,
 )
 from sepconv.papers import paper
+from sepconv.report import frames
 from sepconv.results import store
-from sepconv.results.records import DepthwiseResult, DepthwiseTiming, LatencyResult, ResultError
+from sepconv.results.records import DepthwiseResult, DepthwiseTiming, LatencyResult, Part, ResultError
 from sepconv.spec import Budget, Run, canonical_json
 from sepconv.training import campaign
 from sepconv.verdicts.compare import compare, set_aside
@@ -37,10 +39,10 @@ ODD = (
 
 
 def depthwise():
-    times = {"forward": {"grouped": (0.1, 0.2)}}
-    timing = DepthwiseTiming(
-        batch=2, size=8, channels=4, kernel=3, stride=1, precision="float32", seconds=times, differences={"forward": 0}
-    )
+    parts = get_args(Part)
+    shape = {"batch": 2, "size": 8, "channels": 4, "kernel": 3, "stride": 1, "precision": "float32"}
+    times = {"grouped": (0.1, 0.2), "shifted": (0.2,)}
+    timing = DepthwiseTiming(**shape, seconds=dict.fromkeys(parts, times), differences=dict.fromkeys(parts, 0))
     return DepthwiseResult(timings=(timing,), environment=ENVIRONMENT)
 
 
@@ -88,12 +90,27 @@ def changed(content, place, odd):
     return new | {"sha256": hashlib.sha256(canonical_json(new)).hexdigest()}
 
 
-def read_by_all(folder):
-    """What every command that reads results does with a folder."""
+# What pages show of each kind of result.
+FRAMES = {
+    "run": (frames.all_runs, partial(frames.history, PAPER, names={"conv": ""}, budgets=[Budget.SMOKE])),
+    "cost": (partial(frames.costs, [PAPER], budgets=[Budget.SMOKE]),),
+    "latency": (frames.latencies,),
+    "throughput": (frames.throughputs,),
+    "memory": (frames.memories,),
+    "roofline": (lambda found: frames.limits([PAPER], found, found.rooflines),),
+    "depthwise": (frames.depthwise, frames.fastest_ways),
+    "cluster": (frames.disturbances,),
+}
+
+
+def read_by_all(folder, kind):
+    """What every command that reads results does with a folder, and the pages that show that kind of result."""
     found = store.read_all(folder)
     json.dumps(export([PAPER], found), allow_nan=False)
     compare(PAPER, found, found), set_aside(PAPER, found, found)
     list(campaign.queue_lines([smoke(1)], folder, campaign.Device("cpu", accelerator=False, cores=2)))
+    for frame in FRAMES[kind]:
+        frame(found).to_csv(float_format="%.6g")
 
 
 @pytest.mark.parametrize("drawn", [15, pytest.param(None, marks=pytest.mark.exhaustive)])
@@ -121,7 +138,7 @@ def test_an_odd_value_is_refused_or_stops_nobody(tmp_path, kind, drawn):
     for place, odd, text in chosen if drawn is None else random.Random(0).sample(chosen, min(drawn, len(chosen))):
         path.write_text(text)
         try:
-            read_by_all(tmp_path)
+            read_by_all(tmp_path, kind)
         except Exception as error:  # any at all is the fault that is looked for
             stopped.append(f"{place} = {odd!r:.40}: {type(error).__name__}: {error}")
     assert not stopped, "\n".join(stopped)

@@ -5,7 +5,7 @@ import math
 import re
 from itertools import groupby
 from statistics import median
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -467,6 +467,15 @@ class DepthwiseTiming(DepthwiseShape):
     precision: Precision
     seconds: dict[Part, dict[Way, Repeats]]  # of one call, each time it was measured
     differences: dict[Part, NonNegative]  # the largest between two ways, as a share of the largest value
+
+    @model_validator(mode="after")
+    def _whole(self) -> "DepthwiseTiming":
+        parts = set(get_args(Part))
+        if self.seconds.keys() != parts or self.differences.keys() != parts:
+            raise ValueError(f"expected {', '.join(get_args(Part))}, each timed and with a difference")
+        if not all("grouped" in ways for ways in self.seconds.values()):
+            raise ValueError("expected the grouped way of every part, which the others are held against")
+        return self
 
 
 class DepthwiseResult(_Model):

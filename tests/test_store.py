@@ -420,6 +420,24 @@ def test_a_result_of_another_kind_is_refused_in_one_line(tmp_path):
             ask(tmp_path, run_result().key, CostResult)
 
 
+@pytest.mark.parametrize("place", ["tseng2020/dsc", "tseng2020"])
+def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_read(tmp_path, monkeypatch, place):
+    store.write(tmp_path, run_result())
+    other = store.write(tmp_path, run_result().model_copy(update={"paper": "islam2022"}))
+    (tmp_path / "tseng2020" / "dsc").mkdir()
+    listed = Path.iterdir
+
+    def iterdir(path):  # root, as which containers run tests, could list every folder
+        if path == tmp_path / place:
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    found = store.read_all(tmp_path)
+    assert found.problems == (f"{place}: expected a folder that can be read, got: Permission denied",)
+    assert store.read(other) in found.runs
+
+
 def test_one_damaged_file_does_not_hide_the_others(tmp_path):
     store.write(tmp_path, run_result(0))
     store.write(tmp_path, run_result(1)).write_text("{")

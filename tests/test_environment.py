@@ -127,6 +127,14 @@ def test_the_users_settings_of_keras_neither_choose_the_backend_nor_break_it(tmp
     assert said.stdout.split() == ["tensorflow"]
 
 
+@pytest.mark.parametrize(("asked", "expected"), [({}, "true"), ({"TF_FORCE_GPU_ALLOW_GROWTH": "false"}, "false")])
+def test_tensorflow_leaves_of_a_gpu_what_it_does_not_need(asked, expected):
+    others = {name: value for name, value in os.environ.items() if name != "TF_FORCE_GPU_ALLOW_GROWTH"}
+    code = "import os, sepconv; print(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
+    said = subprocess.run([sys.executable, "-c", code], env=others | asked, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == [expected]
+
+
 @pytest.mark.parametrize("backend", ["torch", "numpy", ""])
 def test_a_backend_that_does_not_train_here_is_refused(monkeypatch, backend):
     monkeypatch.setenv("KERAS_BACKEND", backend)

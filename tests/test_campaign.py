@@ -349,6 +349,7 @@ def test_a_signal_that_is_ignored_stays_so(folders, training, monkeypatch):
     def train(run, started, stop, **_):
         started(ENVIRONMENT)
         os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop()
         return result_of(run)
 
     training(train)

@@ -99,7 +99,7 @@ def test_percentiles_are_over_the_whole_batches_of_all_passes():
 
 def test_percentiles_in_another_order_are_refused():
     assert BatchTime(p50=2.0, p95=2.0, batches=1)
-    with pytest.raises(ValueError, match="p95 is never below p50, got 1.9 and 2.0"):
+    with pytest.raises(ValueError, match=r"p95 is never below p50, got 1\.9 and 2\.0"):
         BatchTime(p50=2.0, p95=1.9, batches=1)
 
 

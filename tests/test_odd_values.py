@@ -18,6 +18,7 @@ from factories import (
     memory_of,
     result_of,
     roofline_of,
+    scaling_of,
     smoke,
     throughput_of,
 )
@@ -61,6 +62,7 @@ RESULTS = {
     "roofline": roofline_of(),
     "depthwise": depthwise(),
     "cluster": cluster_of(),
+    "scaling": scaling_of(),
 }
 
 
@@ -100,6 +102,7 @@ FRAMES = {
     "roofline": (lambda found: frames.limits([PAPER], found, found.rooflines),),
     "depthwise": (frames.depthwise, frames.fastest_ways),
     "cluster": (frames.disturbances,),
+    "scaling": (frames.scaling,),
 }
 
 

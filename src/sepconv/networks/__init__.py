@@ -13,8 +13,8 @@ import keras
 
 from sepconv.spec import Network, SpecError
 
-# The user's own settings of Keras (keras.json and variables) change neither what a network computes nor how long its fit
-# is, which we time.
+# The user's own settings of Keras (keras.json and variables) change neither what a network computes nor the length of
+# its fit, which is timed.
 keras.config.set_floatx("float32")
 keras.config.set_epsilon(1e-7)
 keras.config.set_image_data_format("channels_last")

@@ -24,6 +24,7 @@ from factories import (
 )
 from sepconv.papers import paper
 from sepconv.report import frames
+from sepconv.report.tables.runs import runs_table
 from sepconv.results import store
 from sepconv.results.records import DepthwiseResult, DepthwiseTiming, LatencyResult, Part, ResultError
 from sepconv.spec import Budget, Run, canonical_json
@@ -145,6 +146,33 @@ def test_an_odd_value_is_refused_or_stops_nobody(tmp_path, kind, drawn):
         except Exception as error:  # any at all is the fault that is looked for
             stopped.append(f"{place} = {odd!r:.40}: {type(error).__name__}: {error}")
     assert not stopped, "\n".join(stopped)
+
+
+def test_a_run_that_diverged_in_its_first_epoch_stops_nobody(tmp_path):
+    diverged = RESULTS["run"].model_copy(update={"status": "diverged", "final": None, "history": ()})
+    store.write(tmp_path, diverged)
+    assert store.read_all(tmp_path).runs == (diverged,)
+    read_by_all(tmp_path, "run")
+    assert "diverged" in runs_table(store.read_all(tmp_path)).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "odd"),
+    [
+        ("latency", ("seconds", "4", 0), 1e308),
+        ("latency", ("seconds", "4"), []),
+        ("latency", ("batch_times", "4", "p95"), 0.5),
+        ("run", ("history", 0, "train_seconds"), 1e308),
+        ("run", ("spec", "recipe", "train_images"), 0),
+        ("memory", ("step_bytes",), 10**400),
+        ("roofline", ("copy_seconds", 0), 1e-308),
+    ],
+)
+def test_values_that_once_stopped_commands_are_refused(tmp_path, kind, place, odd):
+    path = store.write(tmp_path, RESULTS[kind])
+    path.write_text(json.dumps(changed(RESULTS[kind].model_dump(mode="json"), place, odd)))
+    with pytest.raises(ResultError):
+        store.read(path)
 
 
 TAGS = ("<script>alert(1)</script>", "![](https://evil.example/x)", "[here](javascript:alert(1))", "``` {raw} html")

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def odd_values(folder: Path, tries: int) -> Outcomes:
                     yield True
         for text in random.Random(0).sample(accepted, min(tries, len(accepted))):
             path.write_text(text)
-            yield _holds(lambda: read_by_all(folder))
+            yield _holds(partial(read_by_all, folder, result.kind))
         path.write_bytes(whole)
 
 

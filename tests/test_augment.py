@@ -96,6 +96,31 @@ def test_colour_is_pillows(name, strength):
     np.testing.assert_allclose(changed, _by_pillow(expected(strength)), atol=(levels + 0.01) / 255)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="asks TensorFlow what it has registered")
+@pytest.mark.parametrize("name", PILLOW_COLOURS)
+def test_beside_a_gpu_no_pixel_goes_through_the_hosts_memory(name):
+    import tensorflow as tf
+
+    pixels, strength = tf.TensorSpec((4, 32, 32, 3)), tf.TensorSpec((4, 1, 1, 1))
+    graph = tf.function(module._COLOURS[name]).get_concrete_function(pixels, strength).graph
+    large = [op for op in graph.get_operations() if any((i.shape.num_elements() or 0) > 32 * 32 for i in op.inputs)]
+    assert large
+    assert [op.type for op in large if not _is_of_the_gpu(op)] == []
+
+
+def _is_of_the_gpu(operation):
+    """Whether TensorFlow has a kernel for GPUs that takes the first input, and gives the output, in their memory."""
+    from tensorflow.python.framework.kernels import get_registered_kernels_for_op
+
+    types = {name: value.type for name, value in operation.node_def.attr.items()}
+    return any(
+        kernel.device_type == "GPU"
+        and all(types[each.name] in each.allowed_values.list.type for each in kernel.constraint)
+        and not {"x", "input", "output", "z"} & set(kernel.host_memory_arg)
+        for kernel in get_registered_kernels_for_op(operation.type).kernel
+    )
+
+
 def test_every_image_gets_its_own_operation():
     names = module._NAMES
     pixels = _pixels(len(names))

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -244,7 +245,8 @@ def test_the_queue_says_what_each_run_and_all_take(tmp_path):
 
 def test_the_device_is_asked_elsewhere_and_may_be_unknown(monkeypatch, tmp_path):
     program = tmp_path / "program"
-    program.write_text("#!/bin/sh\necho A warning\necho '[\"cpu\", false]'\n")
+    sharing = 'test "$XLA_PYTHON_CLIENT_PREALLOCATE" = false || exit 1'  # else JAX takes most of a GPU's memory
+    program.write_text(f"#!/bin/sh\n{sharing}\necho A warning\necho '[\"cpu\", false]'\n")
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
     monkeypatch.setattr(campaign, "available_cores", lambda: [0, 1])
@@ -347,6 +349,7 @@ def test_a_signal_that_is_ignored_stays_so(folders, training, monkeypatch):
     def train(run, started, stop, **_):
         started(ENVIRONMENT)
         os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop()
         return result_of(run)
 
     training(train)
@@ -523,6 +526,23 @@ def test_ctrl_c_reaches_the_run_once_and_the_queue_ends_after_it(folders, tmp_pa
 def _in_a_group_of_its_own(*arguments):
     os.setpgrp()
     campaign.run_queue(*arguments)
+
+
+@pytest.mark.usefixtures("heard")
+def test_a_signal_that_comes_to_another_thread_is_handled_before_the_run_ends(folders, tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    script = f"trap 'echo stop >>{log}; exit {campaign.STOPPED}' TERM\necho start >>{log}\n"
+    stands_in(tmp_path / "program", script + "for i in $(seq 400); do sleep 0.05; done\n", monkeypatch)
+
+    def ask():
+        wait_for(log, "start\n")
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)  # does not wake the main thread
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert campaign.run_queue(QUEUE, folders) == []
+    asking.join()
+    assert log.read_text() == "start\nstop\n"
 
 
 def wait_for(path, text, seconds=30):

@@ -5,6 +5,8 @@ import http.server
 import io
 import os
 import pickle
+import subprocess
+import sys
 import tarfile
 import threading
 from dataclasses import replace
@@ -420,6 +422,21 @@ def test_download_without_end_is_cut(server, tmp_path, monkeypatch):
 def test_nothing_is_downloaded_where_the_user_forbids_it(server, monkeypatch):
     monkeypatch.setenv(data.DOWNLOAD, "no")
     assert "found none and SEPCONV_DOWNLOAD=no; sepconv data downloads it" in _error()
+
+
+def test_tests_download_nothing_unless_that_is_asked():
+    asked = {name: value for name, value in os.environ.items() if name != data.DOWNLOAD}
+    code = f"import os, conftest; print(os.environ[{data.DOWNLOAD!r}])"
+    for variables, expected in ({}, "no"), ({data.DOWNLOAD: "yes"}, "yes"):
+        said = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parent,
+            env=asked | variables,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert said.stdout.split() == [expected]
 
 
 def test_download_of_something_else_leaves_nothing(server, tmp_path):

@@ -120,6 +120,22 @@ def test_all_ways_are_timed_in_every_part_and_agree(precision, monkeypatch):
     assert max(timing.differences.values()) < {"float32": 1e-6, "bfloat16": 2e-2}[precision]
 
 
+def test_short_calls_are_timed_together_so_that_waiting_for_them_counts_little(monkeypatch):
+    now = [0.0]
+
+    def takes(seconds, value=None):
+        now[0] += seconds
+        return value
+
+    monkeypatch.setattr(stopwatch.jax, "jit", lambda function: lambda *arguments: takes(1e-5, np.ones(1)))
+    monkeypatch.setattr(stopwatch.jax, "block_until_ready", lambda _: takes(1e-4))
+    monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: now[0])
+    for seconds in stopwatch.measure(SHAPES[0], "float32").seconds.values():
+        for times in seconds.values():
+            assert len(times) == stopwatch.REPEATS
+            assert times == pytest.approx([1e-5] * len(times), rel=0.03)
+
+
 def test_a_difference_of_the_ways_is_recorded(monkeypatch):
     grouped = WAYS["forward"]["grouped"]
     monkeypatch.setitem(WAYS["forward"], "shifted", lambda *arguments: 1.1 * grouped(*arguments))
@@ -201,6 +217,19 @@ TIMING = DepthwiseTiming(
     seconds={part: {"grouped": (1.0,)} for part in PARTS},
     differences=dict.fromkeys(PARTS, 0.0),
 )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"differences": {}}, "each timed and with a difference"),
+        ({"seconds": {}}, "each timed and with a difference"),
+        ({"seconds": {part: {"shifted": (1.0,)} for part in PARTS}}, "expected the grouped way of every part"),
+    ],
+)
+def test_a_timing_that_no_page_could_show_is_refused(change, message):
+    with pytest.raises(ValidationError, match=message):
+        DepthwiseTiming.model_validate(TIMING.model_dump() | change)
 
 
 def test_another_backend_is_one_line(tmp_path, monkeypatch):

@@ -87,27 +87,30 @@ def test_a_copy_inside_another_repository_does_not_take_its_commit(monkeypatch, 
 
 
 def test_variables_that_change_numbers_are_recorded(monkeypatch):
-    monkeypatch.setenv("JAX_ENABLE_X64", "1\n")
-    monkeypatch.setenv("HOME", "/nowhere")
-    recorded = environment.describe().settings
-    assert "JAX_ENABLE_X64=1" in recorded
-    assert not [setting for setting in recorded if setting.startswith("HOME")]
+    told = {"JAX_ENABLE_X64": "1", "TF_SET_ONEDNN_FPMATH_MODE": "BF16", "TF_XLA_FLAGS": "--a", "OMP_NUM_THREADS": "2"}
+    for name, value in {**told, "TF_CPP_MIN_LOG_LEVEL": "2", "TF_FORCE_GPU_ALLOW_GROWTH": "true", "HOME": "/"}.items():
+        monkeypatch.setenv(name, f"{value}\n")  # which no record may hold
+    recorded = set(environment.describe().settings)
+    assert {f"{name}={value}" for name, value in told.items()} <= recorded
+    assert not [setting for setting in recorded if setting.startswith(("TF_CPP", "TF_FORCE", "HOME"))]
 
 
 def test_the_users_settings_of_keras_change_nothing(tmp_path):
     (tmp_path / "keras.json").write_text('{"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}')
     code = (
         "import keras, sepconv.networks; c = keras.config;"
-        "print(c.floatx(), c.epsilon(), c.image_data_format(), c.dtype_policy().name)"
+        "print(c.floatx(), c.epsilon(), c.image_data_format(), c.dtype_policy().name, c.max_epochs(),"
+        "c.max_steps_per_epoch())"
     )
+    changing = {"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "1"}
     said = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | {"KERAS_HOME": str(tmp_path)},
+        env=os.environ | changing | {"KERAS_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert said.stdout.split() == ["float32", "1e-07", "channels_last", "float32"]
+    assert said.stdout.split() == ["float32", "1e-07", "channels_last", "float32", "None", "None"]
 
 
 @pytest.mark.parametrize("settings", ['{"backend": "numpy"}', '{"floatx": "nonsense"}', "[1, 2"])
@@ -122,6 +125,14 @@ def test_the_users_settings_of_keras_neither_choose_the_backend_nor_break_it(tmp
         check=True,
     )
     assert said.stdout.split() == ["tensorflow"]
+
+
+@pytest.mark.parametrize(("asked", "expected"), [({}, "true"), ({"TF_FORCE_GPU_ALLOW_GROWTH": "false"}, "false")])
+def test_tensorflow_leaves_of_a_gpu_what_it_does_not_need(asked, expected):
+    others = {name: value for name, value in os.environ.items() if name != "TF_FORCE_GPU_ALLOW_GROWTH"}
+    code = "import os, sepconv; print(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
+    said = subprocess.run([sys.executable, "-c", code], env=others | asked, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == [expected]
 
 
 @pytest.mark.parametrize("backend", ["torch", "numpy", ""])

@@ -97,6 +97,12 @@ def test_percentiles_are_over_the_whole_batches_of_all_passes():
     assert batch.p95 == pytest.approx(95.05)
 
 
+def test_percentiles_in_another_order_are_refused():
+    assert BatchTime(p50=2.0, p95=2.0, batches=1)
+    with pytest.raises(ValueError, match=r"p95 is never below p50, got 1\.9 and 2\.0"):
+        BatchTime(p50=2.0, p95=1.9, batches=1)
+
+
 def test_a_result_of_passes_only_is_still_read(tmp_path):
     """As the committed ones were written, before batches were timed one by one."""
     path = store.write(tmp_path, sweep_of("conv"))

@@ -5,6 +5,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -219,6 +220,62 @@ def test_no_number_is_refused_however_it_is_written(tmp_path, bad):
         store.read(path)
 
 
+def sign(path, text):
+    """Write a text that is laid out as the store does it, with the checksum of its own bytes."""
+    (before,) = re.findall('"sha256": "(.+)"', text)
+    lines = text.replace(f'\n "sha256": "{before}",', "").split("\n")
+    canonical = "".join(line.lstrip() for line in lines).replace('": ', '":')
+    path.write_text(text.replace(before, hashlib.sha256(canonical.encode()).hexdigest()))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"seed": 0,', '"seed": 5,\n "seed": 0,', "a name stands twice"),
+        ('"test_loss": 1.0', '"test_loss": NaN', "not JSON compliant"),
+        ('"test_loss": 1.0', '"test_loss": -Infinity', "not JSON compliant"),
+        ('"test_loss": 1.0', '"test_loss": 1e999', "finite number"),
+        ('"test_loss": 1.0', f'"test_loss": {"1" * 21}', "an integer of 21 digits"),
+        ('"device": "cpu"', '"device": "c\n pu"', "Invalid control character"),
+        ('"device": "cpu"', '"device": "c\\u001bpu"', "printable characters only"),
+        ('"spec": {', '"spec": {\n  "a": 1e999,', "finite number"),
+        ('"spec": {', '"spec": {\n  "a": ' + "[" * 400 + "]" * 400 + ",", "recursion"),
+        ('"spec": {', '"spec": {\n  "a": 1,', "run_id is not the hash of spec"),
+    ],
+)
+def test_a_file_that_is_laid_out_and_signed_as_ours_is_checked_all_the_same(tmp_path, old, new, message):
+    path = store.write(tmp_path, run_result())
+    text = path.read_text()
+    sign(path, text)
+    assert path.read_text() == text
+    sign(path, text.replace(old, new, 1))
+    with pytest.raises(ResultError, match=message) as refusal:
+        store.read(path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_number_of_a_network_that_is_not_finite_is_refused(tmp_path):
+    path = store.write(tmp_path, cost_result())
+    sign(path, path.read_text().replace('"builder": "x.y"', '"builder": "x.y",\n  "dim": 1e999'))
+    with pytest.raises(ResultError, match="expected a finite number, got inf"):
+        store.read(path)
+
+
+def test_only_what_is_laid_out_otherwise_is_written_anew_to_be_checked(tmp_path, monkeypatch):
+    odd = as_json(run_result())
+    odd["environment"]["device"] = 'a": \\ b'  # a quote, which JSON escapes, before what ends a name
+    plain = store.write(tmp_path / "plain", run_result())
+    escaped = store.write(tmp_path / "escaped", RunResult.model_validate_json(json.dumps(odd)))
+    in_one_line = write_raw(tmp_path / "line", as_json(run_result()))
+    written = []
+    monkeypatch.setattr(store, "canonical_json", lambda content: written.append(content) or canonical_json(content))
+    assert store.read(plain) == run_result()
+    assert written == []
+    assert store.read(in_one_line) == run_result()
+    assert store.read(escaped).environment.device == 'a": \\ b'
+    assert len(written) == 2
+
+
 def test_nan_cannot_even_become_a_result():
     with pytest.raises(ValueError, match="finite number"):
         run_result().final.__class__(train_accuracy=1, val_accuracy=1, test_accuracy=1, test_loss=float("nan"))
@@ -361,6 +418,24 @@ def test_a_result_of_another_kind_is_refused_in_one_line(tmp_path):
     for ask in (store.read_as, lambda *asked: store.ensure(*asked, run_result)):
         with pytest.raises(ResultError, match=r"paper-seed-0.json: expected a CostResult, got a RunResult; move"):
             ask(tmp_path, run_result().key, CostResult)
+
+
+@pytest.mark.parametrize("place", ["tseng2020/dsc", "tseng2020"])
+def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_read(tmp_path, monkeypatch, place):
+    store.write(tmp_path, run_result())
+    other = store.write(tmp_path, run_result().model_copy(update={"paper": "islam2022"}))
+    (tmp_path / "tseng2020" / "dsc").mkdir()
+    listed = Path.iterdir
+
+    def iterdir(path):  # root, as which containers run tests, could list every folder
+        if path == tmp_path / place:
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    found = store.read_all(tmp_path)
+    assert found.problems == (f"{place}: expected a folder that can be read, got: Permission denied",)
+    assert store.read(other) in found.runs
 
 
 def test_one_damaged_file_does_not_hide_the_others(tmp_path):

@@ -16,9 +16,11 @@ from sepconv.spec import InputError
 
 BACKENDS = ("tensorflow", "jax")
 
-# What is named here changes numbers or speed: flags of XLA and oneDNN, 64-bit JAX, determinism, TF32, threads.
-_PREFIXES = ("XLA_FLAGS", "JAX_", "TF_XLA_", "TF_ENABLE_", "TF_DETERMINISTIC_", "TF_CUDNN_", "TF_NUM_", "NVIDIA_TF32_")
-_VARIABLES = {"LIBTPU_INIT_ARGS", "OMP_NUM_THREADS", "ONEDNN_DEFAULT_FPMATH_MODE"}
+# What is named here can change numbers or speed: flags of XLA, TensorFlow, oneDNN and cuBLAS, 64-bit JAX, determinism,
+# TF32 and half precision, threads. Of TensorFlow's, all but what it logs and how it takes a GPU's memory.
+_PREFIXES = ("XLA_FLAGS", "JAX_", "TF_", "ONEDNN_", "DNNL_", "CUBLAS_", "NVIDIA_TF32_")
+_VARIABLES = {"LIBTPU_INIT_ARGS", "OMP_NUM_THREADS"}
+_WITHOUT_EFFECT = ("TF_CPP_", "TF_FORCE_GPU_ALLOW_GROWTH")
 
 
 class BackendError(InputError):
@@ -79,7 +81,8 @@ def describe() -> Environment:
 
 def settings() -> tuple[str, ...]:
     """The environment variables, as ``NAME=value``, by which a user can change what the backends compute."""
-    chosen = sorted(name for name in os.environ if name.startswith(_PREFIXES) or name in _VARIABLES)
+    named = {name for name in os.environ if name.startswith(_PREFIXES)} | (_VARIABLES & os.environ.keys())
+    chosen = sorted(name for name in named if not name.startswith(_WITHOUT_EFFECT))
     return tuple(harmless(f"{name}={os.environ[name]}") for name in chosen)
 
 

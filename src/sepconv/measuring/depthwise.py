@@ -1,8 +1,9 @@
 """Time every depthwise convolution of the networks on JAX, part by part, in each way that there is to compute it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from math import ceil
 from pathlib import Path
 from statistics import median
 
@@ -19,6 +20,8 @@ from sepconv.results.records import CostResult, DepthwiseResult, DepthwiseShape,
 from sepconv.spec import InputError, Paper, Precision
 
 REPEATS = 5
+TOGETHER_SECONDS = 0.05  # of calls that are timed together, since to wait for one may take longer than the call
+MOST_CALLS = 1000
 
 
 class DepthwiseError(InputError):
@@ -64,7 +67,7 @@ def shapes(
 
 
 def measure(shape: DepthwiseShape, precision: Precision) -> DepthwiseTiming:
-    """Time one call of each part in each way, the ways in turns, and say how far their results differ."""
+    """Time calls of each part in each way, the ways in turns, and say how far their results differ."""
     parts = {part: _in_turns(part, shape, precision) for part in WAYS}
     return DepthwiseTiming(
         **shape.model_dump(),
@@ -100,13 +103,22 @@ def _in_turns(part: Part, shape: DepthwiseShape, precision: Precision) -> tuple[
     arguments = _arguments(part, shape, precision)
     calls = {way: jax.jit(partial(compute, shape)) for way, compute in WAYS[part].items() if way in _compiled()}
     outputs = [np.asarray(call(*arguments), np.float32) for call in calls.values()]  # compiles
+    alone = {name: _seconds_of_call(call, arguments, 1) for name, call in calls.items()}
+    numbers = {name: min(MOST_CALLS, ceil(TOGETHER_SECONDS / seconds)) for name, seconds in alone.items()}
     seconds: dict[Way, list[float]] = {name: [] for name in calls}
     for name in in_turns(calls, REPEATS):
-        start = time.perf_counter()
-        jax.block_until_ready(calls[name](*arguments))
-        seconds[name].append(time.perf_counter() - start)
+        seconds[name].append(_seconds_of_call(calls[name], arguments, numbers[name]))
     difference = max(float(np.abs(output - outputs[0]).max()) for output in outputs)
     return {name: tuple(times) for name, times in seconds.items()}, difference / float(np.abs(outputs[0]).max())
+
+
+def _seconds_of_call(call: Callable[..., jax.Array], arguments: tuple[jax.Array, ...], number: int) -> float:
+    """The mean over so many calls, each of which is given to the device while the one before it is computed."""
+    start = time.perf_counter()
+    for _ in range(number):
+        output = call(*arguments)
+    jax.block_until_ready(output)
+    return (time.perf_counter() - start) / number
 
 
 def _compiled() -> list[Way]:

@@ -13,11 +13,14 @@ import keras
 
 from sepconv.spec import Network, SpecError
 
-# The user's own settings of Keras (keras.json, KERAS_FLOATX) must not change what a network computes.
+# The user's own settings of Keras (keras.json and variables) change neither what a network computes nor the length of
+# its fit, which is timed.
 keras.config.set_floatx("float32")
 keras.config.set_epsilon(1e-7)
 keras.config.set_image_data_format("channels_last")
 keras.config.set_dtype_policy("float32")
+keras.config.set_max_epochs(None)
+keras.config.set_max_steps_per_epoch(None)
 
 Builder = Callable[..., keras.Model]
 # What networks are made of. Those of depthwise convolutions import JAX.

@@ -1,10 +1,11 @@
 """What a result is: a frozen, validated record for each kind, and its place in the store."""
 
 import hashlib
+import math
 import re
 from itertools import groupby
 from statistics import median
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -61,11 +62,16 @@ def _harmless(text: str) -> str:
 
 
 def _check_json(value: T) -> T:
-    """Hold every text in a JSON value, those of its names included, against the rules for :data:`Text`."""
+    """Hold every text in a JSON value, those of its names included, against the rules for :data:`Text`.
+
+    Numbers have to be finite, as in every other field.
+    """
     if isinstance(value, str):
         _harmless(value)
         if len(value) > MOST_TEXT:
             raise ValueError(f"expected at most {MOST_TEXT} characters, got {len(value)}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"expected a finite number, got {value}")
     elif isinstance(value, dict):
         for name, entry in value.items():
             _check_json(name), _check_json(entry)
@@ -466,6 +472,15 @@ class DepthwiseTiming(DepthwiseShape):
     precision: Precision
     seconds: dict[Part, dict[Way, Repeats]]  # of one call, each time it was measured
     differences: dict[Part, NonNegative]  # the largest between two ways, as a share of the largest value
+
+    @model_validator(mode="after")
+    def _whole(self) -> "DepthwiseTiming":
+        parts = set(get_args(Part))
+        if self.seconds.keys() != parts or self.differences.keys() != parts:
+            raise ValueError(f"expected {', '.join(get_args(Part))}, each timed and with a difference")
+        if not all("grouped" in ways for ways in self.seconds.values()):
+            raise ValueError("expected the grouped way of every part, which the others are held against")
+        return self
 
 
 class DepthwiseResult(_Model):

@@ -22,6 +22,8 @@ from sepconv.training.data import NORMALISATIONS
 Tensor = Any  # of the backend
 Step = Sequence[Augmentation]
 Seeds: TypeAlias = keras.random.SeedGenerator
+# TensorFlow computes with int32 on the CPU even where there is a GPU. JAX has no other integers by default.
+_INTEGER = "int64" if keras.backend.backend() == "tensorflow" else "int32"
 
 # --- strengths -------------------------------------------------------------------------------------------------------
 
@@ -290,16 +292,16 @@ def _autocontrast(images: Tensor, strength: Tensor) -> Tensor:
 def _equalize(images: Tensor, strength: Tensor) -> Tensor:
     """Map each channel so that its 256 values are about equally frequent, by Pillow's integer arithmetic."""
     count, (height, width, channels) = _count(images), images.shape[1:]
-    value = ops.cast(ops.round(images * 255), "int32")
-    channel = ops.reshape(ops.arange(count * channels, dtype="int32"), (-1, 1, 1, channels))
+    value = ops.cast(ops.round(images * 255), _INTEGER)
+    channel = ops.reshape(ops.arange(count * channels, dtype=_INTEGER), (-1, 1, 1, channels))
     place = ops.reshape(256 * channel + value, (-1,))  # of each pixel in the histograms, end to end
-    histogram = ops.segment_sum(ops.ones_like(place), place, num_segments=count * channels * 256)
-    histogram = ops.reshape(histogram, (-1, 256))
+    sums = ops.segment_sum(ops.ones_like(place, "float32"), place, num_segments=count * channels * 256)
+    histogram = ops.cast(ops.reshape(sums, (-1, 256)), _INTEGER)
     below = ops.cumsum(histogram, axis=-1) - histogram
     brightest = ops.sum(ops.where(below + histogram == height * width, histogram, 0), axis=-1, keepdims=True)
     step = (height * width - brightest) // 255
     mapped = ops.minimum((step // 2 + below) // ops.maximum(step, 1), 255)
-    mapped = ops.where(step > 0, mapped, ops.arange(256, dtype="int32"))
+    mapped = ops.where(step > 0, mapped, ops.arange(256, dtype=_INTEGER))
     equalized = ops.take(ops.reshape(mapped, (-1,)), place)
     return ops.cast(ops.reshape(equalized, ops.shape(images)), "float32") / 255
 

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -38,6 +38,7 @@ STOPPED = 3  # exit code of a run that was stopped at an epoch's end and can be 
 BUSY = 4  # exit code of a run that another process is training
 # Ctrl-C, the end of a session and the usual request to end: all ask for a stop at an epoch's end.
 _STOPS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+_DEAF_SECONDS = 0.5  # at most, from a signal until it is handled
 _WATCH = "SEPCONV_WATCH"  # set for a run that ends with whoever holds the other end of its standard input
 
 # Order of worth: when the first, second, third and any later seed of a stage's experiments has its turn. A verdict
@@ -163,14 +164,23 @@ def run_queue(queue: Sequence[Run], folders: Folders, deadline: float | None = N
     with handling(lambda _number, _frame: crew.stop()), ThreadPoolExecutor(workers) as pool:
         try:
             if workers == 1:
-                list(pool.map(crew.work, [None]))
+                _wait_for([pool.submit(crew.work, None)])
             else:
                 with displays(workers) as bars:
-                    list(pool.map(crew.work, shares(workers), bars))
+                    _wait_for([pool.submit(crew.work, *each) for each in zip(shares(workers), bars, strict=True)])
         except BaseException:
             crew.stop()
             raise
     return crew.failures
+
+
+def _wait_for(futures: Iterable[Future[None]]) -> None:
+    """Wait in pieces: Python handles a signal that came just before a wait, or to another thread, only after it."""
+    waiting = set(futures)
+    while waiting:
+        done, waiting = wait(waiting, _DEAF_SECONDS, FIRST_COMPLETED)
+        for future in done:
+            future.result()
 
 
 def shares(workers: int) -> list[list[int]]:

@@ -224,9 +224,13 @@ def separable():
 
 
 @pytest.mark.parametrize(
-    "experiment", [separable(), paper("tseng2020").experiment("da-conv")], ids=["separable", "da-conv"]
+    ("experiment", "dropout"),
+    [(separable(), 0), (paper("tseng2020").experiment("da-conv"), 0.5)],
+    ids=["separable", "da-conv"],
 )
-def test_a_stopped_run_ends_like_one_that_was_never_stopped(experiment, tmp_path):
+def test_a_stopped_run_ends_like_one_that_was_never_stopped(experiment, dropout, tmp_path, monkeypatch):
+    if dropout:  # and augmentation, which is what da-conv is here for
+        monkeypatch.setattr(trainer, "build", lambda *_: shallow_network(dropout))
     run = longer(replace(smoke(), experiment=experiment))
     whole = trainer.train(run)
     with pytest.raises(trainer.Stopped, match="stopped after epoch 1 of 4"):

@@ -16,7 +16,9 @@ from hypothesis import settings
 
 from sepconv.training import data
 
-os.environ.setdefault(data.DOWNLOAD, "no")  # inherited by every program that a test starts
+# Inherited by every program that a test starts. What is compiled there runs a few times only.
+os.environ.setdefault(data.DOWNLOAD, "no")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 settings.load_profile("patient")
@@ -74,11 +76,7 @@ def on_jax(cifar_folder):
     Keras has one backend per process, and to start one takes seconds: all tests of a session share this one.
     """
     pytest.importorskip("jax")
-    settings_of_jax = {
-        "KERAS_BACKEND": "jax",
-        "JAX_PLATFORMS": "cpu",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # what the tests compile runs once or twice
-    }
+    settings_of_jax = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in settings_of_jax.items():

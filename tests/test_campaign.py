@@ -603,31 +603,6 @@ def test_sigterm_reaches_the_run_and_ends_the_queue(folders, tmp_path, monkeypat
 
 
 @pytest.mark.slow
-def test_the_command_stops_continues_finishes_and_is_done(tmp_path, cifar10, cifar_folder):
-    folders = ["--results", str(tmp_path / "results"), "--checkpoints", str(tmp_path / "checkpoints")]
-    command = [sys.executable, "-m", "sepconv", "run", "tseng2020", "conv", "--budget", "smoke", *folders]
-
-    stopped = subprocess.run([*command, "--deadline", "0"], capture_output=True, text=True)
-    assert stopped.returncode == campaign.STOPPED, stopped.stderr
-    assert "tseng2020/conv/smoke-seed-0: stopped after epoch 1 of 2" in stopped.stderr
-    assert [p.name for p in tmp_path.glob("checkpoints/*/*")] == ["epoch-0001.ckpt"]
-    assert campaign.missing([smoke()], tmp_path / "results")
-
-    finished = subprocess.run(command, capture_output=True, text=True)
-    assert finished.returncode == 0, finished.stderr
-    result = store.find_run(tmp_path / "results", smoke())
-    assert len(result.history) == 2
-    assert f"test accuracy {result.final.test_accuracy:.2f} %" in finished.stdout
-    assert not list(tmp_path.glob("checkpoints/*/*"))
-
-    written = store.path_of(tmp_path / "results", smoke().key).stat()
-    without_images = {**os.environ, "SEPCONV_DATA": str(tmp_path / "nowhere")}
-    again = subprocess.run(command, env=without_images, capture_output=True, text=True)
-    assert (again.returncode, again.stdout) == (0, finished.stdout)
-    assert store.path_of(tmp_path / "results", smoke().key).stat() == written
-
-
-@pytest.mark.slow
 @needs_two_cores
 def test_two_workers_finish_what_one_run_each_would(tmp_path, cifar10, cifar_folder):
     folders = ["--results", str(tmp_path / "results"), "--checkpoints", str(tmp_path / "checkpoints")]

@@ -95,36 +95,48 @@ def test_variables_that_change_numbers_are_recorded(monkeypatch):
     assert not [setting for setting in recorded if setting.startswith(("TF_CPP", "TF_FORCE", "HOME"))]
 
 
-def test_the_users_settings_of_keras_change_nothing(tmp_path):
-    (tmp_path / "keras.json").write_text('{"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}')
-    code = (
-        "import keras, sepconv.networks; c = keras.config;"
-        "print(c.floatx(), c.epsilon(), c.image_data_format(), c.dtype_policy().name, c.max_epochs(),"
-        "c.max_steps_per_epoch())"
-    )
-    changing = {"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "1"}
-    said = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | changing | {"KERAS_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert said.stdout.split() == ["float32", "1e-07", "channels_last", "float32", "None", "None"]
+SETTINGS_OF_KERAS = {
+    "everything": '{"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}',
+    "a backend": '{"backend": "numpy"}',
+    "nonsense": '{"floatx": "nonsense"}',
+    "half a file": "[1, 2",
+}
+_AFTER_IMPORT = """
+import os, sys
+sys.modules["keras"] = None  # which TensorFlow would import, and do without
+import tensorflow  # once, since it takes seconds and reads no settings of Keras
+del sys.modules["keras"]
+for home in sys.argv[1:]:
+    if os.fork() == 0:
+        assert not any(name.split(".")[0] == "keras" for name in sys.modules)
+        os.environ["KERAS_HOME"] = home
+        import sepconv.networks, keras
+        c = keras.config
+        print(c.backend(), c.floatx(), c.epsilon(), c.image_data_format(), c.dtype_policy().name, end=" ")
+        print(c.max_epochs(), c.max_steps_per_epoch(), flush=True)
+        os._exit(0)
+    assert os.wait()[1] == 0
+"""
 
 
-@pytest.mark.parametrize("settings", ['{"backend": "numpy"}', '{"floatx": "nonsense"}', "[1, 2"])
-def test_the_users_settings_of_keras_neither_choose_the_backend_nor_break_it(tmp_path, settings):
-    (tmp_path / "keras.json").write_text(settings)
+@pytest.fixture(scope="module")
+def keras_beside_settings(tmp_path_factory):
+    """What Keras says of itself in processes whose users have settings, by the name of these."""
+    homes = [tmp_path_factory.mktemp("home") for _ in SETTINGS_OF_KERAS]
+    for home, settings in zip(homes, SETTINGS_OF_KERAS.values(), strict=True):
+        (home / "keras.json").write_text(settings)
     chosen = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
-    said = subprocess.run(
-        [sys.executable, "-c", "import sepconv.networks, keras; print(keras.backend.backend())"],
-        env=chosen | {"KERAS_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert said.stdout.split() == ["tensorflow"]
+    command = [sys.executable, "-c", _AFTER_IMPORT, *homes]
+    changing = {"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "1"}
+    said = subprocess.run(command, env=chosen | changing, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    return dict(zip(SETTINGS_OF_KERAS, said.stdout.splitlines(), strict=True))
+
+
+@pytest.mark.parametrize("settings", SETTINGS_OF_KERAS)
+def test_the_users_settings_of_keras_neither_choose_the_backend_nor_change_or_break_it(keras_beside_settings, settings):
+    expected = ["tensorflow", "float32", "1e-07", "channels_last", "float32", "None", "None"]
+    assert keras_beside_settings[settings].split() == expected
 
 
 @pytest.mark.parametrize(("asked", "expected"), [({}, "true"), ({"TF_FORCE_GPU_ALLOW_GROWTH": "false"}, "false")])

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from factories import ScaledRun, smoke
+from sepconv import cli
 from sepconv.papers import paper
 from sepconv.results import store
 from sepconv.spec import Scale
@@ -81,21 +82,27 @@ def numbers(history):
 
 
 @pytest.fixture
-def begin(cifar10):
-    """Start training in a fork of the server; what is still alive at the end of a failed test is killed."""
+def fork():
+    """Call a function in a fork of the server; what is still alive at the end of a failed test is killed."""
     SERVER.set_forkserver_preload(["sepconv.training.trainer"])
-    some = data.Images(cifar10.train.pixels[:134], cifar10.train.labels[:134])  # 70 to train on, 64 to validate
-    few = data.Cifar(some, some, cifar10.class_names, cifar10.sha256)
     begun = []
 
-    def start(folder):
-        begun.append(SERVER.Process(target=train_here, args=(folder, few)))
+    def start(function, *arguments):
+        begun.append(SERVER.Process(target=function, args=arguments))
         begun[-1].start()
         return begun[-1]
 
     yield start
     for process in begun:
         process.kill()
+
+
+@pytest.fixture
+def begin(fork, cifar10):
+    """Start training in a folder."""
+    some = data.Images(cifar10.train.pixels[:134], cifar10.train.labels[:134])  # 70 to train on, 64 to validate
+    few = data.Cifar(some, some, cifar10.class_names, cifar10.sha256)
+    return lambda folder: fork(train_here, folder, few)
 
 
 @pytest.mark.slow
@@ -139,36 +146,65 @@ def minds_sigterm(process):
     return bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)
 
 
+def command(folder, *options):
+    folders = ["--results", f"{folder}/results", "--checkpoints", f"{folder}/checkpoints"]
+    return ["run", "tseng2020", "conv", *folders, *options]
+
+
+def run_command(folder, *options):
+    """The command, with the same bits each time; what it prints stands in the folder."""
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(os.open(folder / stream.name.strip("<>"), os.O_CREAT | os.O_WRONLY | os.O_TRUNC), stream.fileno())
+    sys.argv = ["sepconv", *command(folder, *options)]
+    cli.main()
+
+
+def assert_stopped(folder, process):
+    """After its first epoch, of which there is a checkpoint and no result."""
+    process.join()
+    said = (folder / "stderr").read_text()
+    assert process.exitcode == campaign.STOPPED, said
+    assert said.endswith("tseng2020/conv/smoke-seed-0: stopped after epoch 1 of 2\n")
+    assert [path.name for path in folder.glob("checkpoints/*/*")] == ["epoch-0001.ckpt"]
+    assert checkpoint.load(folder / "checkpoints", smoke().id).epoch == 1
+    assert campaign.missing([smoke()], folder / "results")
+
+
+def assert_finished(folder, process):
+    """With a result of two epochs, which it says, and no checkpoint; return the result."""
+    process.join()
+    assert process.exitcode == 0, (folder / "stderr").read_text()
+    result = store.find_run(folder / "results", smoke())
+    assert len(result.history) == 2
+    assert f"test accuracy {result.final.test_accuracy:.2f} %" in (folder / "stdout").read_text()
+    assert not list(folder.glob("checkpoints/*/*"))
+    return result
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 @pytest.mark.usefixtures("cifar10")
-def test_sigterm_in_the_first_epoch_changes_no_bit(tmp_path):
-    one_thread = os.environ | {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}  # the same bits each time
+def test_the_command_stops_continues_changes_no_bit_and_is_done(tmp_path, fork):
+    folders = terminated, late, whole = [tmp_path / name for name in ("terminated", "late", "whole")]
+    for folder in folders:
+        folder.mkdir()
 
-    def command(folder):
-        options = ["--results", tmp_path / folder, "--checkpoints", tmp_path / f"{folder}-checkpoints"]
-        return subprocess.Popen(
-            [sys.executable, "-m", "sepconv", "run", "tseng2020", "conv", *options],
-            env=one_thread,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    stopped = fork(run_command, terminated)
+    while not minds_sigterm(stopped):
+        assert stopped.is_alive()
+        time.sleep(0.02)
+    stopped.terminate()
+    assert_stopped(terminated, stopped)
+    assert_stopped(late, fork(run_command, late, "--deadline", "0"))
 
-    with command("stopped") as stopped:
-        while not minds_sigterm(stopped):
-            assert stopped.poll() is None
-            time.sleep(0.02)
-        stopped.terminate()
-        _, said = stopped.communicate()
-    assert stopped.returncode == campaign.STOPPED, said
-    assert said.endswith("tseng2020/conv/smoke-seed-0: stopped after epoch 1 of 2\n")
-    assert checkpoint.load(tmp_path / "stopped-checkpoints", smoke().id).epoch == 1
-    assert store.find_run(tmp_path / "stopped", smoke()) is None
+    continued, expected = (assert_finished(folder, fork(run_command, folder)) for folder in (terminated, whole))
+    assert numbers(asdict(e) for e in continued.history) == numbers(asdict(e) for e in expected.history)
+    assert continued.final == expected.final
 
-    for folder in ("stopped", "whole"):
-        with command(folder) as process:
-            _, said = process.communicate()
-        assert process.returncode == 0, said
-    continued, whole = (store.find_run(tmp_path / folder, smoke()) for folder in ("stopped", "whole"))
-    assert numbers(asdict(e) for e in continued.history) == numbers(asdict(e) for e in whole.history)
-    assert continued.final == whole.final
+    written = store.path_of(whole / "results", smoke().key).stat()
+    without_images = os.environ | {"SEPCONV_DATA": str(tmp_path / "nowhere")}
+    program = [sys.executable, "-m", "sepconv", *command(whole)]
+    again = subprocess.run(program, env=without_images, capture_output=True, text=True)
+    assert (again.returncode, again.stdout) == (0, (whole / "stdout").read_text())
+    assert store.path_of(whole / "results", smoke().key).stat() == written

@@ -95,6 +95,7 @@ def test_evaluation_counts_every_image(cifar10):
     assert loss == pytest.approx(np.mean(np.log(np.exp(logits).sum(-1)) - chosen), rel=1e-4)
 
 
+@pytest.mark.usefixtures("shallow")
 def test_nothing_is_left_to_compile_when_a_runs_first_epoch_is_timed():
     running = trainer.Trainer(smoke())
     functions = running.engine._train, running.engine._evaluate
@@ -223,9 +224,13 @@ def separable():
 
 
 @pytest.mark.parametrize(
-    "experiment", [separable(), paper("tseng2020").experiment("da-conv")], ids=["separable", "da-conv"]
+    ("experiment", "dropout"),
+    [(separable(), 0), (paper("tseng2020").experiment("da-conv"), 0.5)],
+    ids=["separable", "da-conv"],
 )
-def test_a_stopped_run_ends_like_one_that_was_never_stopped(experiment, tmp_path):
+def test_a_stopped_run_ends_like_one_that_was_never_stopped(experiment, dropout, tmp_path, monkeypatch):
+    if dropout:  # and augmentation, which is what da-conv is here for
+        monkeypatch.setattr(trainer, "build", lambda *_: shallow_network(dropout))
     run = longer(replace(smoke(), experiment=experiment))
     whole = trainer.train(run)
     with pytest.raises(trainer.Stopped, match="stopped after epoch 1 of 4"):
@@ -234,12 +239,14 @@ def test_a_stopped_run_ends_like_one_that_was_never_stopped(experiment, tmp_path
     assert numbers(continued) == pytest.approx(numbers(whole), rel=1e-3)
 
 
+@pytest.mark.usefixtures("shallow")
 @pytest.mark.parametrize(("every", "minutes", "kept"), [(2, 60, [2, 4]), (100, 0, [3, 4]), (100, 60, [])])
 def test_a_checkpoint_is_left_every_so_many_epochs_or_minutes(tmp_path, every, minutes, kept):
     trainer.train(longer(smoke()), checkpoints=tmp_path, checkpoint_every=every, checkpoint_minutes=minutes)
     assert sorted(path.name for path in tmp_path.glob("*/*")) == [f"epoch-{epoch:04d}.ckpt" for epoch in kept]
 
 
+@pytest.mark.usefixtures("shallow")
 def test_a_checkpoint_of_another_network_is_refused_in_one_line(tmp_path):
     run = longer(smoke())
     saved = trainer.Trainer(run).checkpoint()
@@ -303,6 +310,7 @@ def test_every_epoch_draws_its_own_random_numbers():
     assert states[0][0] != states[0][1]
 
 
+@pytest.mark.usefixtures("shallow")
 def test_a_loss_that_is_no_number_ends_the_run_and_is_kept(caplog):
     run = smoke()
     recipe = replace(run.experiment.recipe, schedule=Constant(1e30))
@@ -324,6 +332,7 @@ def test_the_engine_on_jax(run_tests_on_jax):
     assert " passed" in run_tests_on_jax(Path(__file__).with_name("test_engine_jax.py"))
 
 
+@pytest.mark.usefixtures("shallow")
 def test_a_continued_run_records_its_stretches_and_never_continues_on_another_backend():
     running, continued = trainer.Trainer(smoke()), trainer.Trainer(smoke())
     running.train_epoch()

@@ -4,9 +4,6 @@ Rounding is worst at the papers' own batch sizes and away from the initial weigh
 million values there, and the sums over them nearly cancel. Networks whose steps take long are marked ``exhaustive``.
 """
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import keras
@@ -81,25 +78,20 @@ def distance(got, expected):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("key", "name"), NETWORKS)
-def test_gradient_is_that_of_float64_on_both_backends(trained, key, name, tmp_path):
+def test_gradient_is_that_of_float64_on_both_backends(trained, key, name, on_jax):
     model, batch = trained
     expected = gradient(in_float64(model), batch)
     assert distance(gradient(model, batch), expected) < CLOSE
-    model.save_weights(tmp_path / "model.weights.h5")
-    np.savez(tmp_path / "batch.npz", images=batch[0], targets=batch[1])
-    command = [sys.executable, __file__, key, name, str(tmp_path)]
-    subprocess.run(command, check=True, env=os.environ | {"KERAS_BACKEND": "jax"})
-    assert distance(np.load(tmp_path / "gradient.npy"), expected) < CLOSE
+    of_jax = on_jax(gradient_of_jax, key, name, model.get_weights(), *map(np.asarray, batch))
+    assert distance(of_jax, expected) < CLOSE
 
 
-def write_gradient_of_jax(key, name, folder):
-    """What :func:`gradient` computes, by JAX, from the weights and the batch in ``folder``, written there."""
+def gradient_of_jax(key, name, weights, images, targets):
+    """What :func:`gradient` computes, by JAX."""
     import jax
 
     model = build_model(Run(key, paper(key).experiment(name), Budget.SMOKE, seed=0))
-    model.load_weights(f"{folder}/model.weights.h5")
-    with np.load(f"{folder}/batch.npz") as batch:
-        images, targets = batch["images"], batch["targets"]
+    model.set_weights(weights)
     fixed = [variable.value for variable in model.non_trainable_variables]
 
     @jax.jit
@@ -108,8 +100,4 @@ def write_gradient_of_jax(key, name, folder):
         return -(jax.nn.log_softmax(logits) * targets).sum(-1).mean()
 
     gradients = jax.grad(loss)([variable.value for variable in model.trainable_variables])
-    np.save(f"{folder}/gradient.npy", np.concatenate([np.ravel(part) for part in gradients]))
-
-
-if __name__ == "__main__":
-    write_gradient_of_jax(*sys.argv[1:])
+    return np.concatenate([np.ravel(part) for part in gradients])

@@ -57,6 +57,7 @@ def ensure_memories(folder: Path, paper: Paper, names: Sequence[str]) -> tuple[M
         ResultError: a file there is damaged, or the folder cannot be written.
         MemoryReadError: the system does not tell.
     """
+    experiments = [paper.experiment(name) for name in names]
     here = _in_fresh_process(environment.describe)  # here, it would take a card's memory from those that measure
     return tuple(
         store.ensure(
@@ -65,7 +66,7 @@ def ensure_memories(folder: Path, paper: Paper, names: Sequence[str]) -> tuple[M
             MemoryResult,
             partial(measure_anew, paper.key, experiment),
         )
-        for experiment in map(paper.experiment, names)
+        for experiment in experiments
     )
 
 

@@ -24,7 +24,7 @@ def test_a_campaign_that_loses_a_node_ends_with_the_results_of_one_that_does_not
     elsewhere = Folders(tmp_path / "results", tmp_path / "checkpoints")
     with bound_to(1):
         alone = campaign.fresh_process(chaos.RUNS[0], elsewhere, None, shown=True)
-    with chaos.campaign(shared=True, nodes=2) as (nodes, driver):
+    with chaos.campaign(chaos.RUNS, nodes=2) as (nodes, driver):
         too_much = ["--cluster", nodes.address, "--gpus-per-run", "2", "--results", str(tmp_path / "none")]
         refused = subprocess.run(
             [sys.executable, "-m", "sepconv", "run", "tseng2020", *too_much], capture_output=True, text=True

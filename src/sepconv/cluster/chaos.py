@@ -6,12 +6,11 @@ have a result, no run two, and each result the numbers of an undisturbed run.
 
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from statistics import median
@@ -24,19 +23,19 @@ from sepconv.cluster.one_machine import (
     PATIENCE_SECONDS,
     Driver,
     Nodes,
+    campaign,
     descendants,
     parents,
     send,
+    smoke_runs,
 )
 from sepconv.environment import describe
-from sepconv.papers import paper
 from sepconv.results.records import ClusterResult, cluster_key
 from sepconv.results.store import ensure, find_run
-from sepconv.spec import Budget, Run
 from sepconv.training.campaign import Folders, run_queue
 
 NODES = 3  # as many as runs, so that no run has to wait for a node
-RUNS = [Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, seed) for seed in range(NODES)]
+RUNS = smoke_runs(NODES)
 MOST_SECONDS = 10.0  # for which a run is let be before it is hit, a random part of it
 MOST_HITS = 3  # of a campaign
 
@@ -137,7 +136,7 @@ def hit_again_and_again(disturbance: str, times: int) -> ClusterResult:
     """Hit campaigns, each from an empty folder of results, until that was done so many times."""
     outcome, hit = _Outcome(disturbance), HITS[disturbance]
     while len(outcome.recoveries) < times:
-        with campaign(shared=hit is not stop_node) as (nodes, driver):
+        with campaign(RUNS, NODES, shared=hit is not stop_node) as (nodes, driver):
             for _ in range(min(MOST_HITS, times - len(outcome.recoveries))):
                 if not await_training(driver):
                     break
@@ -154,7 +153,7 @@ def fill_disk(disturbance: str, times: int) -> ClusterResult:
     """Fill the disk of the results during campaigns, make room once the command has given up, and give it again."""
     outcome = _Outcome(disturbance)
     for _ in range(times):
-        with campaign(shared=True, small_disk=True) as (_, driver):
+        with campaign(RUNS, NODES, small_disk=True) as (_, driver):
             await_training(driver)
             filler = driver.folders.results / "filler"
             _fill(filler)
@@ -167,24 +166,6 @@ def fill_disk(disturbance: str, times: int) -> ClusterResult:
             driver.wait()
             outcome.ended(driver)
     return outcome.result()
-
-
-@contextmanager
-def campaign(shared: bool, *, small_disk: bool = False, nodes: int = NODES) -> Iterator[tuple[Nodes, Driver]]:
-    """A cluster and a command that trains on it, in a folder of their own; all of it ends with the block."""
-    with ExitStack() as until_the_end:
-        place = Path(until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="sepconv-chaos-")))
-        folders = Folders(place / "results", place / "checkpoints")
-        folders.results.mkdir()
-        if small_disk:
-            mounted = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folders.results)]
-            subprocess.run(mounted, check=True, capture_output=True)
-            until_the_end.callback(subprocess.run, ["umount", "-l", str(folders.results)], check=True)
-        cluster = Nodes(nodes, None if shared else place)
-        until_the_end.callback(cluster.end)
-        driver = Driver(cluster.address, folders, RUNS).start()
-        until_the_end.callback(lambda: driver.process.kill())
-        yield cluster, driver
 
 
 def await_training(driver: Driver) -> bool:

@@ -7,18 +7,20 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sepconv.cluster.driver import ClusterError
 from sepconv.cluster.node import SCRATCH
+from sepconv.papers import paper
 from sepconv.results.store import path_of
-from sepconv.spec import Run
+from sepconv.spec import Budget, Run
 from sepconv.training.campaign import Folders
 
 PATIENCE_SECONDS = 600
@@ -144,6 +146,39 @@ class Driver:
     def wait(self) -> int:
         """The exit code of the command, once it has ended."""
         return self.process.wait(PATIENCE_SECONDS)
+
+
+def smoke_runs(count: int) -> list[Run]:
+    """So many runs of seconds each, alike but for their seeds."""
+    conv = paper("tseng2020").experiment("conv")
+    return [Run("tseng2020", conv, Budget.SMOKE, seed) for seed in range(count)]
+
+
+@contextmanager
+def campaign(
+    runs: Sequence[Run], nodes: int, *, shared: bool = True, small_disk: bool = False
+) -> Iterator[tuple[Nodes, Driver]]:
+    """A cluster and a command that trains on it, in a folder of their own; all of it ends with the block.
+
+    Args:
+        runs: of one experiment, which the command trains.
+        nodes: how many.
+        shared: whether the nodes share a disk.
+        small_disk: whether the results have a disk of their own, of a megabyte.
+    """
+    with ExitStack() as until_the_end:
+        place = Path(until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="sepconv-cluster-")))
+        folders = Folders(place / "results", place / "checkpoints")
+        folders.results.mkdir()
+        if small_disk:
+            mounted = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folders.results)]
+            subprocess.run(mounted, check=True, capture_output=True)
+            until_the_end.callback(subprocess.run, ["umount", "-l", str(folders.results)], check=True)
+        cluster = Nodes(nodes, None if shared else place)
+        until_the_end.callback(cluster.end)
+        driver = Driver(cluster.address, folders, runs).start()
+        until_the_end.callback(lambda: driver.process.kill())
+        yield cluster, driver
 
 
 def send(number: signal.Signals, processes: Sequence[int]) -> None:

@@ -10,15 +10,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sepconv.cluster.driver import Cluster, ClusterError, Share, import_ray
-from sepconv.cluster.one_machine import Driver, Nodes
+from sepconv.cluster.one_machine import campaign, smoke_runs
 from sepconv.environment import describe
-from sepconv.papers import paper
 from sepconv.results.records import RunResult, ScalingResult, scaling_key
 from sepconv.results.store import ensure, find_run, write
-from sepconv.spec import Budget, Run
+from sepconv.spec import Run
 from sepconv.training.campaign import Folders
 
-RUNS = [Run("tseng2020", paper("tseng2020").experiment("conv"), Budget.SMOKE, seed) for seed in range(8)]
+RUNS = smoke_runs(8)
 NODES = (1, 2, 4)  # of one core each
 DRIVEN = 100  # runs that the driver is timed over, whose tasks answer at once
 BEATS = 1_000
@@ -69,17 +68,11 @@ def _measure() -> ScalingResult:
 
 def _campaign(nodes: int) -> tuple[float, list[RunResult]]:
     """Seconds from the first run's start until the command ends, and the results."""
-    with TemporaryDirectory(prefix="sepconv-scaling-") as place:
-        folders = Folders(Path(place) / "results", Path(place) / "checkpoints")
-        cluster = Nodes(nodes)
-        try:
-            driver = Driver(cluster.address, folders, RUNS).start()
-            driver.wait()
-        finally:
-            cluster.end()
+    with campaign(RUNS, nodes) as (_, driver):
+        driver.wait()
         ended = time.monotonic()
-        results = [result for run in RUNS if (result := find_run(folders.results, run))]
-        starts = [at for at, line in driver.lines if ": starts " in line]
+        results = [result for run in RUNS if (result := find_run(driver.folders.results, run))]
+    starts = [at for at, line in driver.lines if ": starts " in line]
     if len(results) < len(RUNS):
         raise ClusterError(f"expected {len(RUNS)} results, got {len(results)}: {driver.lines[-1:]}")
     print(f"{nodes} nodes: {len(RUNS)} runs in {ended - starts[0]:.0f} s", file=sys.stderr, flush=True)
@@ -89,7 +82,7 @@ def _campaign(nodes: int) -> tuple[float, list[RunResult]]:
 def _driver(example: RunResult) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Seconds that a driver is busy with one run, and with one report of a run, each of a few times."""
     cluster = _AnsweringAtOnce("local", Share())
-    runs = [Run(run.paper, run.experiment, run.budget, seed) for run in RUNS[:1] for seed in range(DRIVEN)]
+    runs = smoke_runs(DRIVEN)
     with TemporaryDirectory() as place:
         cluster.contents = {run.key: _content(Path(place), _as_if(example, run)) for run in runs}
         work = [partial(cluster.work_off, runs, Folders(Path(place) / f"{n}", Path(place))) for n in range(REPEATS + 1)]

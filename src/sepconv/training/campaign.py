@@ -269,11 +269,9 @@ class Speeds:
         """
         if (seconds := self.seconds(run)) is not None:
             return Estimate(seconds, guessed=False)
-        of_paper = [speed for (paper, _), speed in self._per_mult_add.items() if paper == run.paper]
-        alike, own = (
-            of_paper or list(self._per_mult_add.values()),
-            self._mult_adds.get((run.paper, run.experiment.name)),
-        )
+        everywhere = list(self._per_mult_add.values())
+        alike = [speed for (paper, _), speed in self._per_mult_add.items() if paper == run.paper] or everywhere
+        own = self._mult_adds.get((run.paper, run.experiment.name))
         return Estimate(median(alike) * own * _images(run), guessed=True) if alike and own else None
 
 
